@@ -10,8 +10,7 @@ from peled import lineshapes
 from peled.lineshapes import (
     BandModel,
     Parameter,
-    baseline,
-    despike,
+    centroids,
     fit_series,
     moments,
     to_energy,
@@ -536,75 +535,6 @@ def test_energy_axis_refuses(wavelength, signal, words):
         to_energy(wavelength, signal)
 
 
-@pytest.mark.parametrize("options", [{}, {"series": False}, {"variance": "counts"}])
-def test_cosmic_rays_go_and_lines_stay(options):
-    rng = np.random.default_rng(12)
-    model = BandModel({"broad": "gaussian", "line": "gaussian"})
-    counts = rng.poisson(
-        model.evaluate(X, np.array([20000, 625, 35, 1500, 680, 4.0])) + 100, (100, len(X))
-    ).astype(float)
-    dirty, hit = counts.copy(), np.zeros(counts.shape, bool)
-    for row in range(100):
-        at, length = rng.integers(6, len(X) - 6), rng.integers(1, 4)
-        dirty[row, at : at + length] += rng.uniform(400, 5000)
-        hit[row, at : at + length] = True
-    if "variance" in options:
-        options = {"variance": np.maximum(median_along(dirty), 1)}
-    clean = despike(dirty, **options)
-    assert clean.spikes[hit].mean() > 0.97
-    assert clean.spikes[~hit].mean() < 1e-3
-    line = np.abs(X - 680) < 4
-    assert clean.spikes[:, line][~hit[:, line]].mean() < 0.02
-    found = clean.spikes & hit
-    assert np.abs(clean.signal - counts)[found].max() < 0.25 * dirty[found].max()
-    assert (clean.signal[~clean.spikes] == dirty[~clean.spikes]).all()
-
-
-def median_along(spectra):
-    return np.median(spectra, axis=0)[None].repeat(len(spectra), axis=0)
-
-
-def test_despiking_refuses_short_or_broken_input():
-    with pytest.raises(ValueError, match="at least"):
-        despike(np.ones(10))
-    with pytest.raises(ValueError, match="finite"):
-        despike(np.full(200, np.nan))
-
-
-@pytest.mark.parametrize("kind", lineshapes.BASELINES)
-def test_baselines_are_recovered_exactly_without_noise(kind):
-    x = np.linspace(500, 800, 301)
-    from scipy.special import erf
-
-    under = {
-        "constant": np.full(301, 3.0),
-        "linear": 3 + 0.01 * x,
-        "quadratic": 3 + 1e-4 * (x - 620) ** 2,
-        "filter edge": 2 + 4 * 0.5 * (1 + erf((x - 550) / (np.sqrt(2) * 4))),
-        "laser tail": 1 + 50 * np.exp(-(x - 450) / 30),
-    }[kind]
-    band = BandModel({"a": "gaussian"}).evaluate(x, np.array([900.0, 650.0, 25.0]))
-    regions = [(500, 590), (720, 800)]
-    found = baseline(x, under + band * 0, kind, regions=regions, edge=(550, 4), laser=450.0)
-    np.testing.assert_allclose(found.values, under, atol=1e-6)
-    found = baseline(x, under + band, kind, regions=regions, edge=(550, 4), laser=450.0)
-    np.testing.assert_allclose(found.values, under, atol=1e-2)
-
-
-@pytest.mark.parametrize(
-    "kind,options,words",
-    [
-        ("cubic", {}, "expected one of"),
-        ("filter edge", {}, "edge: expected"),
-        ("laser tail", {}, "laser: expected"),
-        ("linear", {"regions": [(0, 1)]}, "more than 2 points"),
-    ],
-)
-def test_baseline_refuses(kind, options, words):
-    with pytest.raises(ValueError, match=words):
-        baseline(X, np.ones(241), kind, **options)
-
-
 # --- moments --------------------------------------------------------------------------------------------------------
 
 
@@ -651,7 +581,7 @@ def test_coverage_of_moments_of_counts(shape, centre, widths):
         assert_covers(getattr(found, name), getattr(found, f"{name}_se"), true)
 
 
-def test_coverage_of_moments_over_a_fitted_baseline_with_unknown_noise():
+def test_coverage_of_moments_with_unknown_noise():
     rng = np.random.default_rng(14)
     x = np.linspace(480, 800, 481)
     model = BandModel({"a": "gaussian", "b": "gaussian"})
@@ -660,13 +590,18 @@ def test_coverage_of_moments_over_a_fitted_baseline_with_unknown_noise():
         (540.0, 740.0),
         (660.0, 740.0),
     )
-    y = model.evaluate(x, values) + 8 + 0.03 * (x - 630) + rng.normal(0, 1.5, (1000, len(x)))
-    under = baseline(x, y, "linear", regions=[(480, 530), (750, 800)])
-    found = moments(x, y, window=window, shoulder=shoulder, baseline=under)
+    y = model.evaluate(x, values) + rng.normal(0, 1.5, (1000, len(x)))
+    found = moments(x, y, window=window, shoulder=shoulder)
     for name, true in truth_of(model, values, x, window, shoulder).items():
         assert_covers(getattr(found, name), getattr(found, f"{name}_se"), true)
-    free = moments(x, y - under.values, window=window)  # forgetting the baseline's error shows
-    assert (free.area_se < 0.75 * found.area_se).all()
+
+
+def test_a_centroid_alone_is_that_of_the_moments():
+    rng = np.random.default_rng(15)
+    y = np.exp(-0.5 * ((X - 630) / 15) ** 2) + rng.normal(0, 0.01, (5, len(X)))
+    whole, (value, error) = moments(X, y, 1e-4), centroids(X, y, np.full(y.shape, 1e-4))
+    np.testing.assert_allclose(value, whole.centroid)
+    np.testing.assert_allclose(error, whole.centroid_se)
 
 
 def test_moments_know_their_covariance():

@@ -215,8 +215,8 @@ def _regions(x, excitation_nm, width_nm, edges):
     return [r for r in out if r[1] < x[-1] and r[2] > x[0]]
 
 
-#: Lines of mercury in fluorescent tubes, the yellow pair as one, in nm (NIST Atomic Spectra Database,
-#: doi:10.18434/T4W30F).
+#: Lines of mercury in fluorescent tubes, the yellow pair as one, in nm (NIST Atomic Spectra
+#: Database, doi:10.18434/T4W30F).
 LAMP_NM = (404.66, 435.83, 546.07, 578.0)
 LINE_NM = 6.0  #: half of what a line of a lamp may cover, slit and scale included
 

@@ -1,6 +1,6 @@
 """Peaks and bands of one spectrum or thousands at once, with errors.
 
-`to_energy`, `despike`, `baseline` make a spectrum ready; `moments` measures it without a model;
+`to_energy` makes a spectrum ready; `moments` measures it without a model;
 `BandModel` and `fit_series` fit bands to it; `to_lmfit` hands the same model to lmfit for
 interactive work.
 """
@@ -12,34 +12,24 @@ from peled.lineshapes.measures import Moments, centroids, moments
 from peled.lineshapes.model import BandModel, Parameter
 from peled.lineshapes.result import SeriesFit
 from peled.lineshapes.spectra import (
-    BASELINES,
     HC_EV_NM,
-    Baseline,
-    Despiked,
     EnergySpectrum,
-    baseline,
-    despike,
     estimate_variance,
     to_energy,
     to_wavelength,
 )
 
 __all__ = [
-    "BASELINES",
     "HC_EV_NM",
     "SHAPES",
     "BandModel",
-    "Baseline",
-    "Despiked",
     "EnergySpectrum",
     "Moments",
     "Parameter",
     "SeriesFit",
-    "baseline",
-    "despike",
+    "centroids",
     "estimate_variance",
     "fit_series",
-    "centroids",
     "moments",
     "to_energy",
     "to_lmfit",

@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from peled.lineshapes.spectra import Baseline, _axis, _match, estimate_variance
+from peled.lineshapes.spectra import _axis, _match, estimate_variance
 from peled.lineshapes.starts import calm_and_top, run
 
 QUANTITIES = ("area", "centroid", "peak", "fwhm", "shoulder_fraction")
@@ -34,7 +34,7 @@ class Moments:
     height : float or (n,) array
         Value at the peak.
     gradient : (5, m) or (n, 5, m) array
-        Derivatives of the quantities by the points, a baseline that is given included.
+        Derivatives of the quantities by the points.
     """
 
     area: np.ndarray
@@ -59,7 +59,6 @@ def moments(
     *,
     window: tuple[float, float] | None = None,
     shoulder: tuple[float, float] | None = None,
-    baseline: Baseline | None = None,
     noise_covariance: np.ndarray | None = None,
 ) -> Moments:
     """Measure spectra without a model.
@@ -69,8 +68,7 @@ def moments(
     x : (m,) array
         Ascending or descending axis.
     y : (m,) or (n, m) array
-        One upright band, or several, above a baseline near zero (or with `baseline` to be
-        subtracted).
+        One upright band, or several, above a baseline near zero.
     variance : float or array broadcastable to `y`, optional
         Of each point; for counts, the counts (at least 1). Without it white noise is estimated from
         the data.
@@ -79,8 +77,6 @@ def moments(
         wider than the emission.
     shoulder : (low, high), optional
         The shoulder fraction is the area in here over the area in the window.
-    baseline : Baseline, optional
-        Subtracted, and its error passed on.
     noise_covariance : (m, m) array, optional
         Full covariance of the points of a spectrum, in place of `variance`.
 
@@ -107,12 +103,6 @@ def moments(
     _match(x, y, "y")
     table = np.atleast_2d(y)
     n, m = table.shape
-    if baseline is not None:
-        if np.shape(baseline.values)[-1] != m:
-            raise ValueError(
-                f"baseline: expected {m} points, found {np.shape(baseline.values)[-1]}"
-            )
-        table = table - np.atleast_2d(baseline.values)
     if variance is None and noise_covariance is None:
         variance = estimate_variance(table)[:, None]
     order = np.argsort(x)
@@ -151,8 +141,6 @@ def moments(
         gradient[i, 2:4, start : start + len(xi)] = slopes
     back = np.empty_like(gradient)
     back[:, :, order] = gradient
-    if baseline is not None:
-        back = back - (back @ baseline.basis) @ baseline.sensitivity
     if noise_covariance is not None:
         noise = np.asarray(noise_covariance, float)
         if noise.shape != (m, m):

@@ -1,9 +1,11 @@
-"""Photoluminescence: spectra, quantum yields, lifetimes, photon recycling, optical gaps, halide segregation.
+"""Photoluminescence: spectra, quantum yields, lifetimes, photon recycling, optical gaps, halide
+segregation.
 
-`analyse.analyse` turns a folder into numbers or reasons; `measure` takes a spectrum; `quantum_yield`
-and `fit_recombination` take sphere runs; `fit_decay` and `fit_decays` take TCSPC histograms;
-`tauc_gap` and `elliott_gap` take absorbance; `track` and
-`fit_kinetics` take series under light; `recycling` turns an external yield into an internal one, by named optics.
+`analyse.analyse` turns a folder into numbers or reasons; `measure` takes a spectrum;
+`quantum_yield` and `fit_recombination` take sphere runs; `fit_decay` and `fit_decays` take TCSPC
+histograms; `tauc_gap` and `elliott_gap` take absorbance; `track` and
+`fit_kinetics` take series under light; `recycling` turns an external yield into an internal one, by
+named optics.
 """
 
 from peled.photoluminescence import confocal, plots, recycling, shift_budget

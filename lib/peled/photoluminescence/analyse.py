@@ -42,8 +42,8 @@ SETTINGS: Mapping[str, Any] = {
 class Sample:
     """What was found of one sample, each in the order of the sheet.
 
-    `absorption`, `emission`, `yields`, `decays`, `series` and `images` hold a `measures` result a row
-    (a yield: a set of runs); `rates` one for all decays of a state at different fluences.
+    `absorption`, `emission`, `yields`, `decays`, `series` and `images` hold a `measures` result a
+    row (a yield: a set of runs); `rates` one for all decays of a state at different fluences.
     """
 
     name: str

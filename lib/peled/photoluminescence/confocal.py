@@ -1,4 +1,6 @@
-"""Spots in confocal images: how many, how wide, how bright in time, and whether one can be one crystal."""
+"""Spots in confocal images: how many, how wide, how bright in time, and whether one can be one
+crystal.
+"""
 
 from __future__ import annotations
 
@@ -41,7 +43,9 @@ class Spots:
         return len(self.x_px)
 
     def on_fraction(self) -> np.ndarray:
-        """Fraction of spots that shine, by frame (frames,): above half of their own brightest third."""
+        """Fraction of spots that shine, by frame (frames,): above half of their own brightest
+        third.
+        """
         if not len(self):
             return np.full(len(self.counts), np.nan)
         level = 0.5 * np.quantile(self.counts, 0.8, axis=0)
@@ -55,7 +59,8 @@ def find_spots(
     width_px: float = 4.5,
     threshold: float = 3.5,
 ) -> Spots:
-    """Local maxima of the mean image that stand `threshold` standard deviations above the background.
+    """Local maxima of the mean image that stand `threshold` standard deviations above the
+    background.
 
     Parameters
     ----------
@@ -74,7 +79,8 @@ def find_spots(
     frames = np.asarray(frames, dtype=float)
     if frames.ndim != 3 or min(frames.shape[1:]) < 4 * width_px:
         raise ValueError(
-            f"images: expected frames (t, y, x) of at least {4 * width_px:.0f} pixels a side, found shape {frames.shape}"
+            f"images: expected frames (t, y, x) of at least {4 * width_px:.0f} pixels a side, "
+            f"found shape {frames.shape}"
         )
     mean = frames.mean(axis=0)
     sigma = width_px * SIGMA_PER_FWHM

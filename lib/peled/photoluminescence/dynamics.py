@@ -59,7 +59,9 @@ class Depth(NamedTuple):
 
 
 class Course(NamedTuple):
-    """Light (k, lanes) per volume and s at times (k,) in ns after a pulse; whether pulses repeat."""
+    """Light (k, lanes) per volume and s at times (k,) in ns after a pulse; whether pulses
+    repeat.
+    """
 
     time_ns: np.ndarray
     light: np.ndarray
@@ -193,7 +195,8 @@ class _Kinetics(NamedTuple):
 
 
 def _spreads(k, depth: Depth, steps) -> np.ndarray:
-    """exp(A h/2) of diffusion and surfaces for each step (steps, sets, cells, cells), and lanes' set.
+    """exp(A h/2) of diffusion and surfaces for each step (steps, sets, cells, cells), and lanes'
+    set.
 
     Fluxes between cells D (n_i − n_j)/dz; at a surface the flux S n passes half a cell first.
     """

@@ -118,7 +118,9 @@ def per_nanometre(spectra) -> tuple[np.ndarray, np.ndarray]:
 
 
 def looks_like_counts(values: np.ndarray) -> bool:
-    """Whole numbers, none negative, and more than a few of them: what a photon counter writes before anybody scales it."""
+    """Whole numbers, none negative, and more than a few of them: what a photon counter writes
+    before anybody scales it.
+    """
     y = np.asarray(values, dtype=float)
     return bool(
         np.all(y >= 0) and np.all(np.abs(y - np.round(y)) < 1e-6) and y.max(initial=0) >= 10

@@ -6,8 +6,9 @@ Steady state of free electrons n, filled traps n_t and holes p = n + n_t under a
     balance   G = k_c n (N_t − n_t) + B n p + C n p²
     yield     B n p / G
 
-with B the rate of photons that leave (recycling lowers it below the internal one). Given n, all else is algebra, so the
-yield as a function of G is parametrised by n: no root finding. See J. M. Richter et al., Nat. Commun. 7 (2016) 13941.
+with B the rate of photons that leave (recycling lowers it below the internal one). Given n, all
+else is algebra, so the yield as a function of G is parametrised by n: no root finding. See J. M.
+Richter et al., Nat. Commun. 7 (2016) 13941.
 """
 
 from __future__ import annotations
@@ -30,10 +31,11 @@ class Recombination:
     Attributes
     ----------
     values : dict of str to float
-        `PARAMETERS`, of which `capture_rate_s` = k_c N_t is the rate by which empty traps take a carrier, and
-        `capture_cm3_s` = k_c.
+        `PARAMETERS`, of which `capture_rate_s` = k_c N_t is the rate by which empty traps take a
+        carrier, and `capture_cm3_s` = k_c.
     log_errors : dict of str to float
-        Relative standard errors from the curvature; infinite where the data do not determine the parameter.
+        Relative standard errors from the curvature; infinite where the data do not determine the
+        parameter.
     profiles : dict of str to (ndarray, ndarray)
         Value and Δχ² of the profile likelihood; below 3.84 is the 95 % interval.
     intervals : dict of str to (float, float)
@@ -109,8 +111,8 @@ def fit_recombination(
 ) -> Recombination:
     """Fit trap capture, trap density and Auger coefficient to a yield series, and profile each.
 
-    `radiative` and `detrap` are held: a yield in steady state is a ratio and cannot set the clock. The yields enter with
-    their full covariance.
+    `radiative` and `detrap` are held: a yield in steady state is a ratio and cannot set the clock.
+    The yields enter with their full covariance.
 
     Parameters
     ----------
@@ -129,7 +131,8 @@ def fit_recombination(
     g, y = np.asarray(generation_cm3_s, dtype=float), np.asarray(plqy, dtype=float)
     if g.size < 4 or g.shape != y.shape or np.any(g <= 0):
         raise ValueError(
-            f"yield series: expected at least 4 positive excitation levels with one yield each, found {g.size} and {y.size}"
+            "yield series: expected at least 4 positive excitation levels with one yield each, "
+            f"found {g.size} and {y.size}"
         )
     try:
         root = np.linalg.inv(np.linalg.cholesky(np.asarray(covariance, dtype=float)))
@@ -139,7 +142,8 @@ def fit_recombination(
         ) from None
 
     def residual(free, held=None, value=0.0):
-        # A profile may run off along a direction that the data leave open: outside these limits nothing changes any more.
+        # A profile may run off along a direction that the data leave open: outside these limits
+        # nothing changes any more.
         theta = np.clip(free if held is None else np.insert(free, held, value), *_LIMITS)
         c_nt, traps, auger = np.exp(theta)
         return root @ (

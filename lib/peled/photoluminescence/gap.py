@@ -1,9 +1,11 @@
-"""Optical gap from absorption: Tauc and Elliott, each with the spread that the choice of the fit window makes.
+"""Optical gap from absorption: Tauc and Elliott, each with the spread that the choice of the fit
+window makes.
 
-Tauc's construction (J. Tauc, R. Grigorovici, A. Vancu, Phys. Status Solidi 15 (1966) 627) assumes bands without
-excitons. In a perovskite the exciton sits below the gap and steepens the edge, so the straight line lands lower:
-Elliott's formula (R. J. Elliott, Phys. Rev. 108 (1957) 1384; broadened as in M. Saba et al., Nat. Commun. 5 (2014) 5049)
-carries the exciton, and the difference is the bias.
+Tauc's construction (J. Tauc, R. Grigorovici, A. Vancu, Phys. Status Solidi 15 (1966) 627) assumes
+bands without excitons. In a perovskite the exciton sits below the gap and steepens the edge, so the
+straight line lands lower: Elliott's formula (R. J. Elliott, Phys. Rev. 108 (1957) 1384; broadened
+as in M. Saba et al., Nat. Commun. 5 (2014) 5049) carries the exciton, and the difference is the
+bias.
 """
 
 from __future__ import annotations
@@ -109,10 +111,10 @@ def tauc_gap(
 ) -> TaucGap:
     """Tauc gap, with the fit window given or found and scanned.
 
-    Without a window, lines are put through all stretches of the absorption edge between levels of 10 to 60 % and 40 to
-    100 % of the rise; those that are straight (R² within 0.01 of the best) are acceptable, the steepest of the straightest
-    is the best. The spread over the acceptable ones is the systematic error. With a window, its two ends are moved by up
-    to a quarter of its width.
+    Without a window, lines are put through all stretches of the absorption edge between levels of
+    10 to 60 % and 40 to 100 % of the rise; those that are straight (R² within 0.01 of the best) are
+    acceptable, the steepest of the straightest is the best. The spread over the acceptable ones is
+    the systematic error. With a window, its two ends are moved by up to a quarter of its width.
 
     Parameters
     ----------
@@ -140,7 +142,8 @@ def tauc_gap(
     y, above_zero = np.maximum(a * e, 0) ** POWERS[transition], None
     edge = _edge(e, y)[:2]
     if window_eV is None and e[edge[1]] - e[edge[0]] > BROAD_EV:
-        # No exciton ends the edge: the plot rises on and on. The edge is then where absorbance rises steepest, above the plateau below it.
+        # No exciton ends the edge: the plot rises on and on. The edge is then where absorbance
+        # rises steepest, above the plateau below it.
         edge = _edge(e, a)[:2]
         foot = a[: max(edge[0] - e.size // 50, 12)]
         y, above_zero = np.maximum((a - np.median(foot)) * e, 0) ** POWERS[transition], y
@@ -154,7 +157,8 @@ def tauc_gap(
         raise ValueError(
             "spectrum: expected a rising edge, found none"
             if window_eV is None
-            else f"window: expected a rising stretch of at least 5 points in {window_eV[0]:g} to {window_eV[1]:g} eV"
+            else f"window: expected a rising stretch of at least 5 points in {window_eV[0]:g} to "
+            f"{window_eV[1]:g} eV"
         )
     table = np.array(lines)  # slope, intercept, gap, error, r2, low, high
     straight = table[:, 4] >= table[:, 4].max() - 0.01
@@ -186,10 +190,12 @@ def elliott(
     span_eV: float = 1.5,
     bound_states: int = 6,
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Absorption of discrete excitons and of the Coulomb-enhanced continuum, each (n,), to one common factor.
+    """Absorption of discrete excitons and of the Coulomb-enhanced continuum, each (n,), to one
+    common factor.
 
-    Broadened by a sech of width Γ = `broadening_eV`; Saba et al. 2014, eq. 2 without the correction for band
-    non-parabolicity. The continuum is integrated on x = E − Eg = s², which removes the root at the edge.
+    Broadened by a sech of width Γ = `broadening_eV`; Saba et al. 2014, eq. 2 without the correction
+    for band non-parabolicity. The continuum is integrated on x = E − Eg = s², which removes the
+    root at the edge.
     """
     e = np.asarray(energy_eV, dtype=float)[:, None]
     gamma = broadening_eV
@@ -215,7 +221,8 @@ def elliott_gap(
     reach_eV: tuple[float, float] = (0.25, 0.35),
     scan: bool = True,
 ) -> ElliottGap:
-    """Fit Elliott's absorption to the edge; strength, offset and slope of a background are solved linearly.
+    """Fit Elliott's absorption to the edge; strength, offset and slope of a background are solved
+    linearly.
 
     Parameters
     ----------
@@ -251,7 +258,8 @@ def elliott_gap(
         if np.count_nonzero(inside) < 12:
             if not fits:
                 raise ValueError(
-                    f"window: expected at least 12 points from {low:.3g} to {high:.3g} eV, found {np.count_nonzero(inside)}"
+                    f"window: expected at least 12 points from {low:.3g} to {high:.3g} eV, found "
+                    f"{np.count_nonzero(inside)}"
                 )
             continue
         fits.append(_fit_elliott(e[inside], a[inside], start_eV if not fits else fits[0][0]))
@@ -317,7 +325,8 @@ def _ascending(energy, absorbance):
     e, a = np.asarray(energy, dtype=float), np.asarray(absorbance, dtype=float)
     if e.ndim != 1 or e.shape != a.shape:
         raise ValueError(
-            f"spectrum: expected energies and absorbances of one length, found {e.shape} and {a.shape}"
+            f"spectrum: expected energies and absorbances of one length, found {e.shape} and "
+            f"{a.shape}"
         )
     if not (np.all(np.isfinite(e)) and np.all(np.isfinite(a))):
         raise ValueError("spectrum: expected finite numbers, found others")
@@ -351,7 +360,8 @@ def _steepest(e, a):
 
 
 def _edge(e, y):
-    """Lowest rise that makes up a good part of the spectrum: its first and last index, and the smoothed slope (n,).
+    """Lowest rise that makes up a good part of the spectrum: its first and last index, and the
+    smoothed slope (n,).
 
     It ends where the slope has fallen to a third of its maximum (above) or a twentieth (below).
     """

@@ -1,11 +1,13 @@
 """Lifetimes from single-photon counting: Poisson maximum likelihood with reconvolution.
 
-A decay is modelled bin by bin: integral over the bin of instrument response ⊗ decay law, wrapped around the repetition
-period, plus a background, then distorted by pile-up when the number of excitation pulses is known. Counts are Poisson,
-so the deviance is minimised; least squares on counts is biased or misweighted (K. Santra et al., J. Phys. Chem. A 120
-(2016) 2484, doi:10.1021/acs.jpca.6b00728).
+A decay is modelled bin by bin: integral over the bin of instrument response ⊗ decay law, wrapped
+around the repetition period, plus a background, then distorted by pile-up when the number of
+excitation pulses is known. Counts are Poisson, so the deviance is minimised; least squares on
+counts is biased or misweighted (K. Santra et al., J. Phys. Chem. A 120 (2016) 2484,
+doi:10.1021/acs.jpca.6b00728).
 
-Conventions: times in ns, `counts` per bin, amplitudes in counts per ns at time zero of the component.
+Conventions: times in ns, `counts` per bin, amplitudes in counts per ns at time zero of the
+component.
 """
 
 from __future__ import annotations
@@ -63,7 +65,8 @@ class DecayFit:
     deviance, expected_deviance, deviance_sd : float
         Deviance and what Poisson noise alone would give; few counts per bin do not give 1 a bin.
     dof, bic, runs_z : int, float, float
-        BIC = deviance + p ln n; z value of the Wald-Wolfowitz test on residual signs (below −2: structure is left).
+        BIC = deviance + p ln n; z value of the Wald-Wolfowitz test on residual signs (below −2:
+        structure is left).
     converged, problems : bool, tuple of str
     time_ns, counts, model : ndarray, shape (n,)
         Inside the fit window.
@@ -107,7 +110,9 @@ class DecayFit:
 
     @property
     def goodness_z(self) -> float:
-        """Deviance against its expectation in standard deviations; above 3 the model does not describe the counts."""
+        """Deviance against its expectation in standard deviations; above 3 the model does not
+        describe the counts.
+        """
         return (self.deviance - self.expected_deviance) / self.deviance_sd
 
     @property
@@ -118,11 +123,14 @@ class DecayFit:
         )
 
 
-# ---- the model ---------------------------------------------------------------------------------------------------------
+# ---- the model
+# --------------------------------------------------------------------------------------------------
 
 
 def _accumulated(u, lifetime, beta, sigma, period):
-    """Integral from −∞ to u of the decay law (unit height at zero), Gaussian-broadened and periodic where asked."""
+    """Integral from −∞ to u of the decay law (unit height at zero), Gaussian-broadened and periodic
+    where asked.
+    """
     if beta != 1.0:
         area = lifetime / beta * special.gamma(1 / beta)
 
@@ -131,7 +139,8 @@ def _accumulated(u, lifetime, beta, sigma, period):
     elif sigma > 0:
 
         def single(v):
-            # Exponentially modified Gaussian, integrated; erfcx keeps it finite where exp and erfc would not be.
+            # Exponentially modified Gaussian, integrated; erfcx keeps it finite where exp and erfc
+            # would not be.
             a = (sigma / lifetime - v / sigma) / np.sqrt(2)
             gauss = np.exp(-0.5 * (v / sigma) ** 2)
             with np.errstate(over="ignore", invalid="ignore"):
@@ -159,7 +168,9 @@ def _accumulated(u, lifetime, beta, sigma, period):
 
 
 def _images(period, lifetime, beta):
-    """Pulses whose light is still there, by the time since each (0 the last; −1 the one to come)."""
+    """Pulses whose light is still there, by the time since each (0 the last; −1 the one to
+    come).
+    """
     if period is None:
         return [0.0]
     back = int(min(np.ceil(12 * lifetime / beta**2 / period) + 2, 60))
@@ -429,7 +440,8 @@ class _Model:
         return -self.cycles * np.diff(survive), np.diff(survive[:, None] * sums, axis=0)
 
 
-# ---- the fit -----------------------------------------------------------------------------------------------------------
+# ---- the fit
+# --------------------------------------------------------------------------------------------------
 
 
 def fit_decay(
@@ -462,7 +474,8 @@ def fit_decay(
     stretched : bool
         One stretched exponential exp(−(t/τ)^β) instead.
     response : Response, optional
-        On bins of the same width; without it the excitation is a short pulse at the start of the histogram (tail fit).
+        On bins of the same width; without it the excitation is a short pulse at the start of the
+        histogram (tail fit).
     background : float, optional
         Counts per bin, held; fitted when left out.
     period_ns : float, optional
@@ -483,7 +496,8 @@ def fit_decay(
     Raises
     ------
     ValueError
-        Uneven bins, numbers that are no counts, negative or non-finite counts, no counts, an unsuitable response, fewer bins than parameters.
+        Uneven bins, numbers that are no counts, negative or non-finite counts, no counts, an
+        unsuitable response, fewer bins than parameters.
     """
     time, y, bin_ns = _prepared(time_ns, counts)
     y, gain, _ = as_counts(y, sigma)
@@ -527,7 +541,8 @@ def fit_decay(
         )
     if y[inside].sum() < 10 * len(model.names):
         raise ValueError(
-            f"counts: expected at least {10 * len(model.names)} in the window for {len(model.names)} parameters, found {y[inside].sum():.0f}"
+            f"counts: expected at least {10 * len(model.names)} in the window for "
+            f"{len(model.names)} parameters, found {y[inside].sum():.0f}"
         )
     best = None
     for start in _starts(model, y, inside, response):
@@ -581,14 +596,18 @@ def fit_decays(
 
 
 def preferred(fits: dict[str, DecayFit]) -> DecayFit:
-    """The law to report: lowest BIC among the fits without problems, or lowest BIC when all have some."""
+    """The law to report: lowest BIC among the fits without problems, or lowest BIC when all have
+    some.
+    """
     sound = [fit for fit in fits.values() if not fit.problems]
     return min(sound or fits.values(), key=lambda fit: fit.bic)
 
 
 @dataclass(frozen=True)
 class MeanLifetime:
-    """A mean lifetime with its statistical error and the spread over decay laws that describe the counts as well."""
+    """A mean lifetime with its statistical error and the spread over decay laws that describe the
+    counts as well.
+    """
 
     value_ns: float
     statistical_ns: float
@@ -611,7 +630,8 @@ class MeanLifetime:
 
 
 def mean_lifetime(fits: dict[str, DecayFit], which: str = "amplitude-weighted") -> MeanLifetime:
-    """The mean lifetime of the preferred law; the farthest of the laws that describe the counts as well gives the model error.
+    """The mean lifetime of the preferred law; the farthest of the laws that describe the counts as
+    well gives the model error.
 
     Parameters
     ----------
@@ -622,7 +642,8 @@ def mean_lifetime(fits: dict[str, DecayFit], which: str = "amplitude-weighted") 
     best = preferred(fits)
     value, error = best.mean_ns[which]
     bin_ns = best.time_ns[1] - best.time_ns[0]
-    # A component shorter than two bins is a correction to the response, not a lifetime: its amplitude is unbounded.
+    # A component shorter than two bins is a correction to the response, not a lifetime: its
+    # amplitude is unbounded.
     near = [
         fit.mean_ns[which][0]
         for fit in fits.values()
@@ -639,12 +660,14 @@ def _prepared(time_ns, counts):
     time, y = np.asarray(time_ns, dtype=float), np.asarray(counts, dtype=float)
     if time.ndim != 1 or time.shape != y.shape or time.size < 8:
         raise ValueError(
-            f"decay: expected times and counts of one length, at least 8, found {time.shape} and {y.shape}"
+            f"decay: expected times and counts of one length, at least 8, found {time.shape} and "
+            f"{y.shape}"
         )
     if not np.all(np.isfinite(y)) or np.any(y < 0):
         i = int(np.argmax(~np.isfinite(y) | (y < 0)))
         raise ValueError(
-            f"counts: expected none negative (raw counts, no background subtracted), found {y[i]:g} at {time[i]:g} ns"
+            "counts: expected none negative (raw counts, no background subtracted), found "
+            f"{y[i]:g} at {time[i]:g} ns"
         )
     if y.sum() == 0:
         raise ValueError("counts: expected some, found none")
@@ -683,9 +706,11 @@ def _check_response(response, bin_ns, fit_width):
 def prepare_response(
     time_ns: np.ndarray, counts: np.ndarray, bin_ns: float, *, trim: float = 1e-4
 ) -> Response:
-    """A measured response ready for reconvolution: background off, cut to where it has light, on bins of `bin_ns`.
+    """A measured response ready for reconvolution: background off, cut to where it has light, on
+    bins of `bin_ns`.
 
-    The background is the level of the darkest twentieth of the smoothed bins. Rebinning conserves counts.
+    The background is the level of the darkest twentieth of the smoothed bins. Rebinning conserves
+    counts.
 
     Parameters
     ----------
@@ -696,7 +721,8 @@ def prepare_response(
         Fraction of the peak below which bins at the ends are cut.
     """
     time, y, width = _prepared(time_ns, counts)
-    # The darkest bins of a smoothed trace, wherever they are: a trace may begin in the rise or end in the tail.
+    # The darkest bins of a smoothed trace, wherever they are: a trace may begin in the rise or end
+    # in the tail.
     floor = float(np.quantile(_smoothed(y), 0.05))
     # Light is where five bins together are above what their background makes once in a thousand
     # traces, and beside it; elsewhere positive counts are noise, not response.
@@ -721,7 +747,9 @@ def prepare_response(
 
 
 def _starts(model, y, inside, response):
-    """Start points: lifetimes from the decay's own time scales, amplitudes by non-negative least squares."""
+    """Start points: lifetimes from the decay's own time scales, amplitudes by non-negative least
+    squares.
+    """
     from scipy.optimize import nnls
 
     time = model.time
@@ -829,7 +857,9 @@ def _lifetimes_open(model, scaled, free) -> bool:
 
 
 def _scatter_gain(model, theta, m, data, j, free, prompt):
-    """What a scatter term would take off the deviance, to first order: s²/(I_ss − I_sθ I⁻¹ I_θs)."""
+    """What a scatter term would take off the deviance, to first order: s²/(I_ss − I_sθ I⁻¹
+    I_θs).
+    """
     score = prompt @ ((data - m) / m)
     if model.scatter or score <= 0:
         return 0.0
@@ -974,7 +1004,8 @@ def _width(model):
 def least_squares_lifetime(
     time_ns: np.ndarray, counts: np.ndarray, *, background: float
 ) -> tuple[float, float]:
-    """Lifetime and its claimed standard error by unweighted least squares of one exponential: for comparison only.
+    """Lifetime and its claimed standard error by unweighted least squares of one exponential: for
+    comparison only.
 
     It treats a bin of ten thousand counts as well known as a bin of ten, so its error is not one.
     """

@@ -1,4 +1,6 @@
-"""Each measurement of the topic: rows of the sheet, conditioned, fitted, as quantities or reasons."""
+"""Each measurement of the topic: rows of the sheet, conditioned, fitted, as quantities or
+reasons.
+"""
 
 from __future__ import annotations
 

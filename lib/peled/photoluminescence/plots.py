@@ -141,7 +141,9 @@ def profiles(axes, fits: dict, true: dict | None = None) -> None:
 
 
 def decays(ax, fits: dict, response=None, *, legend_lifetimes: bool = True) -> None:
-    """Decays with their fits on a logarithmic scale, each divided by its maximum; `fits` maps labels to DecayFit."""
+    """Decays with their fits on a logarithmic scale, each divided by its maximum; `fits` maps
+    labels to DecayFit.
+    """
     for i, (label, fit) in enumerate(fits.items()):
         c, top = colour(label, i), fit.model.max()
         step = max(1, fit.time_ns.size // 350)
@@ -334,7 +336,8 @@ def optical_gap(ax, tauc, elliott, label: str) -> None:
     ax.text(
         0.97,
         0.08,
-        f"Tauc {tauc.gap_eV:.3f} ± {tauc.total_error_eV:.3f} eV\nElliott {elliott.gap_eV:.3f} ± {elliott.total_error_eV:.3f} eV\nexciton {elliott.exciton_eV:.3f} eV",
+        f"Tauc {tauc.gap_eV:.3f} ± {tauc.total_error_eV:.3f} eV\nElliott {elliott.gap_eV:.3f} ± "
+        f"{elliott.total_error_eV:.3f} eV\nexciton {elliott.exciton_eV:.3f} eV",
         transform=ax.transAxes,
         ha="right",
         va="bottom",
@@ -372,7 +375,9 @@ def intensity_bars(ax, ratios: dict) -> None:
 
 
 def optical_models(ax, models: list, external: float) -> None:
-    """The three (and more) optical models: escape probability and the internal yield each implies."""
+    """The three (and more) optical models: escape probability and the internal yield each
+    implies.
+    """
     names = [m.name for m in models]
     y = np.arange(len(models))[::-1]
     ax.barh(y + 0.18, [100 * m.escape for m in models], 0.34, color=COLOURS["sky"], label="escape")
@@ -422,7 +427,9 @@ def shift_combinations(ax, found: list, observed_nm: float, observed_error_nm: f
 
 
 def wavelength_colour(wavelength_nm: float, width_nm: float = 30.0) -> tuple[float, float, float]:
-    """sRGB of a Gaussian band, for a patch of colour: CIE 1931 by the fits of C. Wyman et al., JCGT 2 (2013) 1."""
+    """sRGB of a Gaussian band, for a patch of colour: CIE 1931 by the fits of C. Wyman et al., JCGT
+    2 (2013) 1.
+    """
     w = np.arange(400.0, 801.0, 2.0)
     band = np.exp(-0.5 * ((w - wavelength_nm) / (width_nm / 2.35482)) ** 2)
 

@@ -1,9 +1,10 @@
 """Photoluminescence quantum yield from an integrating sphere, with its error budget.
 
-Three runs (J. C. de Mello, H. F. Wittmann, R. H. Friend, Adv. Mater. 9 (1997) 230, doi:10.1002/adma.19970090308): empty
-sphere, sample beside the beam (indirect), sample in the beam (direct). A yield counts photons, a calibrated spectrometer
-shows power: the weight of each count is written out in one place, `photon_weights`, which cannot be called without the
-calibration that says which of the two it gives.
+Three runs (J. C. de Mello, H. F. Wittmann, R. H. Friend, Adv. Mater. 9 (1997) 230,
+doi:10.1002/adma.19970090308): empty sphere, sample beside the beam (indirect), sample in the beam
+(direct). A yield counts photons, a calibrated spectrometer shows power: the weight of each count is
+written out in one place, `photon_weights`, which cannot be called without the calibration that says
+which of the two it gives.
 """
 
 from __future__ import annotations
@@ -31,7 +32,8 @@ class PLQY:
         Standard error that each source alone would give: `laser`, `emission`, `laser drift`,
         `calibration`, `self-absorption`.
     flags : tuple of str
-        Per triple: "" or what is wrong with it (|PLQY|/σ < 3, absorptance not above zero, PLQY above 1).
+        Per triple: "" or what is wrong with it (|PLQY|/σ < 3, absorptance not above zero, PLQY
+        above 1).
     """
 
     plqy: np.ndarray
@@ -44,13 +46,15 @@ class PLQY:
 
 
 def photon_weights(wavelength_nm: np.ndarray, calibration) -> np.ndarray:
-    """Weights (n,) by which counts (n,) sum to a number of photons (common factor left out): trapezoid × calibration × λ.
+    """Weights (n,) by which counts (n,) sum to a number of photons (common factor left out):
+    trapezoid × calibration × λ.
 
     Parameters
     ----------
     wavelength_nm : ndarray, shape (n,), ascending
     calibration : object with `at(wavelength_nm)` and `quantity`
-        `peled.formats.sphere.Calibration`. With quantity "energy", photons are power × λ/hc; with "photons" they are not weighted again.
+        `peled.formats.sphere.Calibration`. With quantity "energy", photons are power × λ/hc; with
+        "photons" they are not weighted again.
     """
     w = np.asarray(wavelength_nm, dtype=float)
     if w.size < 2 or np.any(np.diff(w) <= 0):
@@ -78,15 +82,17 @@ def quantum_yield(
 ) -> PLQY:
     """Quantum yields of one or more sphere triples, analysed together.
 
-    A = 1 − L_d/L_i and PLQY = [E_d − (1 − A) E_i]/(L_e A) with L, E the photons in laser and emission band of the empty,
-    indirect and direct run (de Mello 1997, eqs 1 to 4). With `subtract_blank` the empty run's emission band is taken
-    from E_d and E_i first. Self-absorption a: PLQY/(1 − a + a PLQY) (T.-S. Ahn et al., Rev. Sci. Instrum. 78 (2007)
-    086105, doi:10.1063/1.2768926).
+    A = 1 − L_d/L_i and PLQY = [E_d − (1 − A) E_i]/(L_e A) with L, E the photons in laser and
+    emission band of the empty, indirect and direct run (de Mello 1997, eqs 1 to 4). With
+    `subtract_blank` the empty run's emission band is taken from E_d and E_i first. Self-absorption
+    a: PLQY/(1 − a + a PLQY) (T.-S. Ahn et al., Rev. Sci. Instrum. 78 (2007) 086105,
+    doi:10.1063/1.2768926).
 
     Parameters
     ----------
     triples : sequence of SphereTriple
-        A run that comes again (same file, name and counts) is one measurement, shared by those triples.
+        A run that comes again (same file, name and counts) is one measurement, shared by those
+        triples.
     calibration : Calibration
         Its `relative_error`, where it is known, enters every yield in common.
     noise : Noise, optional
@@ -148,12 +154,14 @@ def quantum_yield(
     for row, (triple, (le, li, ld, ee, ei, ed)) in enumerate(zip(triples, index, strict=True)):
         if ei is None or ed is None:
             raise ValueError(
-                f"{triple.label}: expected an emission band in the indirect and direct run, found none"
+                f"{triple.label}: expected an emission band in the indirect and direct run, found "
+                "none"
             )
         blank = means[ee] if subtract_blank and ee is not None else 0.0
         if means[le] <= 0 or means[li] <= 0:
             raise ValueError(
-                f"{triple.label}: expected laser light in the empty and indirect run, found {means[le]:.3g} and {means[li]:.3g} photons"
+                f"{triple.label}: expected laser light in the empty and indirect run, found "
+                f"{means[le]:.3g} and {means[li]:.3g} photons"
             )
         through = means[ld] / means[li]
         a = 1 - through

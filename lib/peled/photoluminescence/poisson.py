@@ -12,7 +12,9 @@ ENOUGH = 2.0  #: standard deviations of the deviance below which no other start 
 
 
 def descend(model, y, inside, theta, max_iterations=60):
-    """Fisher scoring with Marquardt damping, projected on the bounds. Returns theta, deviance, converged."""
+    """Fisher scoring with Marquardt damping, projected on the bounds. Returns theta, deviance,
+    converged.
+    """
     low, high = model.bounds()
     theta = np.clip(theta, low, high)
     data = y[inside]
@@ -85,7 +87,9 @@ _GRID = np.geomspace(1e-4, 60, 160)
 
 
 def expected_unit_deviance(mu):
-    """Mean and variance of a Poisson bin's deviance at its true mean, by summing over the counts (n,)."""
+    """Mean and variance of a Poisson bin's deviance at its true mean, by summing over the counts
+    (n,).
+    """
     global _TABLE
     if _TABLE is None:
         k = np.arange(0, 160)[:, None]

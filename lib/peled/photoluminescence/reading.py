@@ -199,7 +199,9 @@ def _calibration(path: Path):
 
 
 def read_decay(path: Path, row: Row) -> Decay:
-    """One decay, or a response (role irf); with several in the file, the part that the row names."""
+    """One decay, or a response (role irf); with several in the file, the part that the row
+    names.
+    """
     bin_ns = row.settings.get("bin_ns")
     groups = read_histograms(path, bin_ns=bin_ns)
     found = [(g, i) for g in groups for i in range(len(g))]

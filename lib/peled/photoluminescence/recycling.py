@@ -1,7 +1,8 @@
 """From the yield that leaves a film to the yield inside it: three optical models side by side.
 
-What is measured outside depends on the probability that an emitted photon leaves, and on what becomes of the others.
-The same 70 % outside mean 71 to 88 % inside, by the optics assumed; so every internal yield is given with its model.
+What is measured outside depends on the probability that an emitted photon leaves, and on what
+becomes of the others. The same 70 % outside mean 71 to 88 % inside, by the optics assumed; so every
+internal yield is given with its model.
 """
 
 from __future__ import annotations
@@ -15,7 +16,9 @@ from peled.optics import dipole, escape
 
 @dataclass(frozen=True)
 class OpticalModel:
-    """Fate of an emitted photon: leaves the sample and is counted, is re-absorbed by the emitter, or is lost."""
+    """Fate of an emitted photon: leaves the sample and is counted, is re-absorbed by the emitter,
+    or is lost.
+    """
 
     name: str
     escape: float
@@ -50,7 +53,9 @@ class WaveOptics:
         return self.air_top + self.air_bottom
 
     def model(self, reabsorbed_in_glass: float) -> OpticalModel:
-        """The optical model when this fraction of the light trapped in the glass is re-absorbed, the rest leaving by the edges."""
+        """The optical model when this fraction of the light trapped in the glass is re-absorbed,
+        the rest leaving by the edges.
+        """
         back = reabsorbed_in_glass * self.glass + self.guided
         return OpticalModel(
             f"wave optics, {100 * reabsorbed_in_glass:.0f} % of the glass modes re-absorbed",
@@ -92,7 +97,9 @@ def paper_model(
 
 
 def ray_model(n_film: float, n_glass: float, optical_density: float) -> OpticalModel:
-    """Exact ray optics: Fresnel over angle, all bounces; light that enters the glass counts as escaped."""
+    """Exact ray optics: Fresnel over angle, all bounces; light that enters the glass counts as
+    escaped.
+    """
     found = escape.film_escape(n_film, 1.0, n_glass, optical_density)
     return OpticalModel("exact rays", float(found.total), float(1 - found.total))
 
@@ -130,5 +137,7 @@ def all_models(
 def optical_density_of_path(
     optical_density: float, thickness_nm: float, path_um: np.ndarray
 ) -> np.ndarray:
-    """Absorbed fraction of light that runs `path_um` inside a film whose normal pass has this decadic density."""
+    """Absorbed fraction of light that runs `path_um` inside a film whose normal pass has this
+    decadic density.
+    """
     return 1 - 10 ** (-optical_density * np.asarray(path_um, dtype=float) * 1e3 / thickness_nm)

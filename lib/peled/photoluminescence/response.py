@@ -10,7 +10,8 @@ from scipy import fft
 
 @dataclass(frozen=True)
 class Response:
-    """Instrument response: measured (`counts` on evenly spaced bins from `start_ns`) or a Gaussian of `fwhm_ns`.
+    """Instrument response: measured (`counts` on evenly spaced bins from `start_ns`) or a Gaussian
+    of `fwhm_ns`.
 
     Without either the response is a pulse shorter than a bin. `variance` of measured counts, where
     it is known, enters the errors of what is fitted.

@@ -1,8 +1,10 @@
-"""Halide segregation in a series of spectra: two bands whose weights change, one band that moves, or neither.
+"""Halide segregation in a series of spectra: two bands whose weights change, one band that moves,
+or neither.
 
-Illuminated mixed halides form iodide-rich regions that collect the carriers: a red band grows beside the one that was
-there (E. T. Hoke et al., Chem. Sci. 6 (2015) 613). Three accounts of the same series are fitted and compared: nothing
-changes but the brightness; one band moves; two bands stay where they are and trade weight. "No segregation" is an answer.
+Illuminated mixed halides form iodide-rich regions that collect the carriers: a red band grows
+beside the one that was there (E. T. Hoke et al., Chem. Sci. 6 (2015) 613). Three accounts of the
+same series are fitted and compared: nothing changes but the brightness; one band moves; two bands
+stay where they are and trade weight. "No segregation" is an answer.
 """
 
 from __future__ import annotations
@@ -26,7 +28,9 @@ LIKE_A_SHIFT = 0.9
 
 @dataclass(frozen=True)
 class Drift:
-    """Weighted straight line through a quantity against time: slope per minute, its error widened by excess scatter."""
+    """Weighted straight line through a quantity against time: slope per minute, its error widened
+    by excess scatter.
+    """
 
     per_minute: float
     standard_error: float
@@ -44,7 +48,8 @@ class Segregation:
     Attributes
     ----------
     account : {"steady", "one band moves", "two bands"}
-        The account with the lowest BIC; `two bands` only when the red share also changes significantly.
+        The account with the lowest BIC; `two bands` only when the red share also changes
+        significantly.
     bic : dict of str to float
     time_s : ndarray, shape (m,)
     fraction, fraction_error : ndarray, shape (m,)
@@ -57,7 +62,8 @@ class Segregation:
     drift_nm : Drift
         Of the centroid.
     blue : Drift
-        Of the share of a third band on the blue side; consistent with zero means that no bromide-rich emission grows.
+        Of the share of a third band on the blue side; consistent with zero means that no
+        bromide-rich emission grows.
     chi2_per_dof : float
         Of the two-band fit.
     energy_eV, model : ndarray
@@ -88,7 +94,9 @@ class Segregation:
 
 @dataclass(frozen=True)
 class Kinetics:
-    """Rise of the red share under light and its return in the dark; a time that the series does not determine is NaN."""
+    """Rise of the red share under light and its return in the dark; a time that the series does not
+    determine is NaN.
+    """
 
     initial: float
     final: float
@@ -142,8 +150,8 @@ def track(
         Photon counts per nm, m >= 4 spectra.
     time_s : ndarray, shape (m,)
     variance : ndarray, shape (m, n), optional
-        Of the counts. When left out: Poisson, iterated once on the fitted spectra, for raw counts; else estimated from
-        the scatter of each spectrum.
+        Of the counts. When left out: Poisson, iterated once on the fitted spectra, for raw counts;
+        else estimated from the scatter of each spectrum.
     window_nm : (float, float), optional
 
     Raises
@@ -158,7 +166,8 @@ def track(
     )
     if y.shape != (t.size, w.size) or t.size < 4:
         raise ValueError(
-            f"series: expected at least 4 spectra of {w.size} points with one time each, found {y.shape} and {t.size} times"
+            f"series: expected at least 4 spectra of {w.size} points with one time each, found "
+            f"{y.shape} and {t.size} times"
         )
     if window_nm is not None:
         inside = (w >= window_nm[0]) & (w <= window_nm[1])
@@ -303,7 +312,9 @@ def _fits(energy, signal, spread, t, found=None):
 
 
 def _blue(energy, signal, spread, two, t) -> Drift:
-    """Drift of the share of a band one FWHM to the blue of the main one, solved linearly with all shapes held."""
+    """Drift of the share of a band one FWHM to the blue of the main one, solved linearly with all
+    shapes held.
+    """
     main, width = float(two.value("main_centre")[0]), float(two.value("main_fwhm")[0])
     red, red_width = float(two.value("red_centre")[0]), float(two.value("red_fwhm")[0])
 
@@ -331,7 +342,9 @@ def _blue(energy, signal, spread, two, t) -> Drift:
 
 
 def drift(time_s: np.ndarray, values: np.ndarray, errors: np.ndarray) -> Drift:
-    """Weighted linear regression; the error is widened by √(χ²/dof) where the points scatter more than their errors."""
+    """Weighted linear regression; the error is widened by √(χ²/dof) where the points scatter more
+    than their errors.
+    """
     minutes = np.asarray(time_s, dtype=float) / 60
     errors = np.where(np.isfinite(errors) & (np.asarray(errors) > 0), errors, np.nan)
     good = np.isfinite(errors) & np.isfinite(values)
@@ -351,7 +364,9 @@ def drift(time_s: np.ndarray, values: np.ndarray, errors: np.ndarray) -> Drift:
 def fit_kinetics(
     time_s: np.ndarray, fraction: np.ndarray, error: np.ndarray, *, dark_from_s: float | None = None
 ) -> Kinetics:
-    """Exponential approach of the red share to its end value, and its return in the dark after `dark_from_s`."""
+    """Exponential approach of the red share to its end value, and its return in the dark after
+    `dark_from_s`.
+    """
     t, f = np.asarray(time_s, dtype=float), np.asarray(fraction, dtype=float)
     s = np.where(np.isfinite(error) & (np.asarray(error) > 0), error, np.nanmax(error))
     light = t <= (dark_from_s if dark_from_s is not None else np.inf)

@@ -1,7 +1,9 @@
-"""What could make the emission move: composition, confinement, surroundings, and whether the numbers tell them apart.
+"""What could make the emission move: composition, confinement, surroundings, and whether the
+numbers tell them apart.
 
-Composition: `peled.materials.bulk_gap_eV`. Confinement in a cube of edge L: a particle of mass m has its ground level at 3 h²/(8 m L²); in
-weak confinement m is the exciton's mass M (the exciton moves as one), in strong confinement its reduced mass μ.
+Composition: `peled.materials.bulk_gap_eV`. Confinement in a cube of edge L: a particle of mass m
+has its ground level at 3 h²/(8 m L²); in weak confinement m is the exciton's mass M (the exciton
+moves as one), in strong confinement its reduced mass μ.
 """
 
 from __future__ import annotations
@@ -22,7 +24,9 @@ H2_8M0_EV_NM2 = 0.376030  # h²/(8 m0)
 
 @dataclass(frozen=True)
 class Contribution:
-    """One cause: the shift in energy, and in wavelength from the start wavelength (blue is positive), with errors."""
+    """One cause: the shift in energy, and in wavelength from the start wavelength (blue is
+    positive), with errors.
+    """
 
     cause: str
     shift_meV: float
@@ -70,7 +74,9 @@ def cube_energy_meV(edge_nm, mass):
 
 
 def kane_energy_meV(edge_nm, mass, gap_eV):
-    """As `cube_energy_meV` in a band whose mass grows with energy: E_g/2 (√(1 + 4 E/E_g) − 1) (Kane's two-band model)."""
+    """As `cube_energy_meV` in a band whose mass grows with energy: E_g/2 (√(1 + 4 E/E_g) − 1)
+    (Kane's two-band model).
+    """
     parabolic = cube_energy_meV(edge_nm, mass) * 1e-3
     return 1e3 * gap_eV / 2 * (np.sqrt(1 + 4 * parabolic / gap_eV) - 1)
 

@@ -216,7 +216,9 @@ class _Series:
         return low, high
 
     def lanes(self, theta, ways):
-        """Rates at theta and at theta moved along `ways` of them, and the light of all transients."""
+        """Rates at theta and at theta moved along `ways` of them, and the light of all
+        transients.
+        """
         moved = np.tile(theta[: len(self.free)], (ways + 1, 1))
         moved[1:, :ways] += STEP * np.eye(ways)
         rates = {name: np.full(ways + 1, value) for name, value in self.held.items()}
