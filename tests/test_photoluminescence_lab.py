@@ -407,3 +407,17 @@ def test_runs_that_nobody_named_are_pointed_out(tmp_path):
     (tmp_path / "S1_001.txt").unlink()
     report = analyse(read_sheet(tmp_path, "photoluminescence", sniff=sniff))
     assert "integrating sphere" not in " ".join(str(p) for p in report.problems)
+
+
+def test_energies_of_wavelengths_in_air(tmp_path):
+    """On request hc/(n λ): 0.5 meV less at 650 nm, and the wavelengths as they were measured."""
+    counts = np.random.default_rng(2).poisson(3e5 * line(650, 14) + 20)
+    np.savetxt(tmp_path / "film.csv", np.column_stack([X, counts]), "%.2f", ",",
+               header="Wavelength (nm),counts", comments="")  # fmt: skip
+    sheet = read_sheet(tmp_path, "photoluminescence", sniff=sniff)
+    plain, air = (analyse(sheet, {"air": said}) for said in (False, True))
+    (before,), (after,) = (r.select(name="PL peak energy") for r in (plain, air))
+    assert 0.0005 < before.value - after.value < 0.00055
+    assert [r.select(name="PL peak")[0].value for r in (plain, air)] == pytest.approx(
+        [650] * 2, abs=1
+    )

@@ -30,6 +30,30 @@ def photon_energy_eV(wavelength_nm: ArrayLike) -> np.ndarray:
     return HC_EV_NM / np.asarray(wavelength_nm, float)
 
 
+def index_of_air(wavelength_nm: ArrayLike) -> np.ndarray:
+    """Refractive index of standard air (15 °C, 101.325 kPa, 450 ppm CO₂) [1]_.
+
+    n = 1 + 0.05792105/(238.0185 − σ²) + 0.00167917/(57.362 − σ²), σ = 1000/λ: a wavelength that was
+    measured in air times n is that in vacuum.
+
+    Parameters
+    ----------
+    wavelength_nm : float or array
+        230 to 1700 nm.
+
+    References
+    ----------
+    .. [1] P. E. Ciddor, Appl. Opt. 35, 1566 (1996), doi:10.1364/AO.35.001566
+
+    Examples
+    --------
+    >>> round(float(index_of_air(650.0)), 6)
+    1.000276
+    """
+    square = (1e3 / np.asarray(wavelength_nm, float)) ** 2
+    return 1 + 0.05792105 / (238.0185 - square) + 0.00167917 / (57.362 - square)
+
+
 @cache
 def constants(folder: Path | None = None) -> Mapping[str, tuple[float, float]]:
     """Published values with their standard errors, by name.

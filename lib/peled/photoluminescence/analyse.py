@@ -31,6 +31,7 @@ SETTINGS: Mapping[str, Any] = {
     "laws": ("1", "2", "3", "stretched"),  # of decay, as `fit_decays`
     "transition": "direct",  # of Tauc's construction
     "wavelength_nm": 0.3,  # standard error of the wavelength scale
+    "air": False,  # whether wavelengths are those in air: energies then by its index
     "lifetime_error": 0.25,  # relative error above which a lifetime is withheld
     "rate_laws": tuple(LAWS),  # of recombination, as `fit_laws`
     "fluence_error": 0.1,  # relative standard error that all fluences share
@@ -101,7 +102,7 @@ def analyse(sheet: Sheet, settings: Mapping[str, Any] = {}) -> Report:
         ]
         kept["rates"] = tuple(one for one in rates if one is not None)
         quantities += [q for one in kept["rates"] for q in one.quantities]
-        quantities += _reciprocal(holdings, kept, name, problems)
+        quantities += _reciprocal(holdings, kept, name, problems, chosen["air"])
         found[name] = Sample(name, **kept)
     plain = [h for h in holdings.select(measurement="pl") if h.row.role == "sample"]
     if said := measures.unnamed_runs({h.row.path.name: h.data for h in plain}):
@@ -152,7 +153,7 @@ def _fluences(holdings: Holdings, name: str) -> list[tuple[Held, ...]]:
 
 
 def _reciprocal(
-    holdings: Holdings, kept: Mapping, name: str, problems: list[Problem]
+    holdings: Holdings, kept: Mapping, name: str, problems: list[Problem], air: bool
 ) -> tuple[Quantity, ...]:
     """What absorption and emission of one state say together, where there is one of each."""
     made: tuple[Quantity, ...] = ()
@@ -164,7 +165,7 @@ def _reciprocal(
         said = next(h.row.settings for h in holdings if h.row.label == absorbed.label)
         try:
             yields = [one for one in kept["yields"] if one.state == absorbed.state]
-            result = measures.reciprocity_of(absorbed, emitted[0], said, labels, yields)
+            result = measures.reciprocity_of(absorbed, emitted[0], said, labels, yields, air)
             made += result.quantities
             problems += [Problem(result.label, one) for one in result.problems]
         except ValueError as error:

@@ -20,6 +20,7 @@ from peled.conditioning import (
 )
 from peled.conditioning.spikes import replace_points
 from peled.lineshapes import HC_EV_NM
+from peled.materials import index_of_air
 from peled.photoluminescence import reciprocity
 from peled.photoluminescence.emission import measure
 from peled.photoluminescence.gap import elliott_gap, tauc_gap
@@ -66,6 +67,11 @@ class Result:
 def _companions(holdings: Holdings, held: Held, *roles: str) -> dict[str, Any]:
     found = {role: holdings.companion(held.row, role) for role in roles}
     return {role: h.data for role, h in found.items() if h is not None}
+
+
+def _vacuum(signal: Signal, air: bool) -> Signal:
+    """The signal on wavelengths in vacuum, of which its energies are made."""
+    return replace(signal, axis=signal.axis * index_of_air(signal.axis)) if air else signal
 
 
 def _set(held: Held, name: str):
@@ -178,7 +184,7 @@ def absorption(holdings: Holdings, members: Sequence[Held], settings: Mapping, l
     held = members[0]
     raw: Signal = held.data
     steps = [("axis", {}), ("noise", {}), ("absorbance", {"unit": raw.unit} if raw.unit else {})]
-    ready = condition(raw, steps)
+    ready = _vacuum(condition(raw, steps), settings["air"])
     good = np.isfinite(ready.values[0])
     energy, absorbance = HC_EV_NM / ready.axis[good], ready.values[0][good]
     made, problems, fits = [], [], {}
@@ -242,7 +248,12 @@ def _of_line(name, line, unit, factor, findings, labels) -> Quantity:
 
 
 def reciprocity_of(
-    absorbed: Result, emitted: Result, said: Mapping, labels, yields: Sequence[Result] = ()
+    absorbed: Result,
+    emitted: Result,
+    said: Mapping,
+    labels,
+    yields: Sequence[Result] = (),
+    air: bool = False,
 ) -> Result:
     """What van Roosbroeck and Shockley's relation says of absorption and emission together.
 
@@ -259,7 +270,8 @@ def reciprocity_of(
     """
     edge, noise = _edge(absorbed.signal)
     share = 1 - 10 ** -edge[1]
-    energy, per_eV = reciprocity.per_energy(emitted.signal.axis, emitted.signal.values[0])
+    seen_at = _vacuum(emitted.signal, air)
+    energy, per_eV = reciprocity.per_energy(seen_at.axis, seen_at.values[0])
     seen = np.interp(energy, edge[0], share, left=0.0, right=0.0)
     error = np.interp(energy, edge[0], noise * np.log(10) * 10 ** -edge[1])
     line = reciprocity.thermal_energy(energy, per_eV, _errors(per_eV, energy), seen, error)
@@ -370,6 +382,10 @@ def emission(holdings: Holdings, members: Sequence[Held], settings: Mapping, lab
     window = _set(held, "emission_band_nm") or _band(ready)
     based = condition(ready, [("baseline", {"order": 1, "band_nm": window})])
     found = measure(based, window, label=labels["sample"])
+    if settings["air"]:
+        in_air = found.energy_peak_eV
+        index = index_of_air(HC_EV_NM / in_air)
+        found = replace(found, energy_peak_eV=float(in_air / index))
     scale = settings["wavelength_nm"]
     findings = tuple(based.findings)
     made = []
