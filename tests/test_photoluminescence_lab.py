@@ -402,7 +402,12 @@ def test_runs_that_nobody_named_are_pointed_out(tmp_path):
         np.savetxt(tmp_path / names[role], table, "%.3f")
     report = analyse(read_sheet(tmp_path, "photoluminescence", sniff=sniff))
     said = " ".join(str(p) for p in report.problems)
-    assert "empty: S1_002.txt, indirect: S1_003.txt, direct: S1_001.txt" in said
+    assert "direct: S1_001.txt, empty: S1_002.txt, indirect: S1_003.txt" in said
+    for role, run in runs.items():  # the laser alone
+        table = np.column_stack([run.axis, run.values[0]])[np.abs(run.axis - 405) < 10]
+        np.savetxt(tmp_path / names[role], table, "%.3f")
+    report = analyse(read_sheet(tmp_path, "photoluminescence", sniff=sniff))
+    assert "one column of a table" in " ".join(str(p) for p in report.problems)
     (tmp_path / "S1_003.txt").unlink()
     (tmp_path / "S1_001.txt").unlink()
     report = analyse(read_sheet(tmp_path, "photoluminescence", sniff=sniff))

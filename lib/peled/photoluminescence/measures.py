@@ -6,7 +6,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from scipy.ndimage import median_filter
@@ -146,33 +146,69 @@ def _line(x, y):
     return smooth, noise, size, top if stands else None
 
 
+class _Run(NamedTuple):
+    """What tells a run of a sphere: light of its laser line, where that is, light beyond it."""
+
+    laser: float
+    at_nm: float
+    beyond: float
+
+
+def _as_run(one: Signal) -> _Run | None:
+    x, y = one.axis, one.finite[0]
+    if x.size < 5 or not np.all(np.diff(x) > 0):
+        return None
+    if np.ptp(x) < ALONE_NM:
+        top, low = int(np.argmax(y)), float(y.min())
+        stands = y[top] - low > 3 * (max(y[0], y[-1]) - low)
+        return _Run(float(np.sum(y - low)), float(x[top]), 0.0) if stands else None
+    smooth, _, size, top = _line(x, y)
+    if top is None:
+        return None
+    near = slice(max(top - size, 0), top + size)
+    beyond = smooth[top + size :]
+    light = float(np.sum(y[near] - smooth[near]))
+    return _Run(light, float(x[top]), float(np.sum(beyond - np.median(smooth))))
+
+
+ALONE_NM = 45.0  #: a file of a shorter range holds a laser line alone
+
+
 def unnamed_runs(spectra: Mapping[str, Signal]) -> str:
     """A sentence where spectra by file look like runs of a sphere that nobody has named; or "".
 
-    They share an axis and a laser line, the light of which differs by more than 5 %: the sphere is
-    empty where it is strongest, and the sample in the beam where it is weakest.
+    They share an axis and a laser line, the light of which differs by more than 5 %. The sample is
+    in the beam where the laser is weakest; of the others the sphere is empty where less light is
+    beyond the laser.
     """
-    axes: dict[bytes, list[tuple[float, float, str]]] = {}
+    axes: dict[bytes, list[tuple[_Run, str]]] = {}
     for name, one in spectra.items():
-        x, y = one.axis, one.finite[0]
-        if x.size < 32 or not np.all(np.diff(x) > 0):
+        if (run := _as_run(one)) is not None:
+            axes.setdefault(one.axis.tobytes(), []).append((run, name))
+    for x, members in axes.items():
+        lit, *others = sorted(members)
+        lasers = [run.laser for run, _ in members]
+        if len(others) not in (1, 2) or np.ptp([run.at_nm for run, _ in members]) > 3:
             continue
-        smooth, _, size, top = _line(x, y)
-        if top is not None:
-            near = slice(max(top - size, 0), top + size)
-            light = float(np.sum(y[near] - smooth[near]))
-            axes.setdefault(x.tobytes(), []).append((light, float(x[top]), name))
-    for members in axes.values():
-        members.sort(reverse=True)
-        lines = [at for _, at, _ in members]
-        if len(members) in (2, 3) and np.ptp(lines) < 3 and members[-1][0] < 0.95 * members[0][0]:
-            roles = ("empty", "indirect", "direct") if len(members) == 3 else ("empty", "direct")
-            said = ", ".join(f"{role}: {name}" for role, (*_, name) in zip(roles, members))
-            return (
-                f"spectra with one laser line at {np.mean(lines):.0f} nm of unlike height: if they "
-                "are runs of an integrating sphere, write plqy into the column measurement and "
-                f"into role what they are; by the laser light they hold that is {said}"
+        if min(lasers) > 0.95 * max(lasers):
+            continue
+        alone = np.ptp(np.frombuffer(x)) < ALONE_NM
+        names = [name for _, name in sorted(others, key=lambda o: o[0].beyond)]
+        roles = ("empty", "indirect")[: len(names)]
+        said = f"direct: {lit[1]}, " + (
+            f"{' and '.join(roles)}: {' and '.join(names)}" if alone
+            else ", ".join(map("{}: {}".format, roles, names))
+        )  # fmt: skip
+        if alone:
+            said += (
+                ". They hold the laser alone: put it and the emission of each run into one column "
+                "of a table, headed empty, indirect or direct"
             )
+        return (
+            f"spectra with one laser line at {lit[0].at_nm:.0f} nm of unlike height: if they are "
+            "runs of an integrating sphere, write plqy into the column measurement and into role "
+            f"what they are; by the light they hold that is {said}"
+        )
     return ""
 
 
