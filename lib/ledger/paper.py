@@ -510,8 +510,8 @@ def combine(routes: Sequence[Verdict]) -> Combined:
     The weightiest trial speaks: a test that decides, then a bound, then evidence too weak to
     decide, then text, then a number restated, then a pipeline; where trials of one weight differ,
     the claim holds partly. So a number printed twice softens no calculation, and simulated data
-    never stand beside a test of the paper. Evidence that would have let the rival pass more often
-    than not comes after a number restated: it had nothing to say.
+    never stand beside a test of the paper. Evidence without power, or that would have let the
+    rival pass more often than not, comes after a number restated: it had nothing to say.
     """
     weight = min(map(_weight, routes))
     speaking = [route for route in routes if _weight(route) == weight]
@@ -536,7 +536,7 @@ def _weight(route: Verdict) -> int:
     if route.verdict == "not testable":
         return 7
     if route.verdict == "inconclusive":
-        return 2 if route.power is None or route.power >= LIMIT_POWER else 5
+        return 2 if route.power is not None and route.power >= LIMIT_POWER else 5
     return {"decides": 0, "bound": 1, "text": 3, "restated": 4}.get(route.test, 6)
 
 
@@ -621,7 +621,9 @@ def evaluate(
         if not test:
             reach = power or 0.0
             test = "decides" if reach >= POWER else ""
-            test = test or ("bound" if limit and reach >= LIMIT_POWER else "")
+            test = test or ("bound" if limit else "")
+        if test == "bound" and (power or 0.0) < LIMIT_POWER:
+            test = ""
         if kind == "simulated":
             verdict = "pipeline recovers" if verdict == "agrees" else "pipeline misses"
         elif not test:

@@ -129,6 +129,7 @@ def negative(e: Evidence, method: str) -> Found:
         "found": f"{sum(x < 0 for x in energies)} of {len(energies)} negative",
         "kind": e.held.kind(method),
         "holds": all(x < 0 for x in energies),
+        "margin": min(abs(x) for x in energies) / 0.1,  # no search of poses is better than 0.1 eV
         "note": "the equation makes a bound ligand negative; atoms balance in every row, settings "
         "are the same in each",
     }

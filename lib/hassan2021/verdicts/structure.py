@@ -159,7 +159,7 @@ def slope(e: Evidence) -> Found:
     both = [paper.compare(claim, *found[x])[0] for x in (0.6, 0.0)]
     return {
         "found": there, "standard_error": there_error,
-        "holds": all(both) or ("partly" if any(both) else False),
+        "holds": all(both) or ("inconclusive" if any(both) else False),
         "note": f"at x_Br = 0.6, where the argument stands, {100 * (1 - there / claim.number):.0f} "
         f"% below the printed value; near pure iodide {end:.4f} ± {end_error:.4f}, which it meets: "
         "the relation bows, and the sentence names no composition",
@@ -374,21 +374,23 @@ def tails(e: Evidence) -> Found:
     }  # fmt: skip
 
 
+EDGES = {"work_function_eV": "work function", "onset_eV": "valence edge below Fermi"}
+
+
 @claims("C253", "fitted edges")
 def edges(e: Evidence) -> Found:
-    names = ("work function", "valence edge below Fermi")
-    found = e.of("ups", lambda s: [e.quantity(s, n) for n in names])
+    found = e.of("ups", lambda s: [e.quantity(s, n) for n in EDGES.values()])
     good = [
         _recovered(e, s, truth, q.value, q.standard_error)
         for s, pair in found.items()
-        for truth, q in zip(("work_function_eV", "onset_eV"), pair, strict=True)
+        for truth, q in zip(EDGES, pair, strict=True)
     ]
     return {
-        "found": "; ".join(
-            f"{s} work function {w.value:.2f}, edge {v.value:.2f} eV" for s, (w, v) in found.items()
-        ),
+        "found": "; ".join(f"{s} work function {w}, edge {v}" for s, (w, v) in found.items()),
         "holds": all(good), "kind": e.kind("ups"),
-        "note": "no value printed; a weak foot of states moves the logarithmic edge by 0.2 eV",
+        "note": "no value printed; the edge is that of the straight line through the intensity, "
+        "for a weak foot of states moves the logarithmic one by 0.2 eV; what went in: "
+        + ", ".join(f"{x:g} eV" for (_, n), x in e.truth.items() if n in EDGES),
     }  # fmt: skip
 
 

@@ -16,7 +16,7 @@ NOTHING = "nothing else printed depends on it"
 claims = Checks(
     {
         "C011": "a convention of drawing; the panels follow it",
-        "C036": NOTHING,
+        "C036": "printed again in Methods and in two legends; only the log would show it",
         "C127": f"{NOTHING}; one scan is 50 000 pulses",
         "C128": f"sets the photon number used above; {NOTHING}",
         "C129": "an instrument detail; its chirp is fitted",
@@ -25,8 +25,8 @@ claims = Checks(
         "C141": NOTHING,
         "C239": "drawn in Extended Data Fig. 3a; the 'few seconds' of Methods are another claim",
         "C240": "drawn in Extended Data Fig. 3a; the 'few seconds' of Methods are another claim",
-        "C241": "used for the transients",
-        "C242": "used for the transients; 30 nm wide, the neat ones 40 nm",
+        "C241": "a label; the windows are taken over as printed",
+        "C242": "a label; the windows are taken over as printed, 30 nm wide, the neat ones 40 nm",
     }
 )
 
@@ -163,7 +163,7 @@ def power_in_methods(e: Evidence) -> Found:
 @claims("C138", "Methods against main text", twin="C038")
 @claims("C038", "main text against Methods", twin="C138")
 def exposure(e: Evidence, twin: str) -> Found:
-    return {"found": number(twin), "note": f"{number(twin):g} s as printed in {twin}"}
+    return {"found": number(twin), "note": f"{paper.claim(twin).as_printed()} as printed in {twin}"}
 
 
 @claims("C131", "weaker than the pump", which="C131")

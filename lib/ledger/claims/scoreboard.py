@@ -322,6 +322,7 @@ def contradictions(rows: Sequence[Row]) -> list[Contradiction]:
         worst.values(),
         key=lambda c: (
             _meaning(c.row),
+            paper.MEANINGS.index(c.row.claim.meaning),
             c.row.verdict != "disagrees",
             -_order(c.excess),
             c.row.claim.id,

@@ -155,28 +155,3 @@ def sedimentation_mm(
         / (18 * viscosity_mPa_s * 1e-3)
     )
     return speed * minutes * 60 * 1e3
-
-
-def sedimenting_diameter_nm(
-    path_mm: float,
-    *,
-    density_g_cm3: float,
-    rpm: float,
-    minutes: float,
-    rotor_mm: float,
-    **liquid: float,
-) -> float:
-    """Diameter of a sphere that sinks `path_mm`: the inverse of `sedimentation_mm`."""
-    return float(
-        np.sqrt(
-            path_mm
-            / sedimentation_mm(
-                1.0,
-                density_g_cm3=density_g_cm3,
-                rpm=rpm,
-                minutes=minutes,
-                rotor_mm=rotor_mm,
-                **liquid,
-            )
-        )
-    )
