@@ -210,7 +210,9 @@ def route(verdict, test, kind="recomputed", power=None):
         (["agrees decides", "agrees decides"], "agrees", "decides"),
         (["agrees decides", "disagrees decides"], "partly", "decides"),
         (["agrees restated", "disagrees decides"], "disagrees", "decides"),
-        (["agrees restated", "inconclusive "], "inconclusive", ""),
+        (["agrees restated", "inconclusive "], "agrees", "restated"),
+        (["agrees restated", "inconclusive /0.95"], "inconclusive", ""),
+        (["agrees restated", "inconclusive /0.2"], "agrees", "restated"),
         (["agrees bound", "inconclusive "], "agrees", "bound"),
         (["disagrees text", "agrees restated"], "disagrees", "text"),
         (["agrees restated", "pipeline misses/method tested"], "agrees", "restated"),
@@ -224,13 +226,12 @@ def route(verdict, test, kind="recomputed", power=None):
     ],
 )
 def test_the_weightiest_trial_speaks(routes, verdict, test):
-    said = [
-        route(
-            *text.split("/" if "/" in text else " ", 1),
-            "simulated" if "pipe" in text else "recomputed",
-        )
-        for text in routes
-    ]
+    said = []
+    for text in routes:
+        text, _, power = text.partition("/0")
+        words = text.split("/" if "/" in text else " ", 1)
+        kind = "simulated" if "pipe" in text else "recomputed"
+        said.append(route(*words, kind, power=float(power) if power else None))
     found = paper.combine(said)
     assert (found.verdict, found.test) == (verdict, test)
 
