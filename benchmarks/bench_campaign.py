@@ -1,8 +1,8 @@
 """A campaign beside a plain loop, a process pool, dask and papermill, in one run.
 
 CPU seconds of the whole tree of processes count, as other work on the machine does not change them;
-the clock's are printed beside. `BENCH=benchmarks/bench_campaign.py make bench` runs all; the tests run
-a few samples.
+the clock's are printed beside. `BENCH=benchmarks/bench_campaign.py make bench` runs all; the tests
+run a few samples.
 """
 
 import contextlib
@@ -134,7 +134,8 @@ def papermill(folder: Path) -> None:
     """One device through the lab notebook."""
     toy.devices(folder / "one", 1)
     subprocess.run(
-        [sys.executable, "-m", "papermill", files.ROOT / "notebooks/lab/led.ipynb", folder / "one.ipynb",
+        [sys.executable, "-m", "papermill",
+         files.ROOT / "notebooks/lab/led.ipynb", folder / "one.ipynb",
          "-p", "data_dir", folder / "one", "-p", "results_dir", folder / "results"],
         check=True, capture_output=True, cwd=folder,
     )  # fmt: skip

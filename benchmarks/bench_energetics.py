@@ -1,4 +1,5 @@
-"""Energetics beside its peers, in one run: `pytest benchmarks/bench_energetics.py --benchmark-group-by=group`."""
+"""Energetics beside its peers, in one run: `pytest benchmarks/bench_energetics.py
+--benchmark-group-by=group`."""
 
 import numpy as np
 import pytest

@@ -1,4 +1,5 @@
-"""LED analysis beside its peers, in one run: `pytest benchmarks/bench_led.py --benchmark-group-by=group`."""
+"""LED analysis beside its peers, in one run: `pytest benchmarks/bench_led.py
+--benchmark-group-by=group`."""
 
 import numpy as np
 import pytest

@@ -1,6 +1,8 @@
-"""300 spectra of 401 points with two Gaussians: one batched fit against a loop of lmfit, from the same starts.
+"""300 spectra of 401 points with two Gaussians: one batched fit against a loop of lmfit, from the
+same starts.
 
-Run: pytest benchmarks/bench_lineshapes.py. The ratio stands in the column `ratio` of extra_info and is printed.
+Run: pytest benchmarks/bench_lineshapes.py. The ratio stands in the column `ratio` of extra_info and
+is printed.
 """
 
 import time

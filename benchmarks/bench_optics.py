@@ -1,4 +1,5 @@
-"""Dipole emission and plane waves: a sweep over angle, one LED stack, a scan of 100 thicknesses; tmm as the peer.
+"""Dipole emission and plane waves: a sweep over angle, one LED stack, a scan of 100 thicknesses;
+tmm as the peer.
 
 Run: pytest benchmarks/bench_optics.py.
 """

@@ -31,7 +31,8 @@ def test_lifetimes(benchmark, decay):
 
 @pytest.mark.benchmark(group="two exponentials, reconvolution, 1024 bins")
 def test_lifetimes_with_lmfit(benchmark, decay):
-    """The usual way: lmfit minimises Poisson deviance residuals of a numerically convolved model."""
+    """The usual way: lmfit minimises Poisson deviance residuals of a numerically convolved
+    model."""
     import lmfit
     from scipy.signal import fftconvolve
 
@@ -95,7 +96,8 @@ def test_track(benchmark, series):
 
 @pytest.mark.benchmark(group="two bands in 60 spectra")
 def test_track_with_lmfit(benchmark, series):
-    """One spectrum after the other, the two bands held in place after the last one: less than `track` does."""
+    """One spectrum after the other, the two bands held in place after the last one: less than
+    `track` does."""
     import lmfit
 
     w, _, counts = series

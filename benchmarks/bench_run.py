@@ -1,4 +1,5 @@
-"""Headless building of all notebooks against the papermill command line and against plain scripts, in one run.
+"""Headless building of all notebooks against the papermill command line and against plain scripts,
+in one run.
 
 The bar: no more than the same code run as plain scripts one after another.
 """

@@ -1,4 +1,5 @@
-"""A headless Chromium driven through its own driver, by the WebDriver protocol (W3C) over loopback; nothing but the standard library."""
+"""A headless Chromium driven through its own driver, by the WebDriver protocol (W3C) over loopback;
+nothing but the standard library."""
 
 from __future__ import annotations
 

@@ -19,7 +19,8 @@ def root() -> Path:
 
 @pytest.fixture(scope="session")
 def samples() -> Path:
-    """Real measured files with known answers; they are not part of the repository. Skips where they are absent."""
+    """Real measured files with known answers; they are not part of the repository. Skips where they
+    are absent."""
     folder = Path(os.environ.get("PELED_SAMPLES", ROOT.parent / "shared" / "samples"))
     if not folder.is_dir():
         pytest.skip("third-party sample files are not here (PELED_SAMPLES names their folder)")

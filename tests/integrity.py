@@ -1,11 +1,14 @@
-"""Whether the checks of a notebook turn: `python tests/integrity.py <notebook> <report> [show]`, used by test_claims.py.
+"""Whether the checks of a notebook turn: `python tests/integrity.py <notebook> <report> [show]`,
+used by test_claims.py.
 
-A notebook is executed, cell by cell, without saving figures. Whenever it asks the ledger for a claim for the first time,
-the process forks, and the child finds there what the claim's rivals would have printed (`ledger.paper.Claim.flipped`):
-the value on either side, or the predicate reversed; what was found, where the verdict was no agreement. The child runs on
-to the end and reports all verdicts; so each child repeats only what follows the first use of the claim, and a value that
-the check itself takes from the claim moves along, as it should not. The ledger is altered by `PELED_PUBLISHED`, as anybody
-would. `ledger.claims.flips` does the same from kept evidence, for all claims at once, but sees no such check.
+A notebook is executed, cell by cell, without saving figures. Whenever it asks the ledger for a
+claim for the first time, the process forks, and the child finds there what the claim's rivals would
+have printed (`ledger.paper.Claim.flipped`): the value on either side, or the predicate reversed;
+what was found, where the verdict was no agreement. The child runs on to the end and reports all
+verdicts; so each child repeats only what follows the first use of the claim, and a value that the
+check itself takes from the claim moves along, as it should not. The ledger is altered by
+`PELED_PUBLISHED`, as anybody would. `ledger.claims.flips` does the same from kept evidence, for all
+claims at once, but sees no such check.
 """
 
 from __future__ import annotations
@@ -149,8 +152,9 @@ def run(notebook: Path, report: Path, baseline: list[dict]) -> None:
 def judge(baseline: list[dict], report: dict) -> dict[str, list[str]]:
     """Checks by what happens when their claim is printed otherwise.
 
-    `turns`: another outcome. `stands`: the same, as it may be for a bound or for weak evidence. `cannot fail`: the same,
-    though it is said to decide, or to be a number printed twice. `stops`: an altered claim that ends the notebook.
+    `turns`: another outcome. `stands`: the same, as it may be for a bound or for weak evidence.
+    `cannot fail`: the same, though it is said to decide, or to be a number printed twice. `stops`:
+    an altered claim that ends the notebook.
     """
     groups: dict[str, list[str]] = {
         name: [] for name in ("turns", "stands", "cannot fail", "stops")

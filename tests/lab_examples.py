@@ -1,8 +1,8 @@
 """Writes the folders `lib/peled/examples/<topic>/` of the lab notebooks, the same every time.
 
 `python tests/lab_examples.py` writes all; a test holds the committed files against it. Made of
-nothing but textbook formulas, so that the analysis meets numbers it did not make: EQE = Φ q / (J A),
-and the luminance of a Lambertian emitter from its photons by the CIE's V(λ).
+nothing but textbook formulas, so that the analysis meets numbers it did not make: EQE = Φ q / (J
+A), and the luminance of a Lambertian emitter from its photons by the CIE's V(λ).
 """
 
 from __future__ import annotations

@@ -1,8 +1,9 @@
-"""Folders of LED laboratories made on the spot: a forward model that shares nothing with the analysis.
+"""Folders of LED laboratories made on the spot: a forward model that shares nothing with the
+analysis.
 
-Currents are exponentials with a series resistance, the efficiency is a smooth hump in log J, spectra
-are Gaussians of power in wavelength on a detector with offset, slope and read noise. V(λ) is read
-from the CIE table by itself.
+Currents are exponentials with a series resistance, the efficiency is a smooth hump in log J,
+spectra are Gaussians of power in wavelength on a detector with offset, slope and read noise. V(λ)
+is read from the CIE table by itself.
 """
 
 import csv

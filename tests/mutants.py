@@ -743,7 +743,10 @@ def _judge_content(owed: str, seed: Seed, mutant: Mutant, found: np.ndarray) -> 
     # up.
     whole = found.size == before.size and np.array_equal(found, before, equal_nan=True)
     if owed == "named" and not whole and not (found.size == before.size and gone >= 1):
-        return f"line {mutant.line} read as if whole: {found.size} numbers for {before.size}, {gone} missing"
+        return (
+            f"line {mutant.line} read as if whole: {found.size} numbers for {before.size}, "
+            f"{gone} missing"
+        )
     if owed == "fewer" and not found.size < before.size:
         return f"{found.size} numbers for {before.size} after line {mutant.line} was deleted"
     if owed == "prefix" and found.size > before.size:

@@ -1,6 +1,8 @@
-"""Text as Quantum ESPRESSO's pw.x writes it after a relaxation: enough of it for a reader to find its way.
+"""Text as Quantum ESPRESSO's pw.x writes it after a relaxation: enough of it for a reader to find
+its way.
 
-The energies in it are invented so that their differences are the published ones; nothing here is a calculation.
+The energies in it are invented so that their differences are the published ones; nothing here is a
+calculation.
 """
 
 from __future__ import annotations

@@ -1,7 +1,8 @@
 """References of numbers and panels: made by `make references`, read by test_references.py.
 
-For each topic `tests/reference/<topic>.json` holds every quantity and numeric verdict, and the SHA-256 of every panel's
-SVG; beside it stands a small grey PNG of each panel, for comparison by eye-like distance where the bytes differ.
+For each topic `tests/reference/<topic>.json` holds every quantity and numeric verdict, and the
+SHA-256 of every panel's SVG; beside it stands a small grey PNG of each panel, for comparison by
+eye-like distance where the bytes differ.
 """
 
 from __future__ import annotations
@@ -72,7 +73,8 @@ def main() -> None:
             )
             files.write_atomically(FOLDER / results.stem / f"{name}.png", stream.getvalue())
         print(
-            f"{results.stem}: {len(content['quantities'])} quantities, {len(content['verdicts'])} verdicts, {len(panels)} panels"
+            f"{results.stem}: {len(content['quantities'])} quantities, "
+            f"{len(content['verdicts'])} verdicts, {len(panels)} panels"
         )
 
 

@@ -1,4 +1,5 @@
-"""What `make test` runs: all tests, nbval over all notebooks in real kernels, and what two builds share.
+"""What `make test` runs: all tests, nbval over all notebooks in real kernels, and what two builds
+share.
 
 The browser is driven by `make test-browser` alone.
 """

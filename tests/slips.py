@@ -3,7 +3,8 @@
     python tests/slips.py 200            a seeded sample of as many slips, and those by hand
     python tests/slips.py 200 led nmr    in these rooms only
     python tests/slips.py 0              those by hand
-    python tests/slips.py errors led     every error formula half as large again (`widened`), against its check
+    python tests/slips.py errors led     every error formula half as large again (`widened`),
+    against its check
 
 A slip is a change that a tired person makes: a sign, a factor of a thousand, a root forgotten, sine
 for cosine, an argument for its neighbour. The tests of the room that name the function it sits in
@@ -141,7 +142,11 @@ BY_HAND = (
     ("quantities/gates.py", "(high - low) / 12**0.5", "(high - low) / 12"),
     ("nmr/processing.py", "3 / length * max(power, 0.0)", "0.0 * max(power, 0.0)"),
     ("nmr/analyse.py", "- 2 * c[i, j] * a / b**3", "+ 2 * c[i, j] * a / b**3"),
-    ("structure/eds.py", "self.counts + self.background, 1.0", "self.counts - self.background, 1.0"),
+    (
+        "structure/eds.py",
+        "self.counts + self.background, 1.0",
+        "self.counts - self.background, 1.0",
+    ),
     ("structure/xrd/breadths.py", "0.04 * np.sin(theta)", "0.01 * np.sin(theta)"),
     ("led/light.py", "noise / np.sqrt(stop)", "noise / stop"),
     ("led/light.py", "least / np.sqrt(3)", "least / np.sqrt(12)"),

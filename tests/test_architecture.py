@@ -1,4 +1,5 @@
-"""Imports run one way: notebook, paper, ledger, peled; in peled topic, corridor. Forward models import no analysis."""
+"""Imports run one way: notebook, paper, ledger, peled; in peled topic, corridor. Forward models
+import no analysis."""
 
 import ast
 import graphlib

@@ -151,7 +151,8 @@ def test_a_shortened_output_keeps_its_atoms(tmp_path):
 
 
 def test_atoms_named_again_in_crystal_coordinates_are_counted_once(tmp_path):
-    """`verbosity = 'high'`, and versions up to 5 for small cells, print the table of atoms twice."""
+    """`verbosity = 'high'`, and versions up to 5 for small cells, print the table of atoms
+    twice."""
     text = (HERE / "pw_charged_kpoints.out").read_text()
     table = re.search(r"( +site n\..*\n)((?: +\d+ +\w+ +tau\(.*\n)+)", text)
     again = table[1].replace("(alat units)", "(cryst. coord.)") + re.sub(
@@ -219,12 +220,14 @@ def test_molecular_dynamics_is_no_relaxed_geometry(tmp_path):
             "none",
         ),  # in every table of stresses of some versions
         (
-            "     Parameters for DFT-D3 Dispersion Correction:\n     DFT-D3  stress (kbar)      0.00      0.00      0.00",
+            "     Parameters for DFT-D3 Dispersion Correction:\n     DFT-D3  stress "
+            "(kbar)      0.00      0.00      0.00",
             "DFT-D3",
         ),
         ("     Parameters for Dispersion (Grimme-D2) Correction:", "DFT-D2"),
         (
-            "     Parameters for Dispersion Correction:\n     Dispersion Correction     =      -0.02256198 Ry",
+            "     Parameters for Dispersion Correction:\n     Dispersion Correction    "
+            " =      -0.02256198 Ry",
             "DFT-D2",
         ),
         ("     TS-vdW initialization\n     Dispersion T-S Correction =      -0.04110649 Ry", "TS"),
@@ -341,7 +344,8 @@ def test_conformers_of_one_file_are_calculations_and_the_steps_of_a_path_are_not
     put(
         tmp_path,
         "x.xyz",
-        "2\nProperties=species:S:1:pos:R:3 energy=-9 converged=T method=GFN2-xTB\nPb 0 0 0\nO 0 0 2.4\n",
+        "2\nProperties=species:S:1:pos:R:3 energy=-9 converged=T method=GFN2-xTB\nPb 0 "
+        "0 0\nO 0 0 2.4\n",
     )
     put(
         tmp_path,
@@ -427,7 +431,8 @@ def test_a_molecule_may_have_its_own_box_and_a_slab_may_not(root):
     ).differences  # a molecular code, no cell
     wider = dataclasses.replace(slab, structure=Structure(*sheet(), CELL * [[1.01], [1.01], [1]]))
     assert re.search(
-        r"cell is 17\.89x17\.89x30\.00 angstrom in slab\.out, 17\.71x17\.71x30\.00 angstrom in both\.out",
+        r"cell is 17\.89x17\.89x30\.00 angstrom in slab\.out, "
+        r"17\.71x17\.71x30\.00 angstrom in both\.out",
         compare(whole, wider).differences[0],
     )
 
@@ -621,11 +626,14 @@ SAID = {
     "isolation": ("     Assuming isolated system, Martyna-Tuckerman method", "Martyna-Tuckerman"),
     "field": ("     Adding external electric field", "external"),
     "exact_exchange": (
-        "     EXX-fraction              =        0.25\n  EXX: setup a grid of 8 q-points centered on each k-point",
+        "     EXX-fraction              =        0.25\n  EXX: setup a grid of 8 "
+        "q-points centered on each k-point",
         "0.25, 8 q-points",
     ),
     "Hubbard Fe": (
-        "     Simplified LDA+U calculation (l_max = 2) with parameters (eV):\n     atomic species    L          U    alpha       J0     beta\n        Fe1            2     4.3000   0.0000   0.0000   0.0000\n\n",
+        "     Simplified LDA+U calculation (l_max = 2) with parameters (eV):\n     "
+        "atomic species    L          U    alpha       J0     beta\n        Fe1        "
+        "    2     4.3000   0.0000   0.0000   0.0000\n\n",
         "4.3 eV",
     ),
 }
@@ -696,7 +704,8 @@ def test_starts_of_mixed_settings_are_refused_and_unrelaxed_ones_need_a_word(tmp
         put(
             tmp_path,
             name,
-            f"{body.count(chr(10)) + 1}\nProperties=species:S:1:pos:R:3 energy={energy} method=GFN2-xTB {extra}\n{body}\n",
+            f"{body.count(chr(10)) + 1}\nProperties=species:S:1:pos:R:3 energy={energy} "
+            f"method=GFN2-xTB {extra}\n{body}\n",
         )
 
     xyz("pb.xyz", -5, "Pb 0 0 0")
@@ -707,7 +716,8 @@ def test_starts_of_mixed_settings_are_refused_and_unrelaxed_ones_need_a_word(tmp
     put(
         tmp_path,
         "table.csv",
-        "name,complex,parts,accept\nmixed,a*.xyz,pb.xyz + o.xyz,\nraw,b.xyz,pb.xyz + o.xyz,\ntaken,b.xyz,pb.xyz + o.xyz,geometry\n",
+        "name,complex,parts,accept\nmixed,a*.xyz,pb.xyz + o.xyz,\nraw,b.xyz,pb.xyz + "
+        "o.xyz,\ntaken,b.xyz,pb.xyz + o.xyz,geometry\n",
     )
     put(tmp_path, "a2.xyz", (tmp_path / "a0.xyz").read_text().replace("GFN2", "GFN1"))
     (taken,), refused = read_table(tmp_path / "table.csv")

@@ -1,7 +1,9 @@
-"""In a real browser: a notebook in JupyterLab is run and its slider moved; the site is searched, sorted and filtered.
+"""In a real browser: a notebook in JupyterLab is run and its slider moved; the site is searched,
+sorted and filtered.
 
-`make test-browser` runs it. It needs Chromium and its driver (Debian, Ubuntu: `apt-get install chromium chromium-driver`; on GitHub's
-Ubuntu runners both are there) and JupyterLab (`make lab` installs it); without them it is skipped and says so.
+`make test-browser` runs it. It needs Chromium and its driver (Debian, Ubuntu: `apt-get install
+chromium chromium-driver`; on GitHub's Ubuntu runners both are there) and JupyterLab (`make lab`
+installs it); without them it is skipped and says so.
 """
 
 import importlib.util
@@ -22,16 +24,23 @@ from ledger import files
 
 pytestmark = pytest.mark.skipif(
     programs() is None,
-    reason="no browser: needs chromium and chromedriver (Debian: apt-get install chromium chromium-driver)",
+    reason="no browser: needs chromium and chromedriver (Debian: apt-get install chromium "
+    "chromium-driver)",
 )
 NOTEBOOKS = files.ROOT / "notebooks"
 OWN = files.ROOT.parent / "shared" / "failing" / "light" / "lab" / "A_flat"
 SITE = files.ROOT / "build" / "site"
-IDLE = "const p = [...document.querySelectorAll('.jp-CodeCell .jp-InputPrompt')]; return p.length > 5 && p.every(x => !/\\*/.test(x.innerText))"
+IDLE = (
+    "const p = [...document.querySelectorAll('.jp-CodeCell .jp-InputPrompt')]; return "
+    "p.length > 5 && p.every(x => !/\\*/.test(x.innerText))"
+)
 KERNEL_IDLE = (
     "return document.querySelector('.jp-Notebook-ExecutionIndicator')?.dataset.status === 'idle'"
 )
-LAST_SLIDER = "const s = document.querySelectorAll('.jp-OutputArea .widget-slider .noUi-handle, .jp-OutputArea .widget-slider [role=slider]'); "
+LAST_SLIDER = (
+    "const s = document.querySelectorAll('.jp-OutputArea .widget-slider .noUi-handle, "
+    ".jp-OutputArea .widget-slider [role=slider]'); "
+)
 
 
 @contextmanager

@@ -1,4 +1,5 @@
-"""A reduced calibration agrees with the published one; noise and counting are what they are called."""
+"""A reduced calibration agrees with the published one; noise and counting are what they are
+called."""
 
 import importlib
 import shutil
@@ -45,7 +46,8 @@ def test_a_reduced_calibration_agrees_with_the_published_one(topic, run, tmp_pat
     assert p > 1e-3, f"{inside:.0f} of {of:.0f} intervals hold the truth, published {expected / n}"
     missed = [row for row in gates if row["meant"] == "act" and row["wrong"]]
     known = {
-        (r["quantity"], r["conditions"]): r["wrong"] for r in page.published(PUBLISHED, f"{topic}_gates")
+        (r["quantity"], r["conditions"]): r["wrong"]
+        for r in page.published(PUBLISHED, f"{topic}_gates")
         if r["meant"] == "act"
     }  # fmt: skip
     assert all(known[row["quantity"], row["conditions"]] for row in missed), missed

@@ -51,7 +51,8 @@ def units(folder, out="out", **options):
 
 @pytest.fixture(scope="module")
 def run():
-    """Whole campaigns of the toy by one worker that goes on from test to test: folder, out -> rows."""
+    """Whole campaigns of the toy by one worker that goes on from test to test: folder, out ->
+    rows."""
     with engine(Budget(toy.Toy.module, toy.CPU_S, toy.MEMORY_MB), workers=1) as go:
         yield partial(toy.through, go)
 

@@ -1,4 +1,5 @@
-"""The scoreboard: whole, refused when stale, ranked; checks that can fail; another paper with the same machine."""
+"""The scoreboard: whole, refused when stale, ranked; checks that can fail; another paper with the
+same machine."""
 
 import csv
 import json
@@ -24,7 +25,7 @@ NOTEBOOKS = {
 }
 
 
-# ---- another paper ------------------------------------------------------------------------------------------------------
+# ---- another paper -------------------------------------------------------------------------------
 
 PAPER = [
     {
@@ -85,8 +86,10 @@ def three_claims(tmp_path_factory):
         )
     notebook = json.loads((toy.root / "notebooks" / "01_stick.ipynb").read_text())
     notebook["cells"][-1] = cell(
-        "from ledger import paper\nlength = sum(values)\nroom.check('C001', length, 0.01, kind='measured')\n"
-        "room.check('C002', paper.claim('C001').number ** 2, kind='recomputed', note='two metres squared are four square metres')\n"
+        "from ledger import paper\nlength = sum(values)\nroom.check('C001', length, "
+        "0.01, kind='measured')\n"
+        "room.check('C002', paper.claim('C001').number ** 2, kind='recomputed', "
+        "note='two metres squared are four square metres')\n"
         "room.not_testable('C003', 'a balance reading would settle it')\nroom.finish()",
         "finish",
     )
@@ -229,7 +232,7 @@ def test_verify_says_what_is_stale_or_altered(tmp_path):
     assert "unknown  fig1b: no sidecar" in toy.python("-m", "ledger.run.verify", status=1)
 
 
-# ---- rows, ranks, distances ---------------------------------------------------------------------------------------------
+# ---- rows, ranks, distances ----------------------------------------------------------------------
 
 
 def results_of(topic):
@@ -391,7 +394,7 @@ def test_claims_of_one_fact_share_the_verdict_and_evidence_comes_from_any_topic(
     assert found["C112"] == found["C118"] == found["C058"] == ("disagrees", "decides")
 
 
-# ---- the real results ---------------------------------------------------------------------------------------------------
+# ---- the real results ----------------------------------------------------------------------------
 
 
 @pytest.fixture(scope="module")
@@ -452,7 +455,8 @@ def test_every_claim_has_outcome_test_kind_power_and_a_note_with_arithmetic(real
 
 
 def test_no_claim_borrows_a_verdict_where_the_paper_was_not_tested(real):
-    """What only simulated data or nothing speaks on has no word of the paper's, whatever its fact says."""
+    """What only simulated data or nothing speaks on has no word of the paper's, whatever its fact
+    says."""
     for row in claims.board(real):
         if row.verdict in ("agrees", "disagrees", "partly"):
             assert any(v.source_kind in paper.TESTING for v in row.routes), row.claim.id
@@ -466,7 +470,8 @@ def test_what_the_paper_is_read_for_is_not_said_to_be_decided(real):
 
 
 def test_what_decides_turns_when_its_claim_is_printed_otherwise(real):
-    """All claims from kept evidence: what decides turns on every side that is contrary, and nothing crashes."""
+    """All claims from kept evidence: what decides turns on every side that is contrary, and nothing
+    crashes."""
     test = {(v.claim_id, v.route): v.test for v in real.verdicts}
     turned = claims.flips(real.verdicts)
     stand = [
@@ -491,7 +496,8 @@ def test_of_a_hundred_random_flips_those_turn_that_should(real):
 
 
 def test_impossible_values_stop_no_notebook(tmp_path, monkeypatch):
-    """An E+G pair that binds less than its singles; a wavelength that no alloy of the series has."""
+    """An E+G pair that binds less than its singles; a wavelength that no alloy of the series
+    has."""
     from types import SimpleNamespace
 
     from hassan2021.desk import Missing
@@ -559,12 +565,16 @@ def test_checks_in_their_notebook_can_fail(tmp_path, topic="synthesis"):
 
 
 def test_a_check_that_cannot_fail_is_found(tmp_path):
-    """The same machine on a toy: one honest check, one that compares a claim with itself, one that is written down."""
+    """The same machine on a toy: one honest check, one that compares a claim with itself, one that
+    is written down."""
     toy = Toy(tmp_path / "toy")
     notebook = json.loads((toy.root / "notebooks/01_stick.ipynb").read_text())
     notebook["cells"][-1] = cell(
-        "from ledger import paper\nroom.check('C001', sum(values), 0.01, kind='recomputed')\nroom.check('C002', 'red', kind='recomputed', holds=True)\n"
-        "room.check('C003', paper.claim('C003').number, kind='recomputed')\nroom.check('C003', 10, kind='recomputed', holds=True, route='written down')\nroom.finish()",
+        "from ledger import paper\nroom.check('C001', sum(values), 0.01, "
+        "kind='recomputed')\nroom.check('C002', 'red', kind='recomputed', holds=True)\n"
+        "room.check('C003', paper.claim('C003').number, kind='recomputed')\n"
+        "room.check('C003', 10, kind='recomputed', holds=True, route='written down')\n"
+        "room.finish()",
         "finish",
     )
     (toy.root / "notebooks/01_stick.ipynb").write_text(json.dumps(notebook))

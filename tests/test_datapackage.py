@@ -84,7 +84,8 @@ def test_the_kind_of_a_file_is_the_catalogues_or_measured(tmp_path):
             "licence: expected one of",
         ),
         (
-            "files: [{path: a.csv, title: t, kind: published, made: m}, {path: '*.csv', title: t, kind: published, made: m}]",
+            "files: [{path: a.csv, title: t, kind: published, made: m}, {path: "
+            "'*.csv', title: t, kind: published, made: m}]",
             "listed twice",
         ),
         ("files: [", "expected YAML"),

@@ -84,7 +84,8 @@ def test_table_of_the_paper():
 
 
 def test_inequalities_that_contradict_leave_what_lies_between():
-    """A pair weaker than twice GL cannot be the strongest; its cell then reaches from one to the other."""
+    """A pair weaker than twice GL cannot be the strongest; its cell then reaches from one to the
+    other."""
     cells = table_cells(
         gl=Interval(-1.9, -1.8),
         edta=Interval(-1.6, -1.6),
@@ -341,8 +342,8 @@ def test_unconverged_members_are_refused_and_unconverged_starts_left_out(tmp_pat
     redrawn = np.repeat([-1.9, -1.5, -1.2], [19, 7, 1])
     assert row.spread_eV == pytest.approx(redrawn.std(), abs=1e-6)
     assert (
-        row.caption
-        == f"PBE-D3, 25/200 Ry, Gamma; 4 atoms; 3 starts over 0.70 eV, lowest ± {redrawn.std():.2f} eV"
+        row.caption == "PBE-D3, 25/200 Ry, Gamma; 4 atoms; 3 starts over 0.70 eV, lowest ± "
+        f"{redrawn.std():.2f} eV"
     )
 
 
@@ -431,7 +432,8 @@ def test_charges_must_balance(tmp_path):
         ("both", "Pb 0 0 0\nO 0 0 2", 0),
     ):
         (tmp_path / f"{name}.xyz").write_text(
-            f"{body.count(chr(10)) + 1}\nProperties=species:S:1:pos:R:3 energy=-1 charge={charge}\n{body}\n"
+            f"{body.count(chr(10)) + 1}\nProperties=species:S:1:pos:R:3 energy=-1 "
+            f"charge={charge}\n{body}\n"
         )
     (tmp_path / "table.csv").write_text("name,complex,parts\nPb,both.xyz,ion.xyz + ligand.xyz\n")
     assert "charge" in read_table(tmp_path / "table.csv").refused["Pb"]
@@ -549,7 +551,8 @@ def test_rows_of_one_name_are_not_taken_for_each_other(tmp_path):
     rows, refused = read_table(
         lab(
             tmp_path,
-            table="name,complex,parts\nGL,both.out,ligand.out + surface.out\nGL,surface.out,surface.out\n",
+            table="name,complex,parts\nGL,both.out,ligand.out + surface.out\n"
+            "GL,surface.out,surface.out\n",
         )
     )
     assert [r.energy_eV for r in rows] == [

@@ -69,7 +69,7 @@ def test_variants_are_compared_with_what_they_vary_and_are_no_rows_of_their_own(
     assert methods.method_error_eV(a, a | {"x; three sheets": row("t", 5.0)}) == (0.0, 3)
 
 
-def test_interaction_counts_the_spread_of_all_three_and_is_zero_for_molecules_that_ignore_each_other():
+def test_interaction_counts_the_spread_of_all_three_and_is_zero_without_any():
     found = methods.interaction(
         rows(GL=(-1.8, -1.4), EDTA=-1.6, GL_and_EDTA=(-4.4, -4.0)), "GL+EDTA", 0.1
     )

@@ -303,8 +303,8 @@ def test_in_a_browser_it_turns_by_keys_and_mouse_and_names_its_atoms(root, tmp_p
     picture, said = "return c.toDataURL()", "return o.textContent"
     press = "c.dispatchEvent(new KeyboardEvent('keydown',{key:arguments[0]}));" + picture
     move = (
-        "c.dispatchEvent(new PointerEvent('pointermove',{clientX:arguments[0],clientY:arguments[1]}));"
-        + said
+        "c.dispatchEvent(new "
+        "PointerEvent('pointermove',{clientX:arguments[0],clientY:arguments[1]}));" + said
     )
     with Browser(tmp_path / "profile") as page:
         page.open((tmp_path / "page.html").as_uri())
@@ -359,7 +359,8 @@ def test_waterfall_prints_its_values_and_marks_errors_that_are_known():
     )
     printed = [t.get_text().replace("\u2212", "-") for t in ax.texts]
     assert [p for p in printed if p.startswith(("+", "-"))] == [
-        "-1.85\n± 0.10", "-1.60", "-1.00\n± 0.20", "-4.45", "-1.85\n± 0.10", "-1.60", "-1.00\n± 0.20", "+0.25", "-4.20\n± 0.30",
+        "-1.85\n± 0.10", "-1.60", "-1.00\n± 0.20", "-4.45",
+        "-1.85\n± 0.10", "-1.60", "-1.00\n± 0.20", "+0.25", "-4.20\n± 0.30",
     ]  # fmt: skip
     assert len(ax.containers) == 9 + 5  # bars, and error bars where an error is known
     colours = [p.get_facecolor()[:3] for p in ax.patches[:4]]

@@ -67,7 +67,8 @@ def test_lateral_interaction_is_the_slope_and_its_error_covers():
     inside = 0
     for _ in range(400):
         rows = [
-            row(str(c), c * 4 * (-1.2 + 0.3 * c) + 4 * c * rng.normal(0, 0.05 / (4 * c)), molecules=round(4 * c), coverage=str(c))
+            row(str(c), c * 4 * (-1.2 + 0.3 * c) + 4 * c * rng.normal(0, 0.05 / (4 * c)),
+                molecules=round(4 * c), coverage=str(c))
             for c in (0.25, 0.5, 0.75, 1.0)
         ]  # fmt: skip
         found = poses.lateral(rows, 0.05)

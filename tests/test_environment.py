@@ -1,4 +1,5 @@
-"""One source of dependencies, and everything made from it says the same: pyproject, locks, environment.yml, Makefile."""
+"""One source of dependencies, and everything made from it says the same: pyproject, locks,
+environment.yml, Makefile."""
 
 import asyncio
 import json
@@ -181,7 +182,8 @@ def test_versions_agree():
 
 
 def test_the_citation_file_is_valid():
-    """Against the Citation File Format's own schema, version 1.2.0 (CC-BY-4.0, doi:10.5281/zenodo.5171937)."""
+    """Against the Citation File Format's own schema, version 1.2.0 (CC-BY-4.0,
+    doi:10.5281/zenodo.5171937)."""
     import jsonschema
 
     schema = json.loads((ROOT / "tests" / "cff-1.2.0.schema.json").read_text())

@@ -514,7 +514,8 @@ def test_capture_coefficient_shares_the_covariance_of_rate_and_traps():
 
 
 def test_scans_weigh_by_their_scatter():
-    """Three quiet scans and a loud one: the error is 1/√(Σ 1/σ²), that of the plain mean 1.5 times."""
+    """Three quiet scans and a loud one: the error is 1/√(Σ 1/σ²), that of the plain mean 1.5
+    times."""
     rng, sigma = np.random.default_rng(5), np.array([1.0, 1.0, 1.0, 3.0])
     axes, truth = (np.arange(40.0), np.arange(500.0, 530.0)), 50 * np.ones((40, 30))
     made = [truth + s * rng.standard_normal(truth.shape) for s in sigma]

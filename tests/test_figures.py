@@ -46,7 +46,11 @@ def test_the_same_content_gives_the_same_bytes_in_every_process(tmp_path):
         ("b", {"PYTHONHASHSEED": "7", "TZ": "Asia/Tokyo"}),
     ):
         (tmp_path / name).mkdir()
-        code = f"import sys, pathlib; sys.path.insert(0, {str(files.ROOT / 'tests')!r}); import test_figures; test_figures.draw(pathlib.Path({str(tmp_path / name)!r}))"
+        code = (
+            f"import sys, pathlib; sys.path.insert(0, {str(files.ROOT / 'tests')!r}); "
+            "import test_figures; "
+            f"test_figures.draw(pathlib.Path({str(tmp_path / name)!r}))"
+        )
         subprocess.run(
             [sys.executable, "-c", code],
             check=True,

@@ -48,14 +48,14 @@ VASP = """ vasp.5.4.1 24Jun15 (build Jan 02 2020 16:21:29) gamma-only
   energy  without entropy=      -19.54000000  energy(sigma->0) =      -19.52000000
  reached required accuracy - stopping structural energy minimisation
  General timing and accounting informations for this job:
-"""
+"""  # noqa: E501
 VASPRUN = """<?xml version="1.0"?>
 <modeling><incar><i name="NELM">60</i><i name="ENCUT">400.0</i><i name="IBRION">-1</i></incar>
 <kpoints><varray name="kpointlist"><v>0 0 0</v></varray></kpoints>
 <atominfo><array name="atoms"><set><rc><c>Pb</c><c>1</c></rc><rc><c>I </c><c>2</c></rc></set></array></atominfo>
 <calculation>{steps}<energy><i name="e_fr_energy">-5.1</i><i name="e_0_energy">-5.0</i></energy></calculation>
 <structure name="finalpos"><crystal><varray name="basis"><v>6 0 0</v><v>0 6 0</v><v>0 0 6</v></varray></crystal><varray name="positions"><v>0 0 0</v><v>0.5 0 0</v></varray></structure>
-</modeling>"""
+</modeling>"""  # noqa: E501
 CP2K = """ CP2K| version string:                                          CP2K version 9.1
  DFT| Charge                                                                   0
  FUNCTIONAL| PBE:
@@ -91,7 +91,7 @@ XTB = """      |                           x T B                           |
 QEXML = """<?xml version="1.0"?><qes:espresso xmlns:qes="http://www.quantum-espresso.org/ns/qes/qes-1.0"><output>
 <convergence_info><scf_conv><convergence_achieved>{done}</convergence_achieved></scf_conv></convergence_info>
 <atomic_structure nat="1"><atomic_positions><atom name="Pb" index="1">0 0 1</atom></atomic_positions><cell><a1>10 0 0</a1><a2>0 10 0</a2><a3>0 0 10</a3></cell></atomic_structure>
-<basis_set><ecutwfc>12.5</ecutwfc><ecutrho>100</ecutrho></basis_set><dft><functional>PBE</functional></dft><total_energy><etot>-3.5</etot></total_energy><band_structure><nks>4</nks></band_structure></output></qes:espresso>"""
+<basis_set><ecutwfc>12.5</ecutwfc><ecutrho>100</ecutrho></basis_set><dft><functional>PBE</functional></dft><total_energy><etot>-3.5</etot></total_energy><band_structure><nks>4</nks></band_structure></output></qes:espresso>"""  # noqa: E501
 
 
 def put(folder, name, text):
@@ -215,7 +215,10 @@ def test_potentials_of_vasp_are_settings(tmp_path):
         bare.composition == Counter({"N": 1, "H": 3})
         and bare.settings["pseudopotential N"] == "PAW_PBE N_s 08Apr2002"
     )
-    types = '<array name="atomtypes"><set><rc><c>1</c><c>Pb</c><c>207.2</c><c>16.</c><c>  PAW_PBE Pb_d 06Sep2000 </c></rc></set></array></atominfo>'
+    types = (
+        '<array name="atomtypes"><set><rc><c>1</c><c>Pb</c><c>207.2</c><c>16.</c><c>  '
+        "PAW_PBE Pb_d 06Sep2000 </c></rc></set></array></atominfo>"
+    )
     text = VASPRUN.format(steps="<scstep/>" * 12)
     deep, shallow = (
         read_calculation(put(tmp_path, "vasprun.xml", text.replace("</atominfo>", t)))
@@ -263,7 +266,8 @@ def test_outcar_takes_the_ionic_energy_not_an_iteration(tmp_path):
     [
         ("   LSORBIT =      T    spin-orbit coupling", "spin_orbit", "yes"),
         (
-            "   LHFCALC =     T    Hartree Fock is set to\n   AEXX    =    0.2500 exact\n   HFSCREEN=    0.2000",
+            "   LHFCALC =     T    Hartree Fock is set to\n   AEXX    =    0.2500 "
+            "exact\n   HFSCREEN=    0.2000",
             "exact_exchange",
             "0.25, screening 0.2",
         ),
@@ -287,7 +291,10 @@ def test_what_vasp_was_told(tmp_path, line, setting, value):
 
 
 def test_vasp_charge_and_machine_learning(tmp_path):
-    valence = "  Ionic Valenz\n   ZVAL   =   5.00  1.00\n   NELECT =       7.0000    total number of electrons\n"
+    valence = (
+        "  Ionic Valenz\n   ZVAL   =   5.00  1.00\n   NELECT =       7.0000    total "
+        "number of electrons\n"
+    )
     assert (
         read_calculation(
             put(tmp_path, "OUTCAR", VASP.replace("   ENCUT", valence + "   ENCUT"))
@@ -296,7 +303,8 @@ def test_vasp_charge_and_machine_learning(tmp_path):
     )
     learnt = VASP.replace(
         " reached required",
-        "  ML energy  without entropy=      -19.54000000  ML energy(sigma->0) =      -19.50000000\n reached required",
+        "  ML energy  without entropy=      -19.54000000  ML energy(sigma->0) =      "
+        "-19.50000000\n reached required",
     )
     with pytest.raises(FormatError, match="machine-learned"):
         read_calculation(put(tmp_path, "OUTCAR2", learnt))
@@ -376,7 +384,10 @@ def test_xtb(tmp_path):
 
 
 def test_extended_xyz_with_and_without_an_energy(tmp_path):
-    text = '2\nProperties=species:S:1:pos:R:3 energy=-3.25 method=GFN2-xTB charge=-1 converged=F Lattice="4 0 0 0 4 0 0 0 9"\nPb 0 0 0\nI 0 0 3\n'
+    text = (
+        "2\nProperties=species:S:1:pos:R:3 energy=-3.25 method=GFN2-xTB charge=-1 "
+        'converged=F Lattice="4 0 0 0 4 0 0 0 9"\nPb 0 0 0\nI 0 0 3\n'
+    )
     found = read_calculation(put(tmp_path, "a.xyz", text))
     assert (
         found.energy_eV == -3.25
@@ -407,12 +418,22 @@ def test_useless_outputs_are_refused_by_name(tmp_path, text):
 # ---- structures ----------------------------------------------------------------------------------
 
 PBI2 = {
-    "a.xyz": '3\nLattice="4.5 0 0 0 4.5 0 0 0 7" Properties=species:S:1:pos:R:3\nPb 0 0 0\nI 2.25 0 1.5\nI 0 2.25 5.5\n',
-    "POSCAR": "PbI2\n1.0\n4.5 0 0\n0 4.5 0\n0 0 7\nPb I\n1 2\nSelective dynamics\nDirect\n0 0 0 T T T\n0.5 0 0.2142857142857 T T T\n0 0.5 0.7857142857143 F F F\n",
-    "CONTCAR": "PbI2\n2.0\n2.25 0 0\n0 2.25 0\n0 0 3.5\nPb I\n1 2\nCartesian\n0 0 0\n1.125 0 0.75\n0 1.125 2.75\n",
-    "pw.in": "&control\n/\n&system\n ibrav=0, nat=3, ntyp=2\n/\nATOMIC_SPECIES\nPb 207.2 Pb.UPF\nI 126.9 I.UPF\nCELL_PARAMETERS angstrom\n4.5 0 0\n0 4.5 0\n0 0 7\nATOMIC_POSITIONS (crystal)\nPb 0 0 0\nI 0.5 0 0.2142857142857 0 0 1\nI 0 0.5 0.7857142857143\n\nK_POINTS gamma\n",
-    "b.cif": "data_x\n_cell_length_a 4.5\n_cell_length_b 4.5\n_cell_length_c 7\n_cell_angle_alpha 90\n_cell_angle_beta 90\n_cell_angle_gamma 90\n_symmetry_space_group_name_H-M 'P 1'\nloop_\n_atom_site_label\n"
-    "_atom_site_type_symbol\n_atom_site_fract_x\n_atom_site_fract_y\n_atom_site_fract_z\nPb1 Pb 0 0 0\nI1 I 0.5 0 0.2142857142857\nI2 I 0 0.5 0.7857142857143\n",
+    "a.xyz": '3\nLattice="4.5 0 0 0 4.5 0 0 0 7" Properties=species:S:1:pos:R:3\nPb 0 0 0\nI '
+    "2.25 0 1.5\nI 0 2.25 5.5\n",
+    "POSCAR": "PbI2\n1.0\n4.5 0 0\n0 4.5 0\n0 0 7\nPb I\n1 2\nSelective dynamics\nDirect\n0 0 0 "
+    "T T T\n0.5 0 0.2142857142857 T T T\n0 0.5 0.7857142857143 F F F\n",
+    "CONTCAR": "PbI2\n2.0\n2.25 0 0\n0 2.25 0\n0 0 3.5\nPb I\n1 2\nCartesian\n0 0 0\n1.125 0 0.75\n"
+    "0 1.125 2.75\n",
+    "pw.in": "&control\n/\n&system\n ibrav=0, nat=3, ntyp=2\n/\nATOMIC_SPECIES\nPb 207.2 Pb.UPF\n"
+    "I 126.9 I.UPF\nCELL_PARAMETERS angstrom\n4.5 0 0\n0 4.5 0\n0 0 7\n"
+    "ATOMIC_POSITIONS (crystal)\nPb 0 0 0\nI 0.5 0 0.2142857142857 0 0 1\nI 0 0.5 "
+    "0.7857142857143\n\nK_POINTS gamma\n",
+    "b.cif": "data_x\n_cell_length_a 4.5\n_cell_length_b 4.5\n_cell_length_c 7\n"
+    "_cell_angle_alpha 90\n_cell_angle_beta 90\n_cell_angle_gamma 90\n"
+    "_symmetry_space_group_name_H-M 'P 1'\nloop_\n_atom_site_label\n"
+    "_atom_site_type_symbol\n_atom_site_fract_x\n_atom_site_fract_y\n"
+    "_atom_site_fract_z\nPb1 Pb 0 0 0\nI1 I 0.5 0 0.2142857142857\nI2 I 0 0.5 "
+    "0.7857142857143\n",
 }
 
 
@@ -704,7 +725,7 @@ AIMS_TEXT = """          Invoking FHI-aims ...
   | Total energy uncorrected      :         -0.580000000000000E+05 eV
   | Total energy corrected        :         -0.580000100000000E+05 eV  <-- do not rely on this value for anything but (periodic) metals
           Have a nice day.
-"""
+"""  # noqa: E501
 
 
 def test_aims(tmp_path):
@@ -741,7 +762,7 @@ def test_a_relaxation_is_judged_by_its_forces_and_not_by_its_number_of_steps(
     text = f"""<modeling><incar><i name="IBRION">2</i><i name="NSW">60</i><i name="EDIFFG">{ediffg}</i></incar>
 <structure name="initialpos"><varray name="selective"><v>{free}</v></varray></structure>
 <calculation><scstep/><varray name="forces"><v>{force} 0 0</v></varray><energy><i name="e_fr_energy">-3.0</i>
-<i name="e_0_energy">-3.0</i></energy></calculation></modeling>"""
+<i name="e_0_energy">-3.0</i></energy></calculation></modeling>"""  # noqa: E501
     found = read_calculation(put(tmp_path, "vasprun.xml", text))
     assert found.geometry_converged is (False if settled is None else settled)
 

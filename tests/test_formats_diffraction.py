@@ -74,13 +74,15 @@ def xrdml(path, counts=Y):
     path.write_text(f"""<?xml version="1.0"?><xrdMeasurements xmlns="http://www.xrdml.com/XRDMeasurement/1.3"><xrdMeasurement><usedWavelength><kAlpha1 unit="Angstrom">{WAVES[0]}</kAlpha1>
 <kAlpha2 unit="Angstrom">{WAVES[1]}</kAlpha2></usedWavelength><scan><dataPoints><positions axis="2Theta" unit="deg"><startPosition>10</startPosition><endPosition>{X[-1]}</endPosition></positions>
 <positions axis="Omega" unit="deg"><startPosition>5</startPosition><endPosition>19.9</endPosition></positions><commonCountingTime>2.0</commonCountingTime>
-<intensities unit="counts">{" ".join(str(int(c)) for c in counts)}</intensities></dataPoints></scan></xrdMeasurement></xrdMeasurements>""")
+<intensities unit="counts">{" ".join(str(int(c)) for c in counts)}</intensities></dataPoints></scan></xrdMeasurement></xrdMeasurements>""")  # noqa: E501
 
 
 def ras(path):
     rows = "\r\n".join(f"{a:.4f} {b:.4f} 1.0000" for a, b in zip(X, Y, strict=True))
     path.write_bytes(
-        f'*RAS_DATA_START\r\n*RAS_HEADER_START\r\n*FILE_SAMPLE "film"\r\n*HW_XG_WAVE_LENGTH_ALPHA1 "{WAVES[0]}"\r\n*HW_XG_WAVE_LENGTH_ALPHA2 "{WAVES[1]}"\r\n*MEAS_SCAN_UNIT_Y "counts"\r\n'
+        '*RAS_DATA_START\r\n*RAS_HEADER_START\r\n*FILE_SAMPLE "film"\r\n'
+        f'*HW_XG_WAVE_LENGTH_ALPHA1 "{WAVES[0]}"\r\n*HW_XG_WAVE_LENGTH_ALPHA2 '
+        f'"{WAVES[1]}"\r\n*MEAS_SCAN_UNIT_Y "counts"\r\n'
         f"*RAS_HEADER_END\r\n*RAS_INT_START\r\n{rows}\r\n*RAS_INT_END\r\n*RAS_DATA_END\r\n".encode(
             "latin-1"
         )
@@ -92,7 +94,9 @@ def brml(path):
         f"<Datum>1,1,{a:.4f},{a / 2:.4f},{b:.0f}</Datum>" for a, b in zip(X, Y, strict=True)
     )
     text = (
-        f'<RawData><WaveLengthAlpha1 Value="{WAVES[0]}"/><WaveLengthAlpha2 Value="{WAVES[1]}"/><ScanInformation><ScanAxes><ScanAxisInfo AxisId="TwoTheta"/><ScanAxisInfo AxisId="Theta"/></ScanAxes>'
+        f'<RawData><WaveLengthAlpha1 Value="{WAVES[0]}"/><WaveLengthAlpha2 '
+        f'Value="{WAVES[1]}"/><ScanInformation><ScanAxes><ScanAxisInfo '
+        'AxisId="TwoTheta"/><ScanAxisInfo AxisId="Theta"/></ScanAxes>'
         f"</ScanInformation><DataRoutes>{data}</DataRoutes></RawData>"
     )
     with zipfile.ZipFile(path, "w") as archive:
@@ -330,7 +334,8 @@ def test_wavelength_in_the_head_of_columns(tmp_path, head, waves):
 def test_entities_are_not_expanded(tmp_path):
     path = tmp_path / "bomb.xrdml"
     path.write_text(
-        '<?xml version="1.0"?><!DOCTYPE x [<!ENTITY a "aaaa">]><xrdMeasurements><xrdMeasurement>&a;</xrdMeasurement></xrdMeasurements>'
+        '<?xml version="1.0"?><!DOCTYPE x [<!ENTITY a '
+        '"aaaa">]><xrdMeasurements><xrdMeasurement>&a;</xrdMeasurement></xrdMeasurements>'
     )
     with pytest.raises(FormatError, match="entities"):
         read_patterns(path)

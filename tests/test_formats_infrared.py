@@ -27,7 +27,9 @@ def spa(path, y=Y, kind=17):
 
 def jcamp(path, data, factor=1e-6, units="ABSORBANCE", points=851):
     path.write_text(
-        f"##TITLE=film\n##JCAMP-DX=4.24\n##DATA TYPE=INFRARED SPECTRUM\n##XUNITS=1/CM\n##YUNITS={units}\n##XFACTOR=1.0\n##YFACTOR={factor}\n##FIRSTX={X[0]}\n##LASTX={X[-1]}\n"
+        "##TITLE=film\n##JCAMP-DX=4.24\n##DATA TYPE=INFRARED SPECTRUM\n##XUNITS=1/CM\n"
+        f"##YUNITS={units}\n##XFACTOR=1.0\n##YFACTOR={factor}\n##FIRSTX={X[0]}\n"
+        f"##LASTX={X[-1]}\n"
         f"##NPOINTS={points}\n##XYDATA=(X++(Y..Y))\n{data}\n##END=\n"
     )
 

@@ -154,7 +154,7 @@ def test_fields_that_contradict_each_other_are_noted(tmp_path):
     assert any("different fields" in note for note in nmr.read(folder).notes)
 
 
-# ---- Varian ------------------------------------------------------------------------------------------------------------
+# ---- Varian --------------------------------------------------------------------------------------
 
 
 def varian(folder, data, *, sw=4000.0, sfrq=400.132, **extra):
@@ -195,7 +195,8 @@ def test_varian_reference_by_reffrq_and_by_rfl(tmp_path):
     by_frequency = nmr.read(varian(tmp_path / "a.fid", decay(), reffrq=400.13))
     assert by_frequency.nucleus == "1H"
     assert highest(by_frequency) == pytest.approx((2000 + 500) / 400.13, abs=0.004)
-    # rfl: the line at rfp = 0 lies 0 Hz from the right edge, so the carrier is half the sweep above it
+    # rfl: the line at rfp = 0 lies 0 Hz from the right edge, so the carrier is half the sweep above
+    # it
     by_line = nmr.read(varian(tmp_path / "b.fid", decay(), rfl=0.0, rfp=0.0))
     assert highest(by_line) == pytest.approx((2000 + 500) / 400.13, abs=0.004)
 
@@ -210,16 +211,20 @@ def test_varian_broken(tmp_path):
         nmr.read_varian(folder)
 
 
-# ---- JCAMP-DX ----------------------------------------------------------------------------------------------------------
+# ---- JCAMP-DX ------------------------------------------------------------------------------------
 
-HEAD = "##TITLE= t\n##JCAMP-DX= 5.0\n##DATA TYPE= NMR {kind}\n##ORIGIN= x\n##OWNER= x\n##.OBSERVE FREQUENCY= 400.0\n##.OBSERVE NUCLEUS= ^1H\n"
+HEAD = (
+    "##TITLE= t\n##JCAMP-DX= 5.0\n##DATA TYPE= NMR {kind}\n##ORIGIN= x\n##OWNER= x\n"
+    "##.OBSERVE FREQUENCY= 400.0\n##.OBSERVE NUCLEUS= ^1H\n"
+)
 
 
 def test_jcamp_peak_table_is_not_nothing(tmp_path):
     path = tmp_path / "p.jdx"
     path.write_text(
         HEAD.format(kind="PEAK TABLE")
-        + "##DATA CLASS= PEAK TABLE\n##XUNITS= HZ\n##YUNITS= ARBITRARY UNITS\n##NPOINTS= 3\n##PEAK TABLE= (XY..XY)\n2904.0, 10.0\n940.0, 5.0; 500.0, 2.5\n##END=\n"
+        + "##DATA CLASS= PEAK TABLE\n##XUNITS= HZ\n##YUNITS= ARBITRARY UNITS\n##NPOINTS= "
+        "3\n##PEAK TABLE= (XY..XY)\n2904.0, 10.0\n940.0, 5.0; 500.0, 2.5\n##END=\n"
     )
     table = nmr.read(path)
     assert isinstance(table, nmr.PeakTable)
@@ -230,7 +235,9 @@ def test_jcamp_peak_table_is_not_nothing(tmp_path):
 def spectrum_file(path, body, *, count, first=4000.0, last=0.0, unit="HZ", extra=""):
     path.write_text(
         HEAD.format(kind="SPECTRUM")
-        + f"##XUNITS= {unit}\n##YUNITS= ARBITRARY UNITS\n##XFACTOR= 1.0\n##YFACTOR= 0.5\n##FIRSTX= {first}\n##LASTX= {last}\n##NPOINTS= {count}\n{extra}##XYDATA= (X++(Y..Y))\n{body}\n##END=\n"
+        + f"##XUNITS= {unit}\n##YUNITS= ARBITRARY UNITS\n##XFACTOR= 1.0\n##YFACTOR= 0.5\n"
+        f"##FIRSTX= {first}\n##LASTX= {last}\n##NPOINTS= {count}\n{extra}##XYDATA= "
+        f"(X++(Y..Y))\n{body}\n##END=\n"
     )
     return path
 
@@ -330,7 +337,8 @@ def test_jcamp_digits(body, values):
         with pytest.raises(FormatError, match="27 repeats"):
             decode(body, 3)
     elif values is None:
-        # Worked example of the ion mobility standard (Baumbach et al., Pure Appl. Chem. 73, 1765 (2001)).
+        # Worked example of the ion mobility standard (Baumbach et al., Pure Appl. Chem. 73, 1765
+        # (2001)).
         published = (
             "0 0 0 0 2 4 4 4 7 5 4 4 5 5 7 10 11 11 6 5 7 6 9 9 7 10 10 9 10 11 12 15 16 16 14"
         )
@@ -489,7 +497,7 @@ def test_text_table(tmp_path):
         nmr.read(path)
 
 
-# ---- real files --------------------------------------------------------------------------------------------------------
+# ---- real files ----------------------------------------------------------------------------------
 
 
 def test_sample_bruker_raw_and_processed_agree(samples):

@@ -29,7 +29,8 @@ LAYOUTS = {
     "decimal comma": "Wellenlänge (nm);Intensität\n"
     + _columns(W, Y, delimiter=";").replace(".", ","),
     "micrometre": "Wavelength (µm),Signal\n" + _columns(W / 1e3, Y, form="{:.6f}"),
-    "Ocean Optics": "Data from a.txt Node\n\nDate: Mon Jan 1 2020\nIntegration Time (sec): 1.0E-1\n>>>>>Begin Spectral Data<<<<<\n"
+    "Ocean Optics": "Data from a.txt Node\n\nDate: Mon Jan 1 2020\nIntegration Time (sec): 1.0E-1\n"
+    ">>>>>Begin Spectral Data<<<<<\n"
     + _columns(W, Y, delimiter="\t")
     + ">>>>>End Spectral Data<<<<<\n",
     "Edinburgh": "Labels,film,\nType,Emission Scan,\nXaxis,Wavelength,\nYaxis,Counts,\n\n"

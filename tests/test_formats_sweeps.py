@@ -170,7 +170,8 @@ def test_repeated_bias_points_are_flagged_not_dropped(tmp_path):
 
 def test_keithley_without_heads(tmp_path):
     lines = [
-        f"{v:+.6E},{j * 45e-6:+.6E},+9.910000E+37,{0.1 * i:+.6E},{0x5800 if v < 4.5 else 0x5808:+.6E}"
+        f"{v:+.6E},{j * 45e-6:+.6E},+9.910000E+37,{0.1 * i:+.6E},"
+        f"{0x5800 if v < 4.5 else 0x5808:+.6E}"
         for i, (v, j) in enumerate(zip(V, J, strict=True))
     ]
     sweep = read_sweep(write(tmp_path / "k.txt", "\n".join(lines) + "\n"), area_cm2=0.045)
@@ -420,9 +421,11 @@ def test_broken_lifetime_logs(tmp_path, heads, times, message):
     [
         "V,J(mA/cm2),L(cd/m2),EQE(%),CE(cd/A),PE(lm/W)",
         "Voltage / V,Current density / mA cm-2,Luminance / cd m-2,EQE / %,CE / cd A-1,PE / lm W-1",
-        "Voltage[V],Current Density[mA/cm²],Luminance[cd/m²],External Quantum Efficiency[%],Luminance Efficiency[cd/A],Power Efficacy[lm/W]",
+        "Voltage[V],Current Density[mA/cm²],Luminance[cd/m²],External Quantum "
+        "Efficiency[%],Luminance Efficiency[cd/A],Power Efficacy[lm/W]",
         "voltage,current_density,luminance,eqe,ce,pe",
-        "Voltage (V),Current Density (mA/cm2),Luminance (Cd/m2),EQE (%),Current Efficiency (Cd/A),Luminous Efficacy (lm/W)",
+        "Voltage (V),Current Density (mA/cm2),Luminance (Cd/m2),EQE (%),Current "
+        "Efficiency (Cd/A),Luminous Efficacy (lm/W)",
         "Bias,Jd (mA/cm2),Brightness (nit),EQE,LE (cd/A),PE (lm/W)",
         "Vdev (V),Jdev (mA/cm2),Lum (cd/m2),EQE (%),CE (cd/A),PE (lm/W)",
     ],

@@ -28,8 +28,8 @@ LAYOUTS = {
     + "".join(f"{t:.3f},{c},\n" for t, c in zip(T, C, strict=True)),
     "DataStation": "Time Calibration = 5.0E-10 sec/ch\n\nChan\tneat\n"
     + "".join(f"{i}\t{c}\n" for i, c in enumerate(C)),
-    "PicoHarp ASCII": "#PicoHarp 300  Histogram data\n#channels per curve\n64\n#ns/channel\n0.5\n#counts\n"
-    + "".join(f"{c}\n" for c in C),
+    "PicoHarp ASCII": "#PicoHarp 300  Histogram data\n#channels per curve\n64\n"
+    "#ns/channel\n0.5\n#counts\n" + "".join(f"{c}\n" for c in C),
     "SPCM ASCII": "  SPCM data\n*BLOCK neat  ( t= 0.0 s )\n"
     + "".join(f"{t:.4f} {c}\n" for t, c in zip(T, C, strict=True))
     + "*END\n",

@@ -1,4 +1,5 @@
-"""Small formulas, each against its definition: by hand, by integration, by a limit, by repetition."""
+"""Small formulas, each against its definition: by hand, by integration, by a limit, by
+repetition."""
 
 import math
 from pathlib import Path

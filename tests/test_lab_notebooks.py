@@ -580,7 +580,8 @@ def test_where_nobody_points(monkeypatch):
 
 
 def run(path, data_dir, tmp_path):
-    """The notebook's code in a fresh interpreter, as papermill would with `data_dir` and `quick`."""
+    """The notebook's code in a fresh interpreter, as papermill would with `data_dir` and
+    `quick`."""
     lines = [source(cell) for cell in cells(path, "code")]
     lines.insert(1, f"data_dir, results_dir, quick = {str(data_dir)!r}, 'out', True")
     script = tmp_path / "notebook.py"

@@ -1,4 +1,5 @@
-"""LED photometry, colour, consistency, J-V, roll-off: closed forms, an independent colour library, coverage."""
+"""LED photometry, colour, consistency, J-V, roll-off: closed forms, an independent colour library,
+coverage."""
 
 import math
 
@@ -19,7 +20,7 @@ def gaussian(centre, sd, w=W):
     return np.exp(-0.5 * ((w - centre) / sd) ** 2)
 
 
-# ---- photometry --------------------------------------------------------------------------------------------------------
+# ---- photometry ----------------------------------------------------------------------------------
 
 
 def test_tables_are_those_of_the_colour_library():
@@ -42,7 +43,8 @@ def test_tables_are_those_of_the_colour_library():
 
 @pytest.mark.parametrize("quantity,cd_A", [("power", 107.005), ("photons", 106.461)])
 def test_known_candela_per_ampere(quantity, cd_A):
-    """Gaussian at 550 nm, standard deviation 40 nm, Lambertian, 30 %: summed here by hand at 1 nm."""
+    """Gaussian at 550 nm, standard deviation 40 nm, Lambertian, 30 %: summed here by hand at 1
+    nm."""
     nm = np.arange(360.0, 831.0)
     photons = gaussian(550, 40, nm) * (nm if quantity == "power" else 1.0)
     by_hand = (
@@ -58,7 +60,8 @@ def test_known_candela_per_ampere(quantity, cd_A):
 
 
 def test_half_width_at_one_over_e_of_40_nm_gives_the_other_known_value():
-    """exp(−((λ − 550)/40)²), whose standard deviation is 28.3 nm: 122.2 (photons) to 122.6 cd/A (power)."""
+    """exp(−((λ − 550)/40)²), whose standard deviation is 28.3 nm: 122.2 (photons) to 122.6 cd/A
+    (power)."""
     nm = np.arange(360.0, 831.0)
     spectrum = np.exp(-(((nm - 550) / 40) ** 2))
     low, high = (
@@ -240,7 +243,7 @@ def test_unusable_readings(lum, current, message):
         photometry.efficiency(lum, current, W, gaussian(620, 15))
 
 
-# ---- consistency -------------------------------------------------------------------------------------------------------
+# ---- consistency ---------------------------------------------------------------------------------
 
 
 @given(st.floats(1, 1e4), st.floats(1e-3, 100), st.floats(590, 680), st.floats(15, 60))
@@ -343,7 +346,7 @@ def test_median_interval_of_the_column_covers():
     assert 0.93 <= hits / 300 <= 0.99
 
 
-# ---- J-V ---------------------------------------------------------------------------------------------------------------
+# ---- J-V -----------------------------------------------------------------------------------------
 
 TRUE_JV = np.array([-18.0, 1.8, -0.5, 2.6, 5.0, 1.0])
 
@@ -436,7 +439,7 @@ def test_hysteresis_measures_a_voltage_shift():
     assert found.shift_V == pytest.approx(0.05, rel=0.05)
 
 
-# ---- EQE(J) ------------------------------------------------------------------------------------------------------------
+# ---- EQE(J) --------------------------------------------------------------------------------------
 
 
 def test_peak_is_not_biased_by_noise_and_covers():

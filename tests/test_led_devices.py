@@ -15,7 +15,7 @@ from peled.led import ceiling, lifetime, photometry, stability
 STACK = ROOT / "data" / "led" / "device.yaml"
 
 
-# ---- lifetime ----------------------------------------------------------------------------------------------------------
+# ---- lifetime ------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("multiplicative", [True, False])
@@ -123,7 +123,7 @@ def test_one_law_is_accepted_when_there_is_one_at_the_right_rate():
     )
 
 
-# ---- stability ---------------------------------------------------------------------------------------------------------
+# ---- stability -----------------------------------------------------------------------------------
 
 
 def series(share, shift=0.0, rng=None, level=0.004, surface="neat"):
@@ -191,7 +191,7 @@ def test_series_that_do_not_fit_are_refused():
         stability.follow(np.arange(3.0), simulate.WAVELENGTH_NM, series(np.zeros(5)))
 
 
-# ---- ceiling -----------------------------------------------------------------------------------------------------------
+# ---- ceiling -------------------------------------------------------------------------------------
 
 
 def test_energy_is_conserved_in_the_full_stack():
@@ -215,7 +215,8 @@ def test_outcoupling_of_the_paper_stack_and_the_shortcut():
 
 
 def test_nothing_is_lost_where_there_is_nothing_to_lose_it_in():
-    """Emitter and substrate of index 1 in air: rate and outcoupling of free space, both sides alike."""
+    """Emitter and substrate of index 1 in air: rate and outcoupling of free space, both sides
+    alike."""
     layers = (
         ceiling.Layer("nothing", 1.0, 0, None, "substrate"),
         ceiling.Layer("film", 1.0, 0, 50.0, "emitter"),
@@ -269,7 +270,7 @@ def test_broken_stacks(tmp_path, change, message):
         ceiling.read_stack(path)
 
 
-# ---- forward models ----------------------------------------------------------------------------------------------------
+# ---- forward models ------------------------------------------------------------------------------
 
 
 def test_simulated_current_obeys_kirchhoff_and_its_limits():

@@ -349,7 +349,8 @@ def test_unknown_setting_is_refused(tmp_path):
 
 #: Words, samples and numbers of the paper; a foreign folder has none of them.
 OF_THE_PAPER = re.compile(
-    r"hassan|nature|\bneat\b|E\+G|EDTA|glutathione|\bGL\b|ligand|peptide|fig(ure)?\.? ?\d|claim|verdict"
+    r"hassan|nature|\bneat\b|E\+G|EDTA|glutathione|\bGL\b|ligand|peptide|fig(ure)?\.? ?\d|claim"
+    r"|verdict"
     r"|extended data|\bED ?\d|supplement|publish|\bpaper|authors?\b|overlay|10\.1038|\b620\b|20\.3",
     re.I,
 )

@@ -45,7 +45,8 @@ def folder_of(tmp, *patterns):
 
 @pytest.fixture(scope="module")
 def some(tmp_path_factory):
-    """The devices of Fig. 3, a lifetime and seven devices of the batch, in a folder of their own."""
+    """The devices of Fig. 3, a lifetime and seven devices of the batch, in a folder of their
+    own."""
     return evidence_of(folder_of(tmp_path_factory.mktemp("led"), *KEPT))
 
 

@@ -1,4 +1,5 @@
-"""Line shapes: every derivative, the optimum against lmfit's, coverage of every error, and honest refusals."""
+"""Line shapes: every derivative, the optimum against lmfit's, coverage of every error, and honest
+refusals."""
 
 import numpy as np
 import pytest
@@ -40,7 +41,7 @@ def assert_covers(values, errors, truth):
     assert 0.93 <= share <= 0.97, f"{share:.3f} of the 95 % intervals contain {truth}"
 
 
-# --- profiles -------------------------------------------------------------------------------------------------------
+# --- profiles -------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("shape", lineshapes.SHAPES)
@@ -113,7 +114,7 @@ def test_exponential_gaussian_mean_and_variance():
     )
 
 
-# --- fits -----------------------------------------------------------------------------------------------------------
+# --- fits -----------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("shape", lineshapes.SHAPES)
@@ -487,7 +488,7 @@ def test_model_refuses_what_makes_no_sense(arguments, words):
         BandModel(*arguments)
 
 
-# --- axis, spikes, baselines ----------------------------------------------------------------------------------------
+# --- axis, spikes, baselines ----------------------------------------------------------------------
 
 
 @settings(max_examples=50, deadline=None)
@@ -535,11 +536,12 @@ def test_energy_axis_refuses(wavelength, signal, words):
         to_energy(wavelength, signal)
 
 
-# --- moments --------------------------------------------------------------------------------------------------------
+# --- moments --------------------------------------------------------------------------------------
 
 
 def truth_of(model, values, x, window=None, shoulder=None):
-    """Moments of the exact curve: sums as the analysis defines them on `x`, shape from a fine grid."""
+    """Moments of the exact curve: sums as the analysis defines them on `x`, shape from a fine
+    grid."""
     fine = np.linspace(x[0], x[-1], 400_001)
     y, yf = model.evaluate(x, values), model.evaluate(fine, values)
     use = np.ones(len(x), bool) if window is None else (x >= window[0]) & (x <= window[1])
@@ -669,11 +671,12 @@ def test_moments_refuse(arguments, words):
         moments(**call)
 
 
-# --- odd data -------------------------------------------------------------------------------------------------------
+# --- odd data -------------------------------------------------------------------------------------
 
 
 def test_counts_without_background_let_the_baseline_touch_zero():
-    """The likelihood has an edge where the model reaches zero; the fit must neither stop there nor jump off it."""
+    """The likelihood has an edge where the model reaches zero; the fit must neither stop there nor
+    jump off it."""
     rng = np.random.default_rng(16)
     model = BandModel({"a": "gaussian"}, baseline=1, origin=630.0)
     counts = rng.poisson(

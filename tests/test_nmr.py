@@ -38,7 +38,7 @@ def decay(lines, points=1024, width=2000.0):
 
 
 # ---- noise
-# -------------------------------------------------------------------------------------------------------------
+# --------------------------------------------------------------------------------------------------
 #
 
 
@@ -93,7 +93,8 @@ def test_integral_pulls(broadening, fill):
     [(0.0, 0, False), (1.0, 1, False), (4.0, 2, False), (0.5, 1, True)],
 )
 def test_line_fit_intervals_cover(broadening, fill, truncated):
-    """95 % intervals of position, width and area hold the truth 93 to 97 % of the time, with truncated decays too."""
+    """95 % intervals of position, width and area hold the truth 93 to 97 % of the time, with
+    truncated decays too."""
     rng = np.random.default_rng(5 + fill)
     points = 400 if truncated else 1024
     clean = decay([(0.0, 2.0, 1.0), (0.012, 3.0, 0.6)], points)
@@ -121,7 +122,8 @@ def test_line_fit_intervals_cover(broadening, fill, truncated):
 
 
 def test_independent_errors_would_be_too_small():
-    """Why the covariance matters: sigma sqrt(n) is 2 to 7 times too small for a broadened, zero-filled integral."""
+    """Why the covariance matters: sigma sqrt(n) is 2 to 7 times too small for a broadened,
+    zero-filled integral."""
     fid = make(decay([(0.0, 2.0, 1.0)]), noise=0.05, rng=np.random.default_rng(0))
     for broadening, low, high in ((1.0, 1.5, 4), (10.0, 3, 9)):
         spectrum = nmr.process(fid, line_broadening_Hz=broadening, zero_fill=1)
@@ -156,7 +158,7 @@ def test_limits_cover_and_false_alarms_are_five_percent():
     assert 0.92 < np.mean(covered) < 0.98
 
 
-# ---- processing --------------------------------------------------------------------------------------------------------
+# ---- processing ----------------------------------------------------------------------------------
 
 
 def test_area_is_the_amplitude_at_time_zero():
@@ -218,7 +220,7 @@ def test_process_refuses():
         nmr.process(make(decay([(0, 1, 1)]))).window(50, 60)
 
 
-# ---- lines and spins ---------------------------------------------------------------------------------------------------
+# ---- lines and spins -----------------------------------------------------------------------------
 
 
 def test_ab_quartet_in_closed_form():
@@ -256,7 +258,8 @@ def test_spins_conserve_intensity_and_centre_and_tend_to_first_order():
 
 
 def test_propagated_density_matrix_and_diagonalised_hamiltonian_agree():
-    """The forward model (time steps in Liouville space) against the analysis (transitions): no shared formula."""
+    """The forward model (time steps in Liouville space) against the analysis (transitions): no
+    shared formula."""
     spins = solution.Spins(
         (1.93, 1.82, 2.34), {(0, 1): -14.5, (0, 2): 6.7, (1, 2): 7.6}, (1.0, 1.0, 1.0)
     )
@@ -291,7 +294,7 @@ def test_spin_system_fit_recovers_couplings_within_errors():
     assert fit.misfit < 1.2
 
 
-# ---- exchange and binding ----------------------------------------------------------------------------------------------
+# ---- exchange and binding ------------------------------------------------------------------------
 
 
 def test_two_site_exchange_against_the_time_domain():
@@ -390,7 +393,7 @@ def test_broadening_only_is_reported_as_such():
     )
 
 
-# ---- solids ------------------------------------------------------------------------------------------------------------
+# ---- solids --------------------------------------------------------------------------------------
 
 
 def test_contact_times_recovered_from_integrated_rate_equations():
@@ -416,7 +419,8 @@ def test_rotor_echoes_are_physical():
     assert (
         solid_model.rotor_echoes(105, 0.85, 100.6, 1e6, 40).real.min() > 0.99
     )  # fast spinning: no sidebands
-    # Second moment of the sidebands is that of the tensor: delta^2 (1 + eta^2 / 3) / 5 (Maricq and Waugh 1979)
+    # Second moment of the sidebands is that of the tensor: delta^2 (1 + eta^2 / 3) / 5 (Maricq and
+    # Waugh 1979)
     orders = np.fft.fftfreq(40, 1 / 40)
     moment = np.sum(sidebands.real * (orders * 8000) ** 2)
     assert moment == pytest.approx((105 * 100.6) ** 2 * (1 + 0.85**2 / 3) / 5, rel=0.03)
@@ -452,7 +456,7 @@ def test_the_38_ppm_line_is_ranked_not_asserted(root):
     assert first.is_sideband
 
 
-# ---- real files --------------------------------------------------------------------------------------------------------
+# ---- real files ----------------------------------------------------------------------------------
 
 
 def test_ketobutyrate_positions_and_couplings(samples):
@@ -503,7 +507,7 @@ def test_aspirin_integrals_and_fid_against_spectrum(samples):
     assert np.corrcoef(a[inside], b[inside])[0, 1] > 0.99
 
 
-# ---- own files ---------------------------------------------------------------------------------------------------------
+# ---- own files -----------------------------------------------------------------------------------
 
 
 def test_series_in_another_format_gives_the_same_shifts(tmp_path, root):

@@ -203,7 +203,8 @@ def test_a_user_extends_the_tables(tmp_path):
         "solvent,aliases,nucleus,standards,source\nDMF-d7,d7-DMF;DMF,1H,DMF-d6,own\n"
     )
     (tmp_path / "standards.csv").write_text(
-        "name,nucleus,shift_ppm,error_ppm,partners,coupling_Hz,source\nDMF-d6,1H,8.03,0.01,0,0,own\n"
+        "name,nucleus,shift_ppm,error_ppm,partners,coupling_Hz,source\n"
+        "DMF-d6,1H,8.03,0.01,0,0,own\n"
     )
     solvents, standards = nmr.read_solvents(tmp_path), nmr.read_standards(tmp_path)
     assert [s.shift_ppm for s in solvents.standards("DMF", "1H", standards)] == [8.03]

@@ -105,7 +105,8 @@ def test_a_scale_that_nothing_sets_has_the_error_of_its_range(tmp_path):
 
 @pytest.mark.parametrize("p1", [-150.0, -45.0, 45.0, 150.0])
 def test_first_order_phase_of_two_lines_close_together(p1):
-    """A tenth of the sweep apart, as those of adamantane: what p1 leaves there is in their phases."""
+    """A tenth of the sweep apart, as those of adamantane: what p1 leaves there is in their
+    phases."""
     rng, found = np.random.default_rng(4), []
     for _ in range(6):
         data = decay([(0.6, 4.0, 60.0), (1.6, 4.0, 40.0)], rng)[None]

@@ -1,4 +1,5 @@
-"""Every notebook is in order: parameters, title, sections, short cells, stored outputs that are its own."""
+"""Every notebook is in order: parameters, title, sections, short cells, stored outputs that are its
+own."""
 
 import ast
 import json
@@ -77,7 +78,8 @@ def test_cells_are_short_and_need_no_shell(path):
 
 
 def test_it_reads_on_a_page(path):
-    """Lines of 100 characters at most, paragraphs of 90 words, and links from where things are said."""
+    """Lines of 100 characters at most, paragraphs of 90 words, and links from where things are
+    said."""
     sources = {cell["id"]: "".join(cell["source"]) for cell in load(path)["cells"]}
     long = [name for name, text in sources.items() if any(len(x) > 100 for x in text.splitlines())]
     assert not long
@@ -141,7 +143,8 @@ def test_every_panel_of_its_topic_is_saved_by_it(path):
 
 
 def test_its_panels_are_its_own(path):
-    """Two notebooks that save a panel of one name would overwrite each other's file, and neither would ever be up to date."""
+    """Two notebooks that save a panel of one name would overwrite each other's file, and neither
+    would ever be up to date."""
 
     def saved(notebook):
         return set(

@@ -57,7 +57,7 @@ def random_stack(rng, layers, absorbing=True):
     return indices, list(rng.uniform(1, 300, layers))
 
 
-# --- plane waves ----------------------------------------------------------------------------------------------------
+# --- plane waves ----------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("polarisation", ["s", "p"])
@@ -159,7 +159,7 @@ def test_plane_waves_refuse(arguments, words):
         multilayer(*arguments)
 
 
-# --- rays and recycling ---------------------------------------------------------------------------------------------
+# --- rays and recycling ---------------------------------------------------------------------------
 
 
 def test_small_angle_formulas():
@@ -214,7 +214,8 @@ def test_film_escape_is_a_probability_and_falls_with_absorption(film, front, bac
 
 
 def test_thick_absorber_emits_only_from_its_skin():
-    """All light that escapes then starts within an absorption length: one face, no returns, mean of the remaining depth."""
+    """All light that escapes then starts within an absorption length: one face, no returns, mean of
+    the remaining depth."""
     film, density = film_escape(1.82, 1.0, 1.0, 60.0), 60.0
 
     def integrand(c):
@@ -243,7 +244,8 @@ def test_rays_refuse(call):
 def slab_modes(
     n_film, n_substrate, n_cover, thickness_nm, wavelength_nm, polarisation
 ) -> np.ndarray:
-    """Effective indices of the guided modes of a lossless slab, fundamental first (bisection of the phase condition)."""
+    """Effective indices of the guided modes of a lossless slab, fundamental first (bisection of the
+    phase condition)."""
     low, high = max(n_substrate, n_cover), n_film
     k0 = 2 * np.pi / wavelength_nm
 
@@ -276,7 +278,7 @@ def test_waveguide_cutoffs_and_modes():
         assert len(slab_modes(1.82, 1.5, 1.0, 1.001 * second, 620.0, polarisation)) == 2
 
 
-# --- dipoles --------------------------------------------------------------------------------------------------------
+# --- dipoles --------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("orientation", ["isotropic", "horizontal", "vertical", 0.2])
@@ -320,7 +322,8 @@ def test_mirror_closed_form(distance):
 
 
 def test_near_field_quenching_closed_form():
-    """Close to an absorber loss goes as 1/z^3 (Chance, Prock & Silbey 1978, section II.D): quasi-static image."""
+    """Close to an absorber loss goes as 1/z^3 (Chance, Prock & Silbey 1978, section II.D):
+    quasi-static image."""
     z, n, metal = 1.0, 1.5, 1.2 + 6.0j
     image = ((metal**2 - n**2) / (metal**2 + n**2)).imag
     expected = 3 / (2 * 2 * np.pi * n * z / 620.0) ** 3 * image  # upright
@@ -348,13 +351,15 @@ def test_nothing_is_guided_below_the_cutoff():
 
 
 def test_guided_power_is_the_residue_of_the_mode():
-    """The contour's guided share against the pole of TE0 alone, found by an independent mode solver."""
+    """The contour's guided share against the pole of TE0 alone, found by an independent mode
+    solver."""
     indices, thickness = [1.5, 1.82, 1.0], [100.0]
     (mode,) = slab_modes(1.82, 1.5, 1.0, 100.0, 620.0, "s")
     found = dipole_emission(
         indices, thickness, 1, 620.0, orientation="horizontal", depth=0.5, tolerance=1e-8
     )
-    # near the pole K is residue / (N - mode); on the contour's side of the axis each crossing gives pi times it
+    # near the pole K is residue / (N - mode); on the contour's side of the axis each crossing gives
+    # pi times it
     shifts = np.array([1e-3, 2e-3])
     lorentz = [
         power_spectrum(
@@ -523,7 +528,7 @@ def test_dipoles_refuse(arguments, words):
         dipole_emission(**call)
 
 
-# --- tables ---------------------------------------------------------------------------------------------------------
+# --- tables ---------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("name", [name for name in LED if name])
@@ -577,7 +582,8 @@ def test_tables_interpolate_between_their_points(tmp_path):
 def test_dispersion_formulas(tmp_path, formula, coefficients, wavelength, expected):
     path = tmp_path / "formula.yml"
     path.write_text(
-        f"DATA:\n  - type: formula {formula}\n    wavelength_range: 0.3 1.0\n    coefficients: {coefficients}\n"
+        f"DATA:\n  - type: formula {formula}\n    wavelength_range: 0.3 1.0\n    "
+        f"coefficients: {coefficients}\n"
     )
     assert read_index(path)(1000 * wavelength).real == pytest.approx(expected, abs=1e-5)
 

@@ -125,7 +125,8 @@ def test_simulated_never_agrees_and_published_tests_nothing():
 
 @pytest.mark.parametrize("sigma", [0.3, 1.0, 2.5, 6.0])
 def test_power_is_the_share_of_rivals_rejected(sigma):
-    """Against draws of what would be found if the truth were the rival: the closed form, and which tests decide."""
+    """Against draws of what would be found if the truth were the rival: the closed form, and which
+    tests decide."""
     claim = entry("20.0", rival="30.0: a third more", tolerance="0.5: halves")
     _, power = paper.compare(claim, 20.0, sigma)
     found = np.random.default_rng(1).normal(30.0, sigma, 4000)

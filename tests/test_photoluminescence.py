@@ -1,4 +1,5 @@
-"""Quantum yields, spectra, gaps, recycling and segregation: limits, recovery with coverage, real files."""
+"""Quantum yields, spectra, gaps, recycling and segregation: limits, recovery with coverage, real
+files."""
 
 from pathlib import Path
 
@@ -24,7 +25,7 @@ from peled.formats.sphere import (
 from peled.materials import bulk_wavelength_nm
 from peled.photoluminescence import confocal, fluence, gap, recycling, shift_budget
 
-# ---- quantum yields ----------------------------------------------------------------------------------------------------
+# ---- quantum yields ------------------------------------------------------------------------------
 
 W = np.concatenate([np.arange(396.0, 416.0, 0.25), np.arange(416.0, 780.1, 1.0)])
 LASER, EMISSION = (W > 398) & (W < 412), W >= 540
@@ -210,7 +211,7 @@ def test_drift_of_the_laser_between_runs_is_covered():
         assert np.std(values) == pytest.approx(np.median(errors), rel=0.2)
 
 
-# ---- fluence series ----------------------------------------------------------------------------------------------------
+# ---- fluence series ------------------------------------------------------------------------------
 
 
 def test_steady_state_algebra_agrees_with_rate_equations_in_time():
@@ -258,7 +259,7 @@ def test_recombination_is_recovered_and_what_is_not_determined_is_said():
         pl.fit_recombination(generation[:2], clean[:2], np.eye(2), radiative=1e-10, detrap=2e-11)
 
 
-# ---- spectra -----------------------------------------------------------------------------------------------------------
+# ---- spectra -------------------------------------------------------------------------------------
 
 
 def _measured(w, counts, window, **settings):
@@ -315,7 +316,7 @@ def test_a_spectrum_without_a_baseline_is_not_measured():
         _measured(w, y, (610, 670))
 
 
-# ---- optical gap -------------------------------------------------------------------------------------------------------
+# ---- optical gap ---------------------------------------------------------------------------------
 
 
 @given(st.floats(1.6, 2.4), st.floats(0.2, 5.0))
@@ -328,7 +329,8 @@ def test_tauc_line_of_an_ideal_direct_edge_is_exact(edge, scale):
 
 
 def test_elliott_series_and_continuum_join_at_the_gap():
-    """Bound states above n merge into the Sommerfeld continuum: with many of them the absorption has no step at the gap."""
+    """Bound states above n merge into the Sommerfeld continuum: with many of them the absorption
+    has no step at the gap."""
     energy = np.linspace(1.9, 2.1, 400)
     bound, continuum = gap.elliott(energy, 2.0, 0.03, 0.004, bound_states=40)
     total = bound + continuum
@@ -369,7 +371,7 @@ def test_falling_absorbance_has_no_edge():
         pl.tauc_gap(np.linspace(1.5, 3, 100), np.linspace(1, 0.1, 100) ** 2)
 
 
-# ---- recycling ---------------------------------------------------------------------------------------------------------
+# ---- recycling -----------------------------------------------------------------------------------
 
 
 def test_three_optical_models_of_the_film():
@@ -410,7 +412,7 @@ def test_internal_yield_inverts_the_rounds_of_recycling(internal, escape, share)
     assert slope is None or model.internal_error(external, 1.0) == pytest.approx(slope, rel=1e-3)
 
 
-# ---- the shift budget --------------------------------------------------------------------------------------------------
+# ---- the shift budget ----------------------------------------------------------------------------
 
 
 def test_shift_budget_numbers():
@@ -450,7 +452,7 @@ def test_colour_patch_is_red_at_640_and_green_at_530():
     assert red[0] > 0.9 > 0.4 > red[1] and green[1] > green[0]
 
 
-# ---- segregation -------------------------------------------------------------------------------------------------------
+# ---- segregation ---------------------------------------------------------------------------------
 
 WAVE, TIMES = (
     np.arange(560.0, 760.0),
@@ -548,7 +550,7 @@ def test_spots_are_found_and_measured():
     assert len(confocal.find_spots(rng.poisson(5.0, (6, 96, 96)))) <= 12
 
 
-# ---- forward models ----------------------------------------------------------------------------------------------------
+# ---- forward models ------------------------------------------------------------------------------
 
 
 def test_emission_of_the_forward_model_peaks_where_it_is_told_and_obeys_detailed_balance():

@@ -1,4 +1,5 @@
-"""Photoluminescence of a laboratory's folder: yields, series, lifetimes, gaps, from sheet to report."""
+"""Photoluminescence of a laboratory's folder: yields, series, lifetimes, gaps, from sheet to
+report."""
 
 from pathlib import Path
 

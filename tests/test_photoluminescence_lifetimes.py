@@ -118,7 +118,8 @@ def test_wrap_around_of_long_decays():
 @given(st.floats(0.3, 40.0), st.floats(-0.4, 0.4))
 @settings(max_examples=40, deadline=None)
 def test_bin_integrals_conserve_counts_and_shift(lifetime, shift):
-    """Reconvolution moves and spreads counts but makes none: the sum is the area of decay times response."""
+    """Reconvolution moves and spreads counts but makes none: the sum is the area of decay times
+    response."""
     n, width = 4096, 0.1
     time = np.arange(n) * width
     kernel = np.exp(-0.5 * ((np.arange(21) - 10) / 3.0) ** 2)

@@ -1,4 +1,5 @@
-"""Rates of a fluence series: the solver against closed forms, the fit against LSODA's transients."""
+"""Rates of a fluence series: the solver against closed forms, the fit against LSODA's
+transients."""
 
 import numpy as np
 import pytest

@@ -1,4 +1,5 @@
-"""The bundled files in other instruments' formats give the same numbers; 02's checks on its evidence."""
+"""The bundled files in other instruments' formats give the same numbers; 02's checks on its
+evidence."""
 
 import shutil
 from pathlib import Path

@@ -1,4 +1,5 @@
-"""Rays traced one by one against the closed formulas of escape and recycling; neither uses the other's code."""
+"""Rays traced one by one against the closed formulas of escape and recycling; neither uses the
+other's code."""
 
 import numpy as np
 import pytest

@@ -64,12 +64,13 @@ def test_damage_of_larger_files(seed, tmp_path):
 def test_every_public_reader_is_marked_and_tried(root):
     """A function `read...` of the formats is in the registry, and each of the registry has a file
     that it is tried on."""
+    folder = root / "lib/peled/formats"
     written = {
-        f"formats.{path.relative_to(root / 'lib/peled/formats').with_suffix('').as_posix()}".replace(
-            "/", "."
-        ).removesuffix(".__init__")
+        ".".join(("formats", *path.relative_to(folder).with_suffix("").parts)).removesuffix(
+            ".__init__"
+        )
         + f".{node.name}"
-        for path in (root / "lib/peled/formats").rglob("*.py")
+        for path in folder.rglob("*.py")
         for node in ast.parse(path.read_text(encoding="utf-8")).body
         if isinstance(node, ast.FunctionDef) and re.match(r"read(_|$)", node.name)
     }
@@ -98,8 +99,8 @@ def test_every_public_reader_is_marked_and_tried(root):
 
 
 def test_every_format_says_where_it_was_tried():
-    """In the docstring of the reader, of its module, or of the package that shows it: on which files
-    that were not written here, or that there were none."""
+    """In the docstring of the reader, of its module, or of the package that shows it: on which
+    files that were not written here, or that there were none."""
     mutants.import_readers()
     for name, entry in READERS.items():
         module = sys.modules[entry.function.__module__]

@@ -1,4 +1,5 @@
-"""What is in each file of `formats`, and what readers once got wrong: heads, blocks, gaps, errors."""
+"""What is in each file of `formats`, and what readers once got wrong: heads, blocks, gaps,
+errors."""
 
 import re
 from pathlib import Path

@@ -1,8 +1,8 @@
 """Today's numbers and panels against the accepted ones.
 
-A number may move by 1e-6 of itself, or by a thousandth of its standard error where that is more: another processor
-moves the last digits of a fit. A standard error may move by a thousandth. A panel whose bytes differ may differ by 2 %
-root mean square.
+A number may move by 1e-6 of itself, or by a thousandth of its standard error where that is more:
+another processor moves the last digits of a fit. A standard error may move by a thousandth. A panel
+whose bytes differ may differ by 2 % root mean square.
 """
 
 import json

@@ -1,4 +1,5 @@
-"""The headless runner on a toy paper in a repository of its own: whole or nothing, only what changed, failures by name."""
+"""The headless runner on a toy paper in a repository of its own: whole or nothing, only what
+changed, failures by name."""
 
 import ctypes
 import json

@@ -13,7 +13,10 @@ from ledger import files, paper
 from ledger.site import check, content
 from toy import Toy
 
-GOOD = '<!DOCTYPE html><html lang="en"><head><title>t</title></head><body><main id="m"><p id="a">x <a href="#a">y</a></p></main></body></html>'
+GOOD = (
+    '<!DOCTYPE html><html lang="en"><head><title>t</title></head><body><main id="m"><p '
+    'id="a">x <a href="#a">y</a></p></main></body></html>'
+)
 
 
 @pytest.mark.parametrize(
@@ -96,8 +99,10 @@ def site(tmp_path_factory):
             "cell_type": "markdown",
             "id": "title",
             "metadata": {},
-            "source": "# 01 Stick\n\nIts mass is $m = \\rho V$ <script>alert(1)</script><b onclick='alert(2)'>x</b>."
-            " See [the other](02_stone.ipynb), [the code](../lib/toy/stick.py), [the panel](#fig1b),"
+            "source": "# 01 Stick\n\nIts mass is $m = \\rho V$ <script>alert(1)</script><b "
+            "onclick='alert(2)'>x</b>."
+            " See [the other](02_stone.ipynb), [the code](../lib/toy/stick.py), [the "
+            "panel](#fig1b),"
             " [the claim](#C101) and [the end](#The-end,-(again)).\n\n## The end, (again)\n",
         },
     )

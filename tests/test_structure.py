@@ -1,4 +1,5 @@
-"""Micrographs, photoelectrons, tails, bands, lead contents: limits, recovery with coverage, refusals, and the notebook's own loading path."""
+"""Micrographs, photoelectrons, tails, bands, lead contents: limits, recovery with coverage,
+refusals, and the notebook's own loading path."""
 
 import numpy as np
 import pytest
@@ -23,7 +24,7 @@ from writers import write_xy
 DATA = files.ROOT / "data" / "structure"
 
 
-# ---- micrographs --------------------------------------------------------------------------------------------------
+# ---- micrographs ---------------------------------------------------------------------------------
 
 
 @pytest.fixture(scope="module")
@@ -40,7 +41,8 @@ def outlined():
 
 
 def test_edges_of_single_cubes(outlined):
-    """Every outline against the cube it belongs to: no bias beyond 0.06 nm (a fifth of a pixel), scatter below 0.2 nm."""
+    """Every outline against the cube it belongs to: no bias beyond 0.06 nm (a fifth of a pixel),
+    scatter below 0.2 nm."""
     differences = []
     for cubes, segmentation in outlined:
         for p in segmentation.particles:
@@ -54,7 +56,8 @@ def test_edges_of_single_cubes(outlined):
 
 
 def test_mean_edge_covers_the_truth(outlined):
-    """24 independent image halves would be too few for a percentage: the pulls must be of unit size, and no more than one beyond two."""
+    """24 independent image halves would be too few for a percentage: the pulls must be of unit
+    size, and no more than one beyond two."""
     pulls = []
     for _, segmentation in outlined:
         d = microscopy.size_distribution(
@@ -131,7 +134,7 @@ def test_size_change_arithmetic():
     assert step.population_separation == pytest.approx(1.64, abs=0.01)
 
 
-# ---- photoelectrons -----------------------------------------------------------------------------------------------
+# ---- photoelectrons ------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize(
@@ -187,7 +190,7 @@ def test_ups_levels_of_simulated_samples():
         ups.valence_onset(np.linspace(-1, 5, 100), np.random.default_rng(0).poisson(100, 100))
 
 
-# ---- tails, bands, lead -------------------------------------------------------------------------------------------
+# ---- tails, bands, lead --------------------------------------------------------------------------
 
 
 def test_coverage_of_the_urbach_energy():
@@ -275,7 +278,7 @@ def test_coverage_of_lead_contents():
         icpms.calibrate([1, 2], [1, 2], [0.1, 0.1])
 
 
-# ---- a folder of files --------------------------------------------------------------------------------------------
+# ---- a folder of files ---------------------------------------------------------------------------
 
 
 def test_own_files_in_other_formats(tmp_path):

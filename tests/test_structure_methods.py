@@ -248,7 +248,8 @@ def test_williamson_hall_parts_size_from_strain():
 
 
 def test_composition_from_counts_covers(tmp_path):
-    """MAPb(I0.4Br0.6)3 by Cliff and Lorimer with k factors of 3 %, which err too; Poisson counts."""
+    """MAPb(I0.4Br0.6)3 by Cliff and Lorimer with k factors of 3 %, which err too; Poisson
+    counts."""
     rng, truth = np.random.default_rng(2), {"Pb": 1.0, "I": 1.2, "Br": 1.8}
     k, inside = {"Pb": 2.05, "I": 1.48, "Br": 1.21}, []
     for trial in range(40):

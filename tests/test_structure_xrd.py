@@ -1,4 +1,5 @@
-"""Powder patterns: geometry, intensities, line profiles, whole-pattern fits with coverage, real films."""
+"""Powder patterns: geometry, intensities, line profiles, whole-pattern fits with coverage, real
+films."""
 
 import shutil
 
@@ -37,7 +38,8 @@ def test_scherrer_widths(edge, width):
 
 
 def test_cube_line_has_the_width_of_its_shape_factor():
-    """FWHM of the (h00) line of one cube size: 0.886/L in s; integral breadth 1/L (Langford and Wilson 1978)."""
+    """FWHM of the (h00) line of one cube size: 0.886/L in s; integral breadth 1/L (Langford and
+    Wilson 1978)."""
     edge = 120.0
     t = np.linspace(0, edge, 4001)
     transform = xrd.cube_transform(t, edge, np.array([[1.0, 0, 0]]))
@@ -49,7 +51,8 @@ def test_cube_line_has_the_width_of_its_shape_factor():
 
 
 def test_debye_intensities_agree_with_structure_factors():
-    """Two roads to one pattern: pairs of atoms (Debye) fitted line by line, and |F|2 of the cell from gemmi."""
+    """Two roads to one pattern: pairs of atoms (Debye) fitted line by line, and |F|2 of the cell
+    from gemmi."""
     x = np.arange(10, 60, 0.05)
     mu = diffraction.film_pattern(x, a_A=6.05, mean_nm=16.3, sd_nm=2.0, x_br=0.6)
     fit = xrd.pawley_fit(

@@ -1,4 +1,5 @@
-"""The synthesis room: amounts, conservation, crystals, recipes, and what a bad procedure is told."""
+"""The synthesis room: amounts, conservation, crystals, recipes, and what a bad procedure is
+told."""
 
 import copy
 from pathlib import Path
@@ -557,7 +558,7 @@ steps:
       - {chemical: hexane, mass: 6.6 g, to: flask, times: 2}
   - id: b
     transfer: {from: flask, to: vial, volume: 1 mL}
-""",
+""",  # noqa: E501
     )
     report = carry_out(folder)
     added = {c: n.nominal_value for c, n in report.pure.added.items()}
@@ -678,7 +679,8 @@ def test_drawings_are_the_molecules_of_the_procedure():
 
 def test_a_broken_drawing_is_refused(tmp_path):
     (tmp_path / "m.json").write_text(
-        '{"molecules": {"x": {"atoms": [{"element": "C", "hydrogens": 4, "x": 0, "y": 0}], "bonds": [[0, 3, 1]]}}}'
+        '{"molecules": {"x": {"atoms": [{"element": "C", "hydrogens": 4, "x": 0, "y": '
+        '0}], "bonds": [[0, 3, 1]]}}}'
     )
     with pytest.raises(ValueError, match="x: expected bonds between atoms 0 to 0, found atom 3"):
         molecules.read_molecules(tmp_path / "m.json")

@@ -1,4 +1,5 @@
-"""A small paper in a repository of its own, for tests of the runner, of the claims and of the site."""
+"""A small paper in a repository of its own, for tests of the runner, of the claims and of the
+site."""
 
 import json
 import os
@@ -11,7 +12,7 @@ from ledger import files, paper
 
 CLAIMS = """C001,abstract,fig1a,length,The stick is two metres long,2.0,,m,,{topic},recompute,,,,,,,,
 C002,abstract,,colour,The stick is red,red,,,,{topic},transcribe,,,,,present: red,,,
-C003,methods,fig1a,weight,The stick weighs ten grams,10,~,g,,{topic},recover,,,,,,,0.5,"""
+C003,methods,fig1a,weight,The stick weighs ten grams,10,~,g,,{topic},recover,,,,,,,0.5,"""  # noqa: E501
 
 
 def cell(source, name, tags=()):
@@ -30,11 +31,20 @@ def notebook(topic, middle="", panel="fig1a"):
         'data_dir = "data"\nfigures_dir = "figures"\nresults_dir = "figures/results"\nquick = False'
     )
     setup = (
-        f"import sys, os\nfrom ledger.notebook import open_room\nroom = open_room('{topic}', data_dir=data_dir, figures_dir=figures_dir, results_dir=results_dir, quick=quick)\n"
+        "import sys, os\nfrom ledger.notebook import open_room\nroom = "
+        f"open_room('{topic}', data_dir=data_dir, figures_dir=figures_dir, "
+        "results_dir=results_dir, quick=quick)\n"
         f"values = [float(p.read_text()) for p in room.files('*.txt')]\nprint('sum', sum(values))"
     )
-    draw = f"fig, ax = room.panel('{panel}')\nax.plot(values)\nroom.save(fig, '{panel}', inputs=room.files('*.txt'))"
-    judge = "room.check('{0}1', sum(values), 0.01, kind='recomputed'); room.not_testable('{0}2', 'no picture'); room.check('{0}3', 10, kind='simulated')\nroom.finish()"
+    draw = (
+        f"fig, ax = room.panel('{panel}')\nax.plot(values)\nroom.save(fig, '{panel}', "
+        "inputs=room.files('*.txt'))"
+    )
+    judge = (
+        "room.check('{0}1', sum(values), 0.01, kind='recomputed'); "
+        "room.not_testable('{0}2', 'no picture'); room.check('{0}3', 10, kind='simulated')\n"
+        "room.finish()"
+    )
     prefix = {"stick": "C00", "stone": "C10"}[topic]
     cells = [
         cell(parameters, "parameters", ["parameters"]),

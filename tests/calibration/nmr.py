@@ -46,7 +46,8 @@ CONDITIONS = (
 
 
 def draw(folder: Path, sample: str, rng, *, noise=0.4, clip=None, drift=0.0, shape="white",
-         proportional=0.0, lost=0, offset=0.0, beside=0.0, size=1.0) -> dict[str, float]:  # fmt: skip
+         proportional=0.0, lost=0, offset=0.0, beside=0.0,
+         size=1.0) -> dict[str, float]:  # fmt: skip
     """The folder of one tube.
 
     Parameters

@@ -199,7 +199,8 @@ def run_all(
     ----------
     jobs : sequence of Job
     kinds : mapping
-        By kind, what runs a job: called with the job, the file to write and an empty scratch folder.
+        By kind, what runs a job: called with the job, the file to write and an empty scratch
+        folder.
     say : callable
         Gets one line a job.
 

@@ -1,1 +1,2 @@
-"""Forward models: raw-like data from stated assumptions. They import no analysis, so that recovering their input proves something."""
+"""Forward models: raw-like data from stated assumptions. They import no analysis, so that
+recovering their input proves something."""

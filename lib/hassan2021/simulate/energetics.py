@@ -1,6 +1,7 @@
 """Frenkel pairs counted state by state in one small crystal: no mass action, no Stirling.
 
-A crystal with N lattice sites and M interstitial sites has C(N, n) C(M, n) ways to hold n pairs, each of weight exp(-nE/kT).
+A crystal with N lattice sites and M interstitial sites has C(N, n) C(M, n) ways to hold n pairs,
+each of weight exp(-nE/kT).
 """
 
 from __future__ import annotations
@@ -35,10 +36,11 @@ def hopping(
     sweeps: int = 2000,
     seed: int = 0,
 ) -> float:
-    """Mean number of pairs in a Metropolis walk of single ions between lattice and interstitial sites.
+    """Mean number of pairs in a Metropolis walk of single ions between lattice and interstitial
+    sites.
 
-    Each move picks an ion and an empty site of the other kind at random; the ratio of the numbers of choices there and
-    back keeps detailed balance.
+    Each move picks an ion and an empty site of the other kind at random; the ratio of the numbers
+    of choices there and back keeps detailed balance.
     """
     rng = np.random.default_rng(seed)
     factor = np.exp(-energy_eV / (BOLTZMANN_EV_K * temperature_K))
@@ -47,7 +49,8 @@ def hopping(
     for k, (way, accept) in enumerate(draws):
         if (
             way < 0.5
-        ):  # make a pair: one of N - n ions, one of M - n empty interstitials; back: one of n, one of n
+            # make a pair: one of N - n ions, one of M - n empty interstitials; back: one of n each
+        ):
             if (
                 n < min(sites, interstitials)
                 and accept < factor * (sites - n) * (interstitials - n) / (n + 1) ** 2
@@ -63,7 +66,8 @@ def hopping(
 def noisy_energies(
     true_eV: np.ndarray, *, error_eV: float, shared: float, sets: int, seed: int
 ) -> np.ndarray:
-    """Formation energies as a method with errors would give them: one error shared by all surfaces, one for each; shape (sets, surfaces)."""
+    """Formation energies as a method with errors would give them: one error shared by all surfaces,
+    one for each; shape (sets, surfaces)."""
     rng = np.random.default_rng(seed)
     true = np.asarray(true_eV, float)
     common = rng.normal(0, error_eV * np.sqrt(shared), (sets, 1))

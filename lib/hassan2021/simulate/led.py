@@ -1,9 +1,12 @@
-"""Raw-like data of mixed-halide nanocrystal LEDs: what sourcemeter, luminance meter and lifetime bench would have written.
+"""Raw-like data of mixed-halide nanocrystal LEDs: what sourcemeter, luminance meter and lifetime
+bench would have written.
 
-`python -m hassan2021.simulate.led` writes data/led from fixed seeds. The paper prints few device numbers, so most of what stands in
-`ASSUMPTIONS` is chosen; only the orderings and the numbers in `PUBLISHED` are the paper's. No analysis module is used here: currents
-come from Kirchhoff's law solved by bisection with Murgatroyd transport, efficiencies from a rate equation solved by
-Newton's method, spectra from a Gaussian distribution of nanocrystal energies seen through a spectrometer slit.
+`python -m hassan2021.simulate.led` writes data/led from fixed seeds. The paper prints few device
+numbers, so most of what stands in `ASSUMPTIONS` is chosen; only the orderings and the numbers in
+`PUBLISHED` are the paper's. No analysis module is used here: currents come from Kirchhoff's law
+solved by bisection with Murgatroyd transport, efficiencies from a rate equation solved by Newton's
+method, spectra from a Gaussian distribution of nanocrystal energies seen through a spectrometer
+slit.
 """
 
 from __future__ import annotations
@@ -40,24 +43,33 @@ PUBLISHED = {
 }
 
 ASSUMPTIONS = (
-    f"device area {AREA_CM2} cm2; Lambertian emission; luminance along the normal by a meter with 0.02 cd m-2 noise floor and 1 % reading noise",
-    "EL band: Gaussian in energy, FWHM 35 nm, with a low-energy tail of 12 meV; neat devices at 634 nm, 40 nm wide; I-rich band 680 nm, 46 nm wide",
-    "segregation: photon share of the I-rich band grows as a delayed stretched exponential (exponent 0.8) towards a share that saturates with current",
-    "currents: diode (ideality 1.7 to 2.2) in series with space-charge transport (Murgatroyd) and 18 Ohm, shunt and trap-assisted leakage in parallel",
-    "sourcemeter: ranges per decade with 0.05 % gain steps (one device with 8 % at 10 uA), noise 0.1 nA; sweeps up and down with a small hysteresis",
-    "efficiency: leakage at low current and bimolecular quenching at high current, placed so that the peak is the printed one at 0.1 mA cm-2",
+    f"device area {AREA_CM2} cm2; Lambertian emission; luminance along the normal by a "
+    "meter with 0.02 cd m-2 noise floor and 1 % reading noise",
+    "EL band: Gaussian in energy, FWHM 35 nm, with a low-energy tail of 12 meV; neat "
+    "devices at 634 nm, 40 nm wide; I-rich band 680 nm, 46 nm wide",
+    "segregation: photon share of the I-rich band grows as a delayed stretched "
+    "exponential (exponent 0.8) towards a share that saturates with current",
+    "currents: diode (ideality 1.7 to 2.2) in series with space-charge transport "
+    "(Murgatroyd) and 18 Ohm, shunt and trap-assisted leakage in parallel",
+    "sourcemeter: ranges per decade with 0.05 % gain steps (one device with 8 % at 10 "
+    "uA), noise 0.1 nA; sweeps up and down with a small hysteresis",
+    "efficiency: leakage at low current and bimolecular quenching at high current, "
+    "placed so that the peak is the printed one at 0.1 mA cm-2",
     "lifetime: burn-in and stretched exponential scaled through the printed T50; 0.4 % noise",
-    "histogram: 25 devices from a skewed distribution with median near 17 % whose best is the printed peak",
-    "which curve of Extended Data Fig. 5 belongs to which ligand is inferred from the order in the text",
+    "histogram: 25 devices from a skewed distribution with median near 17 % whose best "
+    "is the printed peak",
+    "which curve of Extended Data Fig. 5 belongs to which ligand is inferred from the "
+    "order in the text",
 )
 
 
-# ---- current ---------------------------------------------------------------------------------------------------------
+# ---- current -------------------------------------------------------------------------------------
 
 
 @dataclass(frozen=True)
 class Diode:
-    """Electrical parameters of one device (current densities in mA cm-2, resistances in Ohm cm2)."""
+    """Electrical parameters of one device (current densities in mA cm-2, resistances in Ohm
+    cm2)."""
 
     saturation: float = 1e-16
     ideality: float = 1.9
@@ -75,7 +87,8 @@ def current_density(
 ) -> np.ndarray:
     """Current density (mA cm-2) at each voltage, by bisection of Kirchhoff's laws.
 
-    Transport: J = 9/8 eps eps0 mu V^2/L^3 exp(0.891 gamma sqrt(V/L)) (Murgatroyd, J. Phys. D 3, 151 (1970)), with eps_r = 3.
+    Transport: J = 9/8 eps eps0 mu V^2/L^3 exp(0.891 gamma sqrt(V/L)) (Murgatroyd, J. Phys. D 3, 151
+    (1970)), with eps_r = 3.
     """
     voltage = np.asarray(voltage_V, float)
     thermal = constants.k * temperature_K / constants.e
@@ -120,13 +133,14 @@ def current_density(
     return diode(inner) + beside(inner)
 
 
-# ---- efficiency ------------------------------------------------------------------------------------------------------
+# ---- efficiency ----------------------------------------------------------------------------------
 
 
 def emitted_fraction(
     current_mA_cm2: np.ndarray, *, quench_mA_cm2: float, leak_mA_cm2: float
 ) -> np.ndarray:
-    """EQE up to a constant: excitons lost to each other, from the rate equation g = n + n^2; a fixed current that goes past."""
+    """EQE up to a constant: excitons lost to each other, from the rate equation g = n + n^2; a
+    fixed current that goes past."""
     current = np.asarray(current_mA_cm2, float)
     g = 2 * np.abs(current) / quench_mA_cm2
     n = np.sqrt(g + 0.25)
@@ -157,7 +171,7 @@ def peaked(peak_eqe: float, peak_mA_cm2: float, quench_mA_cm2: float) -> dict[st
     return {"scale": peak_eqe / top, "quench_mA_cm2": quench_mA_cm2, "leak_mA_cm2": leak}
 
 
-# ---- spectra ---------------------------------------------------------------------------------------------------------
+# ---- spectra -------------------------------------------------------------------------------------
 
 WAVELENGTH_NM = np.arange(450.0, 851.0)
 #: Where the bands are; the noise of the rest of the axis is drawn after that of these points.
@@ -166,7 +180,8 @@ BANDS = (WAVELENGTH_NM >= 540) & (WAVELENGTH_NM <= 780)
 
 @dataclass(frozen=True)
 class Emitter:
-    """The emission band: peak and width of the mixed phase, tail, and the I-rich band that may grow beside it."""
+    """The emission band: peak and width of the mixed phase, tail, and the I-rich band that may grow
+    beside it."""
 
     peak_nm: float = 620.0
     fwhm_nm: float = 35.0
@@ -178,13 +193,15 @@ class Emitter:
 def _band(
     peak_nm: np.ndarray, fwhm_nm: np.ndarray, tail_meV: float, wavelength_nm: np.ndarray
 ) -> np.ndarray:
-    """Photons per nm, unit area: a Gaussian in energy convolved with a one-sided exponential to low energy, by quadrature."""
+    """Photons per nm, unit area: a Gaussian in energy convolved with a one-sided exponential to low
+    energy, by quadrature."""
     peak_nm, fwhm_nm = np.atleast_1d(peak_nm)[:, None, None], np.atleast_1d(fwhm_nm)[:, None, None]
     energy = HC_EV_NM / wavelength_nm[None, :, None]
     sigma = HC_EV_NM / peak_nm**2 * fwhm_nm / 2.3548
     nodes, weights = np.polynomial.laguerre.laggauss(24)
     tail = tail_meV * 1e-3
-    # The convolution moves the maximum by nearly the mean of the tail: shifted back here, left as it falls.
+    # The convolution moves the maximum by nearly the mean of the tail: shifted back here, left as
+    # it falls.
     shape = (
         np.exp(-0.5 * ((energy + nodes * tail - HC_EV_NM / peak_nm - 0.75 * tail) / sigma) ** 2)
         @ weights
@@ -196,7 +213,8 @@ def _band(
 def emission(
     emitter: Emitter, share: np.ndarray, shift_nm: np.ndarray, broadening_nm: np.ndarray
 ) -> np.ndarray:
-    """Power spectra (m, n), unit maximum of the first: mixed band shifted and broadened, photon share `share` in the I-rich band."""
+    """Power spectra (m, n), unit maximum of the first: mixed band shifted and broadened, photon
+    share `share` in the I-rich band."""
     share, shift, broad = np.broadcast_arrays(
         *(np.atleast_1d(np.asarray(a, float)) for a in (share, shift_nm, broadening_nm))
     )
@@ -230,7 +248,8 @@ def grown(
     )
 
 
-#: Per surface: final I-rich share, shift (nm), broadening (nm) of the mixed band under 10 mA cm-2, time constant (min).
+#: Per surface: final I-rich share, shift (nm), broadening (nm) of the mixed band under 10 mA cm-2,
+#: time constant (min).
 SEGREGATION = {
     "neat": (0.38, 5.0, 6.0, 6.0),
     "OA": (0.30, 12.0, 5.0, 9.0),
@@ -252,7 +271,8 @@ EMITTERS = {name: Emitter() for name in SEGREGATION} | {
 def driven(
     name: str, current_mA_cm2: np.ndarray, *, soak: float = 1.0
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Share, shift and broadening after a short dwell at a current: saturating with current, none below a threshold."""
+    """Share, shift and broadening after a short dwell at a current: saturating with current, none
+    below a threshold."""
     final, shift, broad, _ = SEGREGATION[name]
     excess = np.clip(np.asarray(current_mA_cm2, float) - 0.02, 0, None)
     weight = soak * excess / (excess + 3.0)
@@ -268,7 +288,7 @@ def noisy(spectra: np.ndarray, rng: np.random.Generator, level: float = 0.004) -
     return spectra + level * noise * np.sqrt(top * np.clip(spectra, 0, None) + 0.1 * top**2)
 
 
-# ---- devices ---------------------------------------------------------------------------------------------------------
+# ---- devices -------------------------------------------------------------------------------------
 
 
 @dataclass(frozen=True)
@@ -332,7 +352,8 @@ def _photopic() -> np.ndarray:
 
 
 def luminous_watt(power: np.ndarray) -> np.ndarray:
-    """Luminance of a Lambertian emitter per emitted photon rate density, cd m-2 per (photons s-1 m-2), from the CIE table."""
+    """Luminance of a Lambertian emitter per emitted photon rate density, cd m-2 per (photons s-1
+    m-2), from the CIE table."""
     table = _photopic()
     v = np.interp(WAVELENGTH_NM, table[:, 0], table[:, 1])
     photons = power * WAVELENGTH_NM * 1e-9 / (constants.h * constants.c)
@@ -381,7 +402,7 @@ def sweep(
     }
 
 
-# ---- files -----------------------------------------------------------------------------------------------------------
+# ---- files ---------------------------------------------------------------------------------------
 
 
 def _write_csv(

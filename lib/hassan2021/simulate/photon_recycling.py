@@ -1,10 +1,13 @@
-"""Photons in a film on glass, one by one: emission, refraction, trapping, re-absorption and re-emission.
+"""Photons in a film on glass, one by one: emission, refraction, trapping, re-absorption and
+re-emission.
 
-A Monte Carlo of rays that shares nothing with the escape formulas it is there to test: it knows angles, the laws of
-Snell, Fresnel (in sines and tangents) and Beer, and random numbers. There is no interference in it.
+A Monte Carlo of rays that shares nothing with the escape formulas it is there to test: it knows
+angles, the laws of Snell, Fresnel (in sines and tangents) and Beer, and random numbers. There is no
+interference in it.
 
-Geometry: film between z = 0 (front, towards air) and z = 1 film thickness (back); behind it glass, endless or a round
-slide with a rim at which light leaves. Sideways steps inside the film are neglected beside those in the glass.
+Geometry: film between z = 0 (front, towards air) and z = 1 film thickness (back); behind it glass,
+endless or a round slide with a rim at which light leaves. Sideways steps inside the film are
+neglected beside those in the glass.
 """
 
 from __future__ import annotations
@@ -25,7 +28,8 @@ class Fates:
     emissions : int
         Photons emitted, re-emission included.
     front, back, edge : int
-        Photons that left: into the medium in front; behind (into endless glass, or through a slide into air); at its rim.
+        Photons that left: into the medium in front; behind (into endless glass, or through a slide
+        into air); at its rim.
     reabsorbed : int
         Absorptions by the film.
     lost : int
@@ -100,9 +104,11 @@ def trace(
     glass_mm : float, optional
         Thickness of the slide, air behind it; endless glass without.
     radius_mm : float
-        Of the slide; excitations start within a tenth of it from the middle. What reaches the rim has left.
+        Of the slide; excitations start within a tenth of it from the middle. What reaches the rim
+        has left.
     wavelength_nm, emission : (w,) arrays, optional
-        Emission spectrum in photons per nm, on an even grid; each photon gets a wavelength of its own.
+        Emission spectrum in photons per nm, on an even grid; each photon gets a wavelength of its
+        own.
     seed : int
     max_events : int
         Give up after so many steps of the slowest photon.
@@ -128,7 +134,8 @@ def trace(
         wavelength_nm, emission = np.asarray(wavelength_nm, float), np.asarray(emission, float)
         if wavelength_nm.shape != emission.shape or (emission < 0).any() or emission.sum() <= 0:
             raise ValueError(
-                f"emission: expected one value of 0 or more a wavelength, found shapes {emission.shape} and {wavelength_nm.shape}"
+                "emission: expected one value of 0 or more a wavelength, found shapes "
+                f"{emission.shape} and {wavelength_nm.shape}"
             )
         absorbance = np.broadcast_to(absorbance, wavelength_nm.shape)
         ladder = np.cumsum(emission) / emission.sum()
@@ -142,7 +149,8 @@ def trace(
     place = np.stack([spread * np.cos(turn), spread * np.sin(turn)])
 
     def emit(depth, place, generation):
-        """Excitations emit or end; the photons start in random directions and one of two polarisations."""
+        """Excitations emit or end; the photons start in random directions and one of two
+        polarisations."""
         shine = random.random(len(depth)) < internal_yield
         counts["lost"] += int((~shine).sum())
         count = int(shine.sum())
@@ -219,7 +227,8 @@ def trace(
             }
     else:
         raise ValueError(
-            f"optical_density: expected every photon to end within {max_events} steps, found {len(photon['depth'])} still on their way; "
+            f"optical_density: expected every photon to end within {max_events} steps, "
+            f"found {len(photon['depth'])} still on their way; "
             "light that is trapped needs some absorption or a rim"
         )
     left = np.concatenate(generations) if generations else np.zeros(0, int)
@@ -232,7 +241,8 @@ def trace(
 
 
 def _visit_glass(photon, into, angle, random, leave, n_film, n_glass, n_front, glass_mm, radius_mm):
-    """Photons in the slide go to and fro until they leave or re-enter the film; True for those that left."""
+    """Photons in the slide go to and fro until they leave or re-enter the film; True for those that
+    left."""
     gone = np.zeros(len(angle), bool)
     live = np.flatnonzero(into)
     tilt = np.arcsin(np.clip(n_film / n_glass * np.sin(angle[live]), 0, 1))
@@ -262,7 +272,8 @@ def _count(photon, where, rows, leave, gone):
 
 
 def _reflectance(angle, n_in, n_out, tm):
-    """Fresnel's sine and tangent laws; 1 beyond the critical angle. `tm` picks the polarisation of each ray."""
+    """Fresnel's sine and tangent laws; 1 beyond the critical angle. `tm` picks the polarisation of
+    each ray."""
     if n_in == n_out:
         return np.zeros_like(angle)
     sine = n_in / n_out * np.sin(angle)

@@ -1,8 +1,9 @@
-"""Monte Carlo of a synthesis at the bench: weighing, pipetting, purity, spills and solvent that leaves.
+"""Monte Carlo of a synthesis at the bench: weighing, pipetting, purity, spills and solvent that
+leaves.
 
-It shares nothing with the first-order propagation in `peled.synthesis`: atomic weights are typed here, every trial
-draws its own bottle, balance and pipette, and effects that the propagation does not know (spills, evaporation) can be
-switched on to show what it would miss.
+It shares nothing with the first-order propagation in `peled.synthesis`: atomic weights are typed
+here, every trial draws its own bottle, balance and pipette, and effects that the propagation does
+not know (spills, evaporation) can be switched on to show what it would miss.
 """
 
 from __future__ import annotations
@@ -11,7 +12,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-#: Abridged standard atomic weights and the bounds around them, IUPAC 2021 (doi:10.1515/pac-2019-0603).
+#: Abridged standard atomic weights and the bounds around them, IUPAC 2021
+#: (doi:10.1515/pac-2019-0603).
 ATOMIC_WEIGHTS = {
     "H": (1.008, 0.0002),
     "C": (12.011, 0.002),
@@ -68,7 +70,8 @@ def precursor(
     Returns
     -------
     dict of ndarray
-        Each of shape (trials,): `n_pbi2_mmol`, `n_mabr_mmol`, `iodide_to_bromide`, `x_iodide`, `lead_mol_L`, `injected_lead_mmol`.
+        Each of shape (trials,): `n_pbi2_mmol`, `n_mabr_mmol`, `iodide_to_bromide`, `x_iodide`,
+        `lead_mol_L`, `injected_lead_mmol`.
     """
     rng = np.random.default_rng(seed)
     weight = {
@@ -113,7 +116,8 @@ def precursor(
 def crystals(
     count: int, *, edge_nm: float, edge_sd_nm: float, a_angstrom: float, seed: int
 ) -> dict[str, np.ndarray]:
-    """Draw cubes and count their cells one by one: whole cells along each edge, lead atoms, lead atoms of the outer layer."""
+    """Draw cubes and count their cells one by one: whole cells along each edge, lead atoms, lead
+    atoms of the outer layer."""
     rng = np.random.default_rng(seed)
     cells = np.maximum(np.rint(rng.normal(edge_nm, edge_sd_nm, count) * 10 / a_angstrom), 1).astype(
         int

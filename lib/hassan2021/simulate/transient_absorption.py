@@ -1,22 +1,25 @@
-"""Forward model of the transient-absorption experiment: raw-like files whose kinetics are no sum of exponentials.
+"""Forward model of the transient-absorption experiment: raw-like files whose kinetics are no sum of
+exponentials.
 
-Each nanocrystal holds a whole number N of electron–hole pairs. Pulses leave a Poisson distribution of N, which decays by
-the master equation
+Each nanocrystal holds a whole number N of electron–hole pairs. Pulses leave a Poisson distribution
+of N, which decays by the master equation
 
     dp_N/dt = k_{N+1} p_{N+1} − k_N p_N,    k_N = N/τ_1X + N(N−1)/(2 τ_A)
 
 (binary collisions of pairs: Barzykin and Tachiya, J. Phys.: Condens. Matter 19, 065105 (2007), DOI
-10.1088/0953-8984/19/6/065105). The absorbance of a crystal with N pairs at the carrier temperature T follows Elliott
-(Phys. Rev. 108, 1384 (1957)): a broadened exciton and a Sommerfeld-enhanced continuum, their band edge lowered as n^{1/3}
-(gap renormalisation), the exciton screened, and the transitions blocked where quasi-Fermi distributions fill the bands. Carriers
-start hot and cool. After irradiation part of the pairs funnels into iodide-rich domains with a gap near 1.83 eV.
+10.1088/0953-8984/19/6/065105). The absorbance of a crystal with N pairs at the carrier temperature
+T follows Elliott (Phys. Rev. 108, 1384 (1957)): a broadened exciton and a Sommerfeld-enhanced
+continuum, their band edge lowered as n^{1/3} (gap renormalisation), the exciton screened, and the
+transitions blocked where quasi-Fermi distributions fill the bands. Carriers start hot and cool.
+After irradiation part of the pairs funnels into iodide-rich domains with a gap near 1.83 eV.
 
-The signal is then seen as an instrument sees it: group delay of the probe from the Sellmeier equation of fused silica
-(Malitson, J. Opt. Soc. Am. 55, 1205 (1965)), a Gaussian response folded in numerically, a coherent artefact, pump
-scatter, probe noise correlated over wavelengths, and a drift during each scan whose delays are visited in the order the paper gives.
+The signal is then seen as an instrument sees it: group delay of the probe from the Sellmeier
+equation of fused silica (Malitson, J. Opt. Soc. Am. 55, 1205 (1965)), a Gaussian response folded in
+numerically, a coherent artefact, pump scatter, probe noise correlated over wavelengths, and a drift
+during each scan whose delays are visited in the order the paper gives.
 
-`python -m hassan2021.simulate.transient_absorption` writes the files of `data/transient_absorption` from fixed seeds. What is assumed
-stands in `ASSUMPTIONS`.
+`python -m hassan2021.simulate.transient_absorption` writes the files of `data/transient_absorption`
+from fixed seeds. What is assumed stands in `ASSUMPTIONS`.
 """
 
 from __future__ import annotations
@@ -48,14 +51,21 @@ PL_NM = {
 }
 
 ASSUMPTIONS = (
-    "3.0 pairs per crystal on average in neat and E+G films, not the tens that the printed fluence implies (see the notebook)",
-    "single-pair lifetime 300 ps, Auger constant of a pair of pairs 22 ps (neat), 20 ps (E+G): chosen so that the fit lands near the printed constants",
-    "cooling from 900 K with 0.28 ps; gap renormalisation 22 meV at 10^18 cm^-3, growing as n^(1/3)",
-    "density-of-states masses 0.2; exciton binding 20 meV; inhomogeneous width 32 meV; absorbance 0.03 of the continuum 0.25 eV above the edge",
+    "3.0 pairs per crystal on average in neat and E+G films, not the tens that the "
+    "printed fluence implies (see the notebook)",
+    "single-pair lifetime 300 ps, Auger constant of a pair of pairs 22 ps (neat), 20 "
+    "ps (E+G): chosen so that the fit lands near the printed constants",
+    "cooling from 900 K with 0.28 ps; gap renormalisation 22 meV at 10^18 cm^-3, "
+    "growing as n^(1/3)",
+    "density-of-states masses 0.2; exciton binding 20 meV; inhomogeneous width 32 meV; "
+    "absorbance 0.03 of the continuum 0.25 eV above the edge",
     "band edge 30 meV above the PL (Stokes shift)",
-    "after irradiation: iodide-rich domains at 1.83 eV with 10 % of the absorbance, 12 % of the pairs funnel into them with 6 ps (neat); a tenth of both in E+G",
-    "response Gaussian, 100 fs full width at half maximum; probe dispersed by 12 mm of fused silica; coherent artefact 1.5 mOD",
-    "noise of one scan 0.85 mOD, two thirds of its variance common to pixels within 40 nm; signal drift of 3 % per scan; one spiky scan in twenty",
+    "after irradiation: iodide-rich domains at 1.83 eV with 10 % of the absorbance, 12 "
+    "% of the pairs funnel into them with 6 ps (neat); a tenth of both in E+G",
+    "response Gaussian, 100 fs full width at half maximum; probe dispersed by 12 mm of "
+    "fused silica; coherent artefact 1.5 mOD",
+    "noise of one scan 0.85 mOD, two thirds of its variance common to pixels within 40 "
+    "nm; signal drift of 3 % per scan; one spiky scan in twenty",
 )
 
 
@@ -98,11 +108,12 @@ def film(sample: str, state: str, **changes) -> Film:
     return replace(found, **changes)
 
 
-# ---- one crystal -------------------------------------------------------------------------------------------------------
+# ---- one crystal ---------------------------------------------------------------------------------
 
 
 def elliott(energy_eV, gap_eV, binding_eV, width_eV, exciton=1.0):
-    """Absorbance of a direct gap with excitons, broadened by a Gaussian: (exciton part, continuum part), continuum → 1 for E ≫ gap without its slope."""
+    """Absorbance of a direct gap with excitons, broadened by a Gaussian: (exciton part, continuum
+    part), continuum → 1 for E ≫ gap without its slope."""
     fine = np.arange(-0.25, 1.4, 0.002)
     ry = max(binding_eV, 1e-6)
     kernel_x = np.arange(-4 * width_eV, 4 * width_eV + 1e-9, 0.002)
@@ -172,7 +183,8 @@ def populations(f: Film, time_ps):
 
 
 def response(f: Film, wavelength_nm):
-    """Difference absorbance after an infinitely short pulse: fine times (ps) and ΔA (times, wavelengths)."""
+    """Difference absorbance after an infinitely short pulse: fine times (ps) and ΔA (times,
+    wavelengths)."""
     time = np.unique(np.r_[0.0, np.arange(0.01, 2.0, 0.02), np.geomspace(2.0, 1000.0, 90)])
     energy = HC_EV_NM / np.asarray(wavelength_nm, float)
     p = populations(f, time)
@@ -201,7 +213,7 @@ def response(f: Film, wavelength_nm):
     return time, signal
 
 
-# ---- the instrument ----------------------------------------------------------------------------------------------------
+# ---- the instrument ------------------------------------------------------------------------------
 
 
 def group_delay_ps(wavelength_nm, millimetres=12.0, reference_nm=630.0):
@@ -263,7 +275,8 @@ def ideal(f: Film, delay_ps, wavelength_nm, *, artefact=1.5e-3, t0_ps=0.05, fwhm
 
 
 def visiting_time(count: int, order: str = "alternating"):
-    """When in a scan (0 to 1) each delay is visited: alternate delays up, the others down again; or all ascending."""
+    """When in a scan (0 to 1) each delay is visited: alternate delays up, the others down again; or
+    all ascending."""
     if order == "ascending":
         return np.linspace(0, 1, count)
     sequence = np.r_[np.arange(0, count, 2), np.arange(count - 1 - (count % 2), 0, -2)]
@@ -315,7 +328,8 @@ def scans(
 
 
 def photoluminescence(sample: str, wavelength_nm, rng):
-    """Fibre spectra: fresh, then after each of 60 scans; Poisson counts over a dark level. The mean wavelength is the published one, steady within 1 nm."""
+    """Fibre spectra: fresh, then after each of 60 scans; Poisson counts over a dark level. The mean
+    wavelength is the published one, steady within 1 nm."""
 
     def spectrum(mean, width, tail):
         main = np.exp(-0.5 * ((wavelength_nm - mean) / width) ** 2)
@@ -342,7 +356,11 @@ def main(folder: Path | None = None) -> None:
     folder = folder or files.ROOT / "data" / "transient_absorption"
     delay, wide = delays_ps(), np.arange(500.0, 740.1, 1.5)
     coarse = np.arange(552.0, 732.1, 5.0)
-    note = "Pump wavelength: 520 nm\nPump fluence: 106 uJ/cm2\nSample: {sample}\nState: {state} irradiation\nNumber of scans: {count}\nOrigin: forward model, not a measurement\n"
+    note = (
+        "Pump wavelength: 520 nm\nPump fluence: 106 uJ/cm2\nSample: {sample}\nState: "
+        "{state} irradiation\nNumber of scans: {count}\nOrigin: forward model, not a "
+        "measurement\n"
+    )
     for i, sample in enumerate(("neat", "E+G")):
         stem = sample.replace("+", "")
         for j, state in enumerate(("before", "after")):
@@ -370,7 +388,8 @@ def main(folder: Path | None = None) -> None:
                 wavelength_nm=coarse,
                 dA_uOD=np.round(single * 1e6).astype(np.int16),
             )
-    # One film at rising fluence, every microscopic rate unchanged; and one scanned in plain ascending order.
+    # One film at rising fluence, every microscopic rate unchanged; and one scanned in plain
+    # ascending order.
     for pairs in (0.5, 1.5, 5.0, 15.0, 36.0):
         f = film("neat", "before", pairs=pairs)
         mean = scans(
@@ -389,7 +408,8 @@ def main(folder: Path | None = None) -> None:
             delay,
             coarse,
             mean,
-            metadata=f"Average pairs per crystal: {pairs}\nOrigin: forward model, not a measurement\n",
+            metadata=f"Average pairs per crystal: {pairs}\nOrigin: forward model, not a "
+            "measurement\n",
         )
     for name, order, drift in (
         ("alternating", "alternating", -0.1),
@@ -413,7 +433,8 @@ def main(folder: Path | None = None) -> None:
             delay,
             coarse,
             mean,
-            metadata=f"Order of delays: {order}\nDrift: {drift * 100:.0f} % per scan\nOrigin: forward model, not a measurement\n",
+            metadata=f"Order of delays: {order}\nDrift: {drift * 100:.0f} % per scan\nOrigin: "
+            "forward model, not a measurement\n",
         )
     nm = np.arange(580.0, 740.1, 1.0)
     for i, sample in enumerate(("neat", "E+G")):

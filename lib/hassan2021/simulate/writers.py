@@ -128,13 +128,15 @@ def write_vamas(
     comment: tuple[str, ...] = (),
     irregular: bool = False,
 ) -> None:
-    """Write spectra as VAMAS, regular (binding energy start and step) or irregular (kinetic energy, counts, transmission).
+    """Write spectra as VAMAS, regular (binding energy start and step) or irregular (kinetic energy,
+    counts, transmission).
 
     Parameters
     ----------
     blocks : list of dict
-        Keys `name`, `sample`, `technique`, `source`, `photon_energy_eV`, `species`, `transition`, `kinetic_energy_eV`, `counts`,
-        and optionally `transmission`, `pass_energy_eV`, `collection_time_s`, `scans`, `target_bias_V`.
+        Keys `name`, `sample`, `technique`, `source`, `photon_energy_eV`, `species`, `transition`,
+        `kinetic_energy_eV`, `counts`, and optionally `transmission`, `pass_energy_eV`,
+        `collection_time_s`, `scans`, `target_bias_V`.
     """
     unknown, nowhere = ["1e+37"], ["Not Specified"]
     out = ["VAMAS Surface Chemical Analysis Standard Data Transfer Format 1988 May 4"]

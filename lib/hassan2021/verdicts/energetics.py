@@ -32,7 +32,8 @@ claims = Checks(
         "C214": "a name; an output file would say it",
         "C215": "a name; an output file would say it",
         "C081": "no total energies",
-        "C218": "eight times the cutoff of the waves, of the usual 8 to 12 for ultrasoft potentials",
+        "C218": "eight times the cutoff of the waves, of the usual 8 to 12 for ultrasoft "
+        "potentials",
         "C275": "the values of one molecule stand in the image only",
     }
 )
@@ -131,8 +132,10 @@ def the_adjective(e: Evidence) -> Found:
         "found": ", ".join(f"{name} {up[name] / ether:.1f}" for name in ("GL", "GL+EDTA"))
         + " times PEO's increase",
         "holds": min(up["GL"], up["GL+EDTA"]) > ether,
-        "note": f"{up['GL+EDTA']:.2f} eV against {ether:.2f} for PEO, of interstitial iodine there, "
-        f"of a Frenkel pair here; it is {100 * share:.0f} % of the {up['MAI']:.2f} eV for full MAI; "
+        "note": f"{up['GL+EDTA']:.2f} eV against {ether:.2f} for PEO, of interstitial iodine "
+        "there, "
+        f"of a Frenkel pair here; it is {100 * share:.0f} % of the {up['MAI']:.2f} eV "
+        "for full MAI; "
         f"the energy itself, {number('C087'):g} eV, is {number('C087') / frenkel.K_EV / 300:.0f} "
         "kT",
     }

@@ -576,7 +576,8 @@ def escape_of_waves(e: Evidence) -> Found:
         "found": (thin + thick) / 2, "kind": "calculated",
         "standard_error": float(np.hypot((thin - thick) / 12**0.5, rounded)),
         "holds": "inconclusive",
-        "note": f"light in air alone, not in glass; {thick:.1f} to {thin:.1f} % for {printed_nm[1]:g} to {printed_nm[0]:g} nm, both "
+        "note": f"light in air alone, not in glass; {thick:.1f} to {thin:.1f} % for "
+        f"{printed_nm[1]:g} to {printed_nm[0]:g} nm, both "
         f"printed; so thin a film guides nothing (TE0 needs {cutoff:.0f} nm): {trapped[0]:.0f} to "
         f"{trapped[1]:.0f} % is trapped in the glass instead",
     }  # fmt: skip

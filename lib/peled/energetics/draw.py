@@ -106,6 +106,7 @@ def meaning(kind: str, symbols: Collection[str]) -> str:
     here = sorted({s for s in symbols if bonding.metals([s])[0]})
     return f"donor\u2013{here[0] if len(here) == 1 else 'metal'}"
 
+
 _CIRCLE = np.stack(
     [np.cos(np.linspace(0, 2 * np.pi, 25)[:-1]), np.sin(np.linspace(0, 2 * np.pi, 25)[:-1])], axis=1
 )
@@ -361,9 +362,7 @@ def _structure(
         k for k, (a, b) in enumerate(ends) if np.linalg.norm(b - a) >= options["shortest_angstrom"]
     ]
     if options["lengths"] and long:
-        radii = np.array(
-            [0.7 * look.get("scale", 1.0) * appearance(s)[1] for s in shown.symbols]
-        )
+        radii = np.array([0.7 * look.get("scale", 1.0) * appearance(s)[1] for s in shown.symbols])
         labels = _write_lengths(
             ax, [contacts[k] for k in long], [ends[k] for k in long], view, radii, fontsize
         )

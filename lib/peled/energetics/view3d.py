@@ -208,7 +208,8 @@ class View3D:
         )  # element names, colours and numbers only: no quotes inside
         canvas = (
             "<canvas id='c' tabindex='0' role='img' aria-label='"
-            f"{escape(self.description, quote=True)}. Arrow keys turn, plus and minus zoom.'></canvas>"
+            f"{escape(self.description, quote=True)}. Arrow keys turn, plus and minus "
+            "zoom.'></canvas>"
         )
         script = _SCRIPT.read_text(encoding="utf-8")
         return (

@@ -154,7 +154,8 @@ def _one_cell(x, y, wavelength: float) -> None:
 
 
 def fit_options(held: Held, ruler: standards.Ruler | None, spread: float | None, settings) -> dict:
-    """Options of `xrd.pawley_fit` for the pattern of a row: what sheet, standard and settings say."""
+    """Options of `xrd.pawley_fit` for the pattern of a row: what sheet, standard and settings
+    say."""
     options = {
         "wavelengths_A": held.data.radiation_A,
         "radius_mm": _radius(held)[0],

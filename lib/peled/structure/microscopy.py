@@ -1,4 +1,5 @@
-"""Micrographs of nanocubes: particles and their edges, lattice spacings from the Fourier transform."""
+"""Micrographs of nanocubes: particles and their edges, lattice spacings from the Fourier
+transform."""
 
 from __future__ import annotations
 
@@ -361,7 +362,8 @@ def size_change(
     *,
     errors_nm: tuple[float, float] | None = None,
 ) -> SizeChange:
-    """From (mean, spread) of edges in nm before and after; `errors_nm` of the means, where known."""
+    """From (mean, spread) of edges in nm before and after; `errors_nm` of the means, where
+    known."""
     (l1, s1), (l2, s2) = before, after
     e1, e2 = errors_nm or (0.0, 0.0)
     q = l2 / l1

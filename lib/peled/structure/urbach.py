@@ -192,7 +192,8 @@ def _beyond_noise(windows: list[_Window], chosen: _Window) -> float:
 
 
 def _floor(e, s) -> tuple[float, float]:
-    """Level and noise at low energy; 0 and a tenth of the smallest value where there is no floor."""
+    """Level and noise at low energy; 0 and a tenth of the smallest value where there is no
+    floor."""
     ground = _ground(e, s)
     if ground.sum() < 5:
         return 0.0, float(np.min(np.abs(s))) * 0.1 + 1e-300

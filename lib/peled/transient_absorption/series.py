@@ -18,9 +18,7 @@ from peled.transient_absorption.terms import Recombination
 LEAST = 3  #: fluences that tell the orders apart
 
 
-def fluence_fit(
-    sets: Mapping[float, tuple[Matrix, GlobalFit]], orders: Sequence[int]
-) -> GlobalFit:
+def fluence_fit(sets: Mapping[float, tuple[Matrix, GlobalFit]], orders: Sequence[int]) -> GlobalFit:
     """One fit of dn/dt = −n/τ₁ − n²/τ₂ − n³/τ₃ to all sets, in place of their slowest decay.
 
     Densities count in that of the lowest fluence, at which 1/τ of each order is its share of the
@@ -45,9 +43,7 @@ def fluence_fit(
         For fewer than `LEAST` fluences, or orders that are none.
     """
     if len(sets) < LEAST:
-        raise ValueError(
-            f"fluence series: expected at least {LEAST} fluences, found {len(sets)}"
-        )
+        raise ValueError(f"fluence series: expected at least {LEAST} fluences, found {len(sets)}")
     fluences = sorted(sets)
     first, last = (np.sort(sets[f][1].lifetimes_ps) for f in (fluences[0], fluences[-1]))
     slow, rise = float(first[-1]), fluences[-1] / fluences[0]

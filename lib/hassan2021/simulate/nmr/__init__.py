@@ -1,4 +1,5 @@
-"""Forward models of the NMR files, written as Bruker experiment folders: `python -m hassan2021.simulate.nmr`."""
+"""Forward models of the NMR files, written as Bruker experiment folders: `python -m
+hassan2021.simulate.nmr`."""
 
 from __future__ import annotations
 
@@ -103,7 +104,8 @@ def proton(
 
 
 def colloid(free_share: float, rng: np.random.Generator) -> tuple[np.ndarray, Receiver, float]:
-    """Nanocrystals in deuterated toluene: broad bound oleyl lines, sharp free ones, residual solvent."""
+    """Nanocrystals in deuterated toluene: broad bound oleyl lines, sharp free ones, residual
+    solvent."""
     receiver = Receiver(6002.4, 8192, 0.010, rng.uniform(-160, 160), 8e-6, 0.002, 30e-6)
     time = receiver.times()
     place = {"carrier_ppm": CARRIER_1H_ppm, "reference_MHz": samples.BASE_1H_MHz}

@@ -1,6 +1,8 @@
-"""The receiver: oversampled digitiser with noise and rounding, a linear-phase decimation filter, phase and ring-down.
+"""The receiver: oversampled digitiser with noise and rounding, a linear-phase decimation filter,
+phase and ring-down.
 
-A signal enters as a function of time and leaves as a spectrometer stores it: delayed by the filter, in integers.
+A signal enters as a function of time and leaves as a spectrometer stores it: delayed by the filter,
+in integers.
 """
 
 from __future__ import annotations
@@ -32,7 +34,8 @@ class Receiver:
     dead_time_s : float
         The receiver opens late: a first-order phase over the sweep.
     ring_down : float
-        Amplitude of the probe's ring-down relative to the signal at time zero (a broad hump under the spectrum).
+        Amplitude of the probe's ring-down relative to the signal at time zero (a broad hump under
+        the spectrum).
     ring_time_s : float
     """
 
@@ -62,7 +65,8 @@ class Receiver:
             At `times()`.
 
         step : float, optional
-            Size of the digitiser's unit; spectra of one series share it. By default an eighth of its noise.
+            Size of the digitiser's unit; spectra of one series share it. By default an eighth of
+            its noise.
 
         Returns
         -------
@@ -78,7 +82,8 @@ class Receiver:
         analogue = analogue + fine_noise * (
             rng.standard_normal(len(signal)) + 1j * rng.standard_normal(len(signal))
         )
-        # Signal averaging rounds in units of the sum of scans: a step well below the noise, as on any healthy instrument.
+        # Signal averaging rounds in units of the sum of scans: a step well below the noise, as on
+        # any healthy instrument.
         step = step or fine_noise / 8
         digital = np.rint(analogue.real / step) + 1j * np.rint(analogue.imag / step)
         size = 2 ** int(np.ceil(np.log2(len(digital) + TAPS)))

@@ -1,6 +1,8 @@
-"""Redraws the molecules of the ligands: 2-D coordinates and bonds by RDKit, kept as `data/nmr/molecules.json` and as SVG.
+"""Redraws the molecules of the ligands: 2-D coordinates and bonds by RDKit, kept as
+`data/nmr/molecules.json` and as SVG.
 
-Only this file needs RDKit (the optional dependency `molecules`): `python -m hassan2021.simulate.nmr.molecules`.
+Only this file needs RDKit (the optional dependency `molecules`): `python -m
+hassan2021.simulate.nmr.molecules`.
 """
 
 from __future__ import annotations

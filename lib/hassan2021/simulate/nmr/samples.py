@@ -1,4 +1,5 @@
-"""What is in the tubes and rotors: every number here is an assumption unless its comment names a source."""
+"""What is in the tubes and rotors: every number here is an assumption unless its comment names a
+source."""
 
 from __future__ import annotations
 
@@ -12,16 +13,20 @@ CONTACT_s = 2e-3  # not given in the paper
 MISREFERENCE_13C_ppm = 0.42  # spinner not yet set to adamantane: the notebook has to find it
 
 ASSUMPTIONS = (
-    "1H shifts of the ligands: D2O as Govindaraju, Young and Maudsley 2000; DMSO values estimated, as the paper prints none",
-    "changes on binding lead (signs as the paper reports, sizes assumed), 1:1 complexes, log K and k_off assumed",
+    "1H shifts of the ligands: D2O as Govindaraju, Young and Maudsley 2000; DMSO "
+    "values estimated, as the paper prints none",
+    "changes on binding lead (signs as the paper reports, sizes assumed), 1:1 "
+    "complexes, log K and k_off assumed",
     "10 mmol/L of each ligand; lead to ligand 0 to 2",
-    "13C: contact time 2 ms, T_IS and T1rho of each carbon, tensors and widths assumed; 0.6 GL per oleyl chain; EDTA 0.004 per chain",
-    "the carbon at 38 ppm is put in as C-beta of the half of the GL that is oxidised, shifted from its solution value by the solid",
+    "13C: contact time 2 ms, T_IS and T1rho of each carbon, tensors and widths "
+    "assumed; 0.6 GL per oleyl chain; EDTA 0.004 per chain",
+    "the carbon at 38 ppm is put in as C-beta of the half of the GL that is oxidised, "
+    "shifted from its solution value by the solid",
     "methylammonium in the NCs at 30.4 ppm; oleylammonium C1 broad at 40 ppm",
     "free fraction of the oleyl ligands in toluene 4 % before and 30 % after treatment",
 )
 
-# ---- solution ----------------------------------------------------------------------------------------------------------
+# ---- solution ------------------------------------------------------------------------------------
 
 CYS = Spins(
     (8.28, 4.40, 2.80, 2.66),
@@ -69,7 +74,8 @@ GLU_D2O = Spins(
 GLY_D2O = Spins((3.769,), {}, (1.2,))
 EDTA_D2O = (Spins((3.62,), {}, (1.3,)), Spins((3.24,), {}, (1.3,)))
 
-# Changes in the complex: EDTA downfield; Cys beta downfield and broad; Cys NH upfield; Glu geminal coupling smaller; Gly none
+# Changes in the complex: EDTA downfield; Cys beta downfield and broad; Cys NH upfield; Glu geminal
+# coupling smaller; Gly none
 CYS_BOUND = CYS.moved((-0.18, 0.05, 0.26, 0.22), {}, (2.0, 1.0, 5.0, 5.0))
 GLU_BOUND = GLU.moved((0.02, 0.03, 0.03, 0.02, 0.02), {(1, 2): -11.5}, (0.5,) * 5)
 GLY_BOUND = GLY.moved((0.0, 0.0, 0.0), {}, (0.4, 0.2, 0.2))
@@ -79,11 +85,12 @@ K_OFF_s = {"GL": 4000.0, "EDTA": 2500.0}
 RATIOS = (0.0, 0.25, 0.5, 1.0, 2.0)
 LIGAND_M = 0.010
 
-# ---- solid -------------------------------------------------------------------------------------------------------------
+# ---- solid ---------------------------------------------------------------------------------------
 
 
 def oleyl() -> list[Site]:
-    """Oleate and oleylammonium on the NCs, one chain: mobile carbons, sharp; those next to the surface broad."""
+    """Oleate and oleylammonium on the NCs, one chain: mobile carbons, sharp; those next to the
+    surface broad."""
     return [
         Site("C=C", 130.2, 2.0, 40, 55, 105, 0.85, 0.35e-3, 9e-3),
         Site("CH2 chain", 29.8, 9.0, 45, 80, 16, 0.5, 0.25e-3, 9e-3),
@@ -126,7 +133,8 @@ def edta(amount: float) -> list[Site]:
 
 
 def adamantane() -> list[Site]:
-    """The external standard: 38.48 and 29.45 ppm (Morcombe and Zilm, J. Magn. Reson. 162, 479 (2003))."""
+    """The external standard: 38.48 and 29.45 ppm (Morcombe and Zilm, J. Magn. Reson. 162, 479
+    (2003))."""
     return [
         Site("CH2", 38.48, 6.0, 4, 6, 0, 0, 1.5e-3, 40e-3),
         Site("CH", 29.45, 4.0, 4, 6, 0, 0, 1.0e-3, 40e-3),

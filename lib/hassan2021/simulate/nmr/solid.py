@@ -1,7 +1,7 @@
 """Carbon-13 under magic-angle spinning after cross polarisation.
 
-The shift tensor is turned with the rotor in small steps for many orientations of the powder; sidebands come out of the
-phase that has been collected, not from a formula for their intensities.
+The shift tensor is turned with the rotor in small steps for many orientations of the powder;
+sidebands come out of the phase that has been collected, not from a formula for their intensities.
 """
 
 from __future__ import annotations
@@ -51,7 +51,8 @@ def rotor_echoes(
     *,
     orientations: int = 240,
 ) -> np.ndarray:
-    """Powder signal over one rotor period at `steps` equidistant times: periodic, 1 at time zero."""
+    """Powder signal over one rotor period at `steps` equidistant times: periodic, 1 at time
+    zero."""
     if abs(anisotropy_ppm) < 1e-9:
         return np.ones(steps, complex)
     fine = 8 * steps
@@ -63,7 +64,8 @@ def rotor_echoes(
             np.full(fine, np.cos(MAGIC_ANGLE)),
         ]
     )
-    # Fibonacci points on the sphere for the tensor's z axis, golden turns about it; the rotor phase is averaged as well.
+    # Fibonacci points on the sphere for the tensor's z axis, golden turns about it; the rotor phase
+    # is averaged as well.
     index = np.arange(orientations) + 0.5
     beta, alpha = np.arccos(1 - 2 * index / orientations), np.pi * (1 + 5**0.5) * index
     turn = 2 * np.pi * ((index * 0.5545497) % 1.0)
@@ -92,7 +94,8 @@ def rotor_echoes(
 
 
 def polarised(site: Site, contact_s: float) -> float:
-    """Carbon magnetisation after a contact: two coupled rate equations integrated in steps (abundant protons decay)."""
+    """Carbon magnetisation after a contact: two coupled rate equations integrated in steps
+    (abundant protons decay)."""
     steps = 4000
     dt = contact_s / steps
     carbon, proton = 0.0, 1.0
@@ -117,7 +120,8 @@ def decay(
     per_turn = round(1 / (mas_rate_Hz * step))
     if abs(per_turn * step * mas_rate_Hz - 1) > 1e-9:
         raise ValueError(
-            f"time step: expected a whole fraction of the rotor period {1 / mas_rate_Hz:g} s, found {step:g} s"
+            "time step: expected a whole fraction of the rotor period "
+            f"{1 / mas_rate_Hz:g} s, found {step:g} s"
         )
     total = np.zeros(len(time_s), complex)
     for site in sites:

@@ -1,7 +1,8 @@
-"""Protons in solution: coupled spins by their density matrix, exchanging between free ligand and lead complex.
+"""Protons in solution: coupled spins by their density matrix, exchanging between free ligand and
+lead complex.
 
-The coherences with one flip are propagated in time steps under the commutator with the Hamiltonian, relaxation and
-exchange (Bloch-McConnell); no frequency of a line is ever calculated.
+The coherences with one flip are propagated in time steps under the commutator with the Hamiltonian,
+relaxation and exchange (Bloch-McConnell); no frequency of a line is ever calculated.
 """
 
 from __future__ import annotations
@@ -15,7 +16,8 @@ from scipy.optimize import brentq
 
 @dataclass(frozen=True)
 class Spins:
-    """A spin system in one chemical state: shifts (ppm), couplings (Hz, {(i, j): J}), natural widths (Hz) of each spin."""
+    """A spin system in one chemical state: shifts (ppm), couplings (Hz, {(i, j): J}), natural
+    widths (Hz) of each spin."""
 
     shifts_ppm: tuple[float, ...]
     couplings_Hz: dict
@@ -46,7 +48,8 @@ def decay(
     carrier_ppm: float,
     reference_MHz: float,
 ) -> np.ndarray:
-    """Signal of one spin system that exchanges between two states; amplitude at time zero is the number of spins.
+    """Signal of one spin system that exchanges between two states; amplitude at time zero is the
+    number of spins.
 
     Parameters
     ----------
@@ -107,7 +110,8 @@ def decay(
 
 
 def _blocks(state: Spins, carrier_ppm: float, reference_MHz: float):
-    """For each step of the total z component: the Liouvillian on its coherences and the raising operator there."""
+    """For each step of the total z component: the Liouvillian on its coherences and the raising
+    operator there."""
     n = len(state.shifts_ppm)
     half = {"z": np.diag([0.5, -0.5]), "+": np.array([[0.0, 1.0], [0.0, 0.0]])}
     half["-"] = half["+"].T
@@ -180,7 +184,8 @@ def chd2(
 
 
 def bound_fractions(lead_M: float, ligands_M: list[float], constants: list[float]) -> list[float]:
-    """Fraction of each ligand in a 1:1 complex when all compete for the same lead (mass balance of the free lead)."""
+    """Fraction of each ligand in a 1:1 complex when all compete for the same lead (mass balance of
+    the free lead)."""
     if lead_M <= 0:
         return [0.0] * len(ligands_M)
 

@@ -1,7 +1,8 @@
 """Forward models of the photoluminescence experiments, and the raw-like files they write.
 
-Numbers that the paper prints come from its ledger; all others are assumptions, listed in `ASSUMPTIONS`. Nothing here
-uses the analysis: crystals are summed one by one, photons are drawn one by one, rate equations are integrated in time.
+Numbers that the paper prints come from its ledger; all others are assumptions, listed in
+`ASSUMPTIONS`. Nothing here uses the analysis: crystals are summed one by one, photons are drawn one
+by one, rate equations are integrated in time.
 """
 
 from __future__ import annotations
@@ -17,15 +18,28 @@ from hassan2021.simulate.photoluminescence import crystals, segregation, sphere,
 from ledger import files, paper
 
 ASSUMPTIONS = {
-    "crystals": "exciton binding 30 meV, homogeneous width 26 meV, Urbach energy 16 meV, exciton mass 0.44 m0, spread of composition 0.015; gaps moved rigidly to the printed emission wavelengths",
-    "films": "relative yields neat 0.30, EDTA 0.45, GL 0.50, E+G 0.70 and absorptances 0.20 to 0.23 at 405 nm; only the 0.70 is the paper's",
-    "fluence": "405 nm continuous laser, B = 1e-10 cm3/s (photons that leave), C = 2e-27 cm6/s, detrapping 2e-11 cm3/s, trap density 1e16 (E+G) and 3e16 cm-3 (neat), capture 4.5e-11 (E+G) and 4e-10 cm3/s (neat), 30 nm film; "
+    "crystals": "exciton binding 30 meV, homogeneous width 26 meV, Urbach energy 16 meV, exciton "
+    "mass 0.44 m0, spread of composition 0.015; gaps moved rigidly to the printed "
+    "emission wavelengths",
+    "films": "relative yields neat 0.30, EDTA 0.45, GL 0.50, E+G 0.70 and absorptances 0.20 to "
+    "0.23 at 405 nm; only the 0.70 is the paper's",
+    "fluence": "405 nm continuous laser, B = 1e-10 cm3/s (photons that leave), C = 2e-27 cm6/s, "
+    "detrapping 2e-11 cm3/s, trap density 1e16 (E+G) and 3e16 cm-3 (neat), capture "
+    "4.5e-11 (E+G) and 4e-10 cm3/s (neat), 30 nm film; "
     "E+G reaches the printed 70 %",
-    "sphere": "self-absorption 6 %, wall light taken by the sample 5.5 %, stray laser, smooth response, shot noise",
-    "lifetimes": "radiative 40 ns (solution) and 30 ns (film), one trap 12 and 8 ns, mean number of traps neat 1.2 and 1.6, E+G 0.25 and 0.35; response 0.40 ns with a 5 % tail of 0.6 ns; 2 MHz, 2 % of cycles counted",
-    "transport layers": "share of crystals that quench into the layer and how fast: poly-TPD 50 %, 6 ns; PEDOT:PSS 35 %, 10 ns; TFB 25 %, 15 ns; TPBi 3 %, 15 ns; transmission of the layers at 350 nm 0.75, 0.97, 0.93",
-    "segregation": "times to nucleate, shares, red shift 75 meV, bleaching; the same for all concentrations, as the paper finds; nothing grows to the blue",
-    "confocal": "PSF 260 nm, 60 nm pixels, layer 100 nm thick, mean spacing from the mass ratio 0.001, blinking and bleaching",
+    "sphere": "self-absorption 6 %, wall light taken by the sample 5.5 %, stray laser, smooth "
+    "response, shot noise",
+    "lifetimes": "radiative 40 ns (solution) and 30 ns (film), one trap 12 and 8 ns, mean number "
+    "of traps neat 1.2 and 1.6, E+G 0.25 and 0.35; response 0.40 ns with a 5 % tail of "
+    "0.6 ns; 2 MHz, 2 % of cycles counted",
+    "transport layers": "share of crystals that quench into the layer and how fast: "
+    "poly-TPD 50 %, 6 ns; "
+    "PEDOT:PSS 35 %, 10 ns; TFB 25 %, 15 ns; TPBi 3 %, 15 ns; transmission of the "
+    "layers at 350 nm 0.75, 0.97, 0.93",
+    "segregation": "times to nucleate, shares, red shift 75 meV, bleaching; the same for all "
+    "concentrations, as the paper finds; nothing grows to the blue",
+    "confocal": "PSF 260 nm, 60 nm pixels, layer 100 nm thick, mean spacing from the mass ratio "
+    "0.001, blinking and bleaching",
 }
 WAVELENGTH = np.arange(540.0, 780.01, 0.5)
 TREATMENTS = {
@@ -97,7 +111,8 @@ def _absorption(folder: Path, made) -> None:
     for name, scale in (("solution", 0.42), ("E+G", 0.40)):
         a = crystals.absorption(crystals.HC / w, made[name])
         a = scale * a / np.interp(450.0, w[::-1], a[::-1])
-        # Scatter of the colloid, and the shot noise of a photometer: worse where little light passes.
+        # Scatter of the colloid, and the shot noise of a photometer: worse where little light
+        # passes.
         columns.append(a + 0.012 * (500 / w) ** 3 + rng.normal(0, 4e-4, w.size) * 10 ** (a / 2))
     lines = ["neat,,E+G,,", "Wavelength (nm),Abs,Wavelength (nm),Abs,"]
     lines += [f"{x:.2f},{a:.6f},{x:.2f},{b:.6f}," for x, a, b in zip(w, *columns, strict=True)]

@@ -1,8 +1,9 @@
 """Absorption and emission of an ensemble of nanocrystals, summed crystal by crystal.
 
-Each crystal has an edge and a composition; its gap follows from both, its absorption is Elliott's with Gaussian
-broadening on an explicit energy grid and an Urbach tail, its emission follows from its own absorption by detailed
-balance (W. van Roosbroeck, W. Shockley, Phys. Rev. 94 (1954) 1558): absorption × E² × exp(−E/kT).
+Each crystal has an edge and a composition; its gap follows from both, its absorption is Elliott's
+with Gaussian broadening on an explicit energy grid and an Urbach tail, its emission follows from
+its own absorption by detailed balance (W. van Roosbroeck, W. Shockley, Phys. Rev. 94 (1954) 1558):
+absorption × E² × exp(−E/kT).
 """
 
 from __future__ import annotations
@@ -51,7 +52,8 @@ def gaps(ensemble: Ensemble) -> tuple[np.ndarray, np.ndarray]:
 
 
 def line_absorption(grid_eV: np.ndarray, ensemble: Ensemble) -> np.ndarray:
-    """Absorption (n,) of one crystal against E − gap, by brute force: sum over bound states and continuum slices."""
+    """Absorption (n,) of one crystal against E − gap, by brute force: sum over bound states and
+    continuum slices."""
     fine = np.arange(-0.4, 1.6, 0.001)
     strength = np.zeros_like(fine)
     eb = ensemble.binding_eV
@@ -64,7 +66,8 @@ def line_absorption(grid_eV: np.ndarray, ensemble: Ensemble) -> np.ndarray:
     kernel_axis = np.arange(-0.25, 0.2501, 0.001)
     kernel = np.exp(-0.5 * (kernel_axis / ensemble.width_eV) ** 2)
     smooth = np.convolve(strength, kernel / kernel.sum(), mode="same")
-    # Below the point where the logarithmic slope has fallen to that of the Urbach tail, the tail takes over.
+    # Below the point where the logarithmic slope has fallen to that of the Urbach tail, the tail
+    # takes over.
     slope = np.gradient(np.log(np.maximum(smooth, 1e-300)), fine)
     low = np.flatnonzero((slope < 1 / ensemble.urbach_eV) & (fine > -eb - 0.2))[0]
     tail = smooth[low] * np.exp((fine - fine[low]) / ensemble.urbach_eV)
@@ -80,7 +83,8 @@ def absorption(energy_eV: np.ndarray, ensemble: Ensemble) -> np.ndarray:
 
 
 def emission(energy_eV: np.ndarray, ensemble: Ensemble) -> np.ndarray:
-    """Photons per eV (n,), unit area: each crystal emits as many photons as it has volume, spectrum by detailed balance."""
+    """Photons per eV (n,), unit area: each crystal emits as many photons as it has volume, spectrum
+    by detailed balance."""
     gap, weight = gaps(ensemble)
     offset = np.arange(-0.45, 0.6, 0.001)
     one = line_absorption(offset, ensemble)

@@ -1,8 +1,9 @@
 """Spectra and confocal images of crystals that segregate under light.
 
-A film is many crystals, each with its own emission energy and its own moment at which an iodide-rich region nucleates;
-from then on its carriers funnel into that region. Crystals bleach and blink independently. Nothing is a sum of two
-Gaussian bands here: the two bands of the analysis are a description to be tested.
+A film is many crystals, each with its own emission energy and its own moment at which an
+iodide-rich region nucleates; from then on its carriers funnel into that region. Crystals bleach and
+blink independently. Nothing is a sum of two Gaussian bands here: the two bands of the analysis are
+a description to be tested.
 """
 
 from __future__ import annotations
@@ -90,7 +91,8 @@ def confocal(
     bleach_frames: float,
     dense: bool = False,
 ) -> np.ndarray:
-    """Image stack (frames, pixels, pixels) of crystals at random places in a thin layer, blurred, blinking, counted."""
+    """Image stack (frames, pixels, pixels) of crystals at random places in a thin layer, blurred,
+    blinking, counted."""
     side = pixels * pixel_nm
     margin = 2 * psf_fwhm_nm  # crystals just outside shine into the frame
     number = rng.poisson((side + 2 * margin) ** 2 * layer_nm / spacing_nm**3)

@@ -1,8 +1,8 @@
 """An integrating sphere and the film in it, counted photon by photon stream.
 
-Excitation of carriers and traps is integrated in time to its steady state; the sphere spreads laser and emission, the
-sample takes a share of what the walls return, re-absorbs part of its own light and may emit it again; a spectrometer of
-known response counts with shot noise and dark counts.
+Excitation of carriers and traps is integrated in time to its steady state; the sphere spreads laser
+and emission, the sample takes a share of what the walls return, re-absorbs part of its own light
+and may emit it again; a spectrometer of known response counts with shot noise and dark counts.
 """
 
 from __future__ import annotations
@@ -17,7 +17,8 @@ HC = 1239.841984332
 
 @dataclass(frozen=True)
 class Film:
-    """Recombination of a film; all values assumed but for the 70 % plateau of E+G, which fixes `capture` and `auger`."""
+    """Recombination of a film; all values assumed but for the 70 % plateau of E+G, which fixes
+    `capture` and `auger`."""
 
     capture: float  # cm³/s
     traps: float  # cm⁻³

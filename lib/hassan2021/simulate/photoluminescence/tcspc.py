@@ -8,7 +8,8 @@ import numpy as np
 
 
 def response_delays(rng: np.random.Generator, count: int) -> np.ndarray:
-    """Delays in ns drawn from the instrument response: a 0.40 ns core, a 5 % diffusion tail of 0.6 ns."""
+    """Delays in ns drawn from the instrument response: a 0.40 ns core, a 5 % diffusion tail of 0.6
+    ns."""
     delay = rng.normal(2.0, 0.40 / 2.35482, count)
     tail = rng.random(count) < 0.05
     return delay + np.where(tail, rng.exponential(0.6, count), 0.0)
@@ -23,8 +24,9 @@ def trapped_lifetimes(
     quench_ns: float = np.inf,
     quenched: float = 0.0,
 ) -> np.ndarray:
-    """Lifetimes in ns of crystals with a Poisson number of traps (P. P. Infelta, M. Grätzel, J. Phys. Chem. 83 (1979)
-    78 kinetics), a share `quenched` of which also loses carriers to an interface, weighted by the photons they give."""
+    """Lifetimes in ns of crystals with a Poisson number of traps (P. P. Infelta, M. Grätzel, J.
+    Phys. Chem. 83 (1979) 78 kinetics), a share `quenched` of which also loses carriers to an
+    interface, weighted by the photons they give."""
     traps = rng.poisson(mean_traps, count)
     rate = (
         1 / radiative_ns
@@ -45,7 +47,8 @@ def histogram(
     lifetimes: np.ndarray,
     dark_per_bin: float,
 ) -> np.ndarray:
-    """Histogram of the first photon of each excitation cycle; `photons` is the mean number that reach the detector."""
+    """Histogram of the first photon of each excitation cycle; `photons` is the mean number that
+    reach the detector."""
     count = rng.poisson(photons)
     t = rng.exponential(rng.choice(lifetimes, count)) + response_delays(rng, count)
     cycle = rng.integers(0, cycles, count)
@@ -74,7 +77,8 @@ def mean_lifetime(
     quench_ns: float = np.inf,
     quenched: float = 0.0,
 ) -> float:
-    """Amplitude-weighted mean lifetime of `trapped_lifetimes`, summed over numbers of traps: the truth to be found."""
+    """Amplitude-weighted mean lifetime of `trapped_lifetimes`, summed over numbers of traps: the
+    truth to be found."""
     n = np.arange(0, 60)
     weight = np.exp(
         n * np.log(max(mean_traps, 1e-300))

@@ -1,4 +1,5 @@
-"""Forward models of the structure files: what a diffractometer, a microscope and the spectrometers would have recorded.
+"""Forward models of the structure files: what a diffractometer, a microscope and the spectrometers
+would have recorded.
 
 `python -m hassan2021.simulate.structure` writes all files of `data/structure` from fixed seeds.
 """

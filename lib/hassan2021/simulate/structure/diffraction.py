@@ -1,8 +1,10 @@
-"""Powder patterns by the Debye scattering equation: every pair of atoms in cubes of whole unit cells, no Bragg's law.
+"""Powder patterns by the Debye scattering equation: every pair of atoms in cubes of whole unit
+cells, no Bragg's law.
 
-I(q) = sum over pairs f_i f_j sin(q r)/(q r) (P. Debye, Ann. Phys. 351, 809 (1915)), over crystals whose edges are normally
-distributed by number; then the diffractometer: polarisation, a thin film's lit volume, K alpha 1 and 2, a Gaussian
-instrument width, zero error, sample height, background, counting noise.
+I(q) = sum over pairs f_i f_j sin(q r)/(q r) (P. Debye, Ann. Phys. 351, 809 (1915)), over crystals
+whose edges are normally distributed by number; then the diffractometer: polarisation, a thin film's
+lit volume, K alpha 1 and 2, a Gaussian instrument width, zero error, sample height, background,
+counting noise.
 """
 
 from __future__ import annotations
@@ -16,7 +18,8 @@ RADIUS_MM = 240.0
 def pair_histograms(
     a_A: float, mean_nm: float, sd_nm: float, bin_A: float = 0.01
 ) -> tuple[np.ndarray, dict]:
-    """Numbers of pairs at each distance for lead, halide and cation sites, averaged over the distribution of edges."""
+    """Numbers of pairs at each distance for lead, halide and cation sites, averaged over the
+    distribution of edges."""
     cells = np.arange(1, int((mean_nm + 4 * sd_nm) * 10 / a_A) + 2)
     weight = np.exp(-0.5 * ((cells * a_A / 10 - mean_nm) / sd_nm) ** 2)
     weight = weight[weight > 1e-5 * weight.max()] / weight.sum()
@@ -55,7 +58,8 @@ def pair_histograms(
 def debye_intensity(
     q_A: np.ndarray, a_A: float, mean_nm: float, sd_nm: float, x_br: float
 ) -> np.ndarray:
-    """Intensity of a powder of cubes per unit solid angle, up to a factor, at scattering vectors q = 4 pi sin(theta)/lambda."""
+    """Intensity of a powder of cubes per unit solid angle, up to a factor, at scattering vectors q
+    = 4 pi sin(theta)/lambda."""
     import gemmi
 
     r, histograms = pair_histograms(a_A, mean_nm, sd_nm)
@@ -102,9 +106,11 @@ def film_pattern(
     background_counts: float = 300.0,
     thin_film: bool = True,
 ) -> np.ndarray:
-    """Expected counts of a film of nanocubes on a Bragg-Brentano diffractometer, before counting noise."""
+    """Expected counts of a film of nanocubes on a Bragg-Brentano diffractometer, before counting
+    noise."""
     x = np.asarray(two_theta_deg, float)
-    # Where each reading really looks; the arm stands zero too far, and a low sample lowers every angle.
+    # Where each reading really looks; the arm stands zero too far, and a low sample lowers every
+    # angle.
     true = x - zero_deg + np.degrees(2 * displacement_mm * np.cos(np.radians(x) / 2) / RADIUS_MM)
     fine = np.arange(true[0] - 1, true[-1] + 1, 0.01)
     half = np.radians(fine) / 2
@@ -137,7 +143,8 @@ def standard_pattern(
     lorentz_fwhm_deg: float = 0.015,
     peak_counts: float = 20000.0,
 ) -> np.ndarray:
-    """Expected counts of lanthanum hexaboride (NIST SRM 660c: a = 4.156826 ångström): Voigt lines with tabulated-like intensities."""
+    """Expected counts of lanthanum hexaboride (NIST SRM 660c: a = 4.156826 ångström): Voigt lines
+    with tabulated-like intensities."""
     from scipy.special import voigt_profile
 
     x = np.asarray(two_theta_deg, float)

@@ -1,4 +1,5 @@
-"""Writes the raw-like files of data/structure. Every number here is an assumption or comes from the paper; README.md lists them."""
+"""Writes the raw-like files of data/structure. Every number here is an assumption or comes from the
+paper; README.md lists them."""
 
 from __future__ import annotations
 
@@ -10,7 +11,8 @@ from hassan2021.simulate.structure import diffraction, microscopy, spectra
 from hassan2021.simulate.writers import write_tiff, write_vamas
 from ledger import files
 
-#: Truth of the two samples. Sizes, lattice constant and composition near 2:3 are the paper's; the rest is assumed.
+#: Truth of the two samples. Sizes, lattice constant and composition near 2:3 are the paper's; the
+#: rest is assumed.
 TRUTH = {
     "neat": {
         "edge_nm": 16.3,
@@ -54,7 +56,7 @@ def _xrdml(path: Path, x, counts, sample: str) -> None:
   </scan>
  </xrdMeasurement>
 </xrdMeasurements>
-"""
+"""  # noqa: E501
     files.write_atomically(path, text)
 
 
@@ -234,7 +236,8 @@ def write_spectra(folder: Path, seed: int = 704) -> None:
 
 
 def write_mass_spectrometry(folder: Path, seed: int = 705) -> None:
-    """Standards and digests: counts a second of 208Pb over those of the internal standard, in ratios with their scatter."""
+    """Standards and digests: counts a second of 208Pb over those of the internal standard, in
+    ratios with their scatter."""
     rng = np.random.default_rng(seed)
     rows = [
         "kind,sample,concentration_ug_L,signal_ratio,signal_ratio_sd,volume_mL,dilution,mass_mg"

@@ -1,8 +1,10 @@
-"""Bright-field micrographs of nanocubes on amorphous carbon, built from atoms' projected potential and the microscope's transfer.
+"""Bright-field micrographs of nanocubes on amorphous carbon, built from atoms' projected potential
+and the microscope's transfer.
 
-The object is a weak phase plus absorption: cubes lying on a face, rotated at random, edges normally distributed, some touching; inside,
-Gaussian atom columns of lead and halide. It is filtered by a contrast transfer function with envelope, an amorphous film with a
-flat random phase is added before filtering, and electrons are counted.
+The object is a weak phase plus absorption: cubes lying on a face, rotated at random, edges normally
+distributed, some touching; inside, Gaussian atom columns of lead and halide. It is filtered by a
+contrast transfer function with envelope, an amorphous film with a flat random phase is added before
+filtering, and electrons are counted.
 """
 
 from __future__ import annotations
@@ -38,7 +40,8 @@ def place_cubes(
     touching: float = 0.15,
     rotation_deg: float | None = None,
 ) -> np.ndarray:
-    """Cubes on a disordered square lattice: rows of (x, y, edge, rotation in radians). A share of pairs touches face to face."""
+    """Cubes on a disordered square lattice: rows of (x, y, edge, rotation in radians). A share of
+    pairs touches face to face."""
     pitch = mean_nm + gap_nm + 1.2 * sd_nm + 0.17 * mean_nm
     found = []
     for x in np.arange(-0.3 * pitch, extent_nm[0] + pitch, pitch):
@@ -109,7 +112,8 @@ def micrograph(
 
 
 def _columns(u, v, a_nm: float) -> np.ndarray:
-    """Projected potential along [001]: lead with halide at corners, halide at edge centres, as sums of Gaussians on the repeated cell."""
+    """Projected potential along [001]: lead with halide at corners, halide at edge centres, as sums
+    of Gaussians on the repeated cell."""
 
     def column(du, dv, weight, width_nm):
         pu, pv = (u - du + 0.5) % 1 - 0.5, (v - dv + 0.5) % 1 - 0.5

@@ -1,7 +1,8 @@
 """What the photoelectron, infrared, photothermal and mass spectrometers would have recorded.
 
-Photoelectron spectra: Scofield's printed cross-sections, depth integrated layer by layer under a ligand shell, losses by
-convolution with Tougaard's loss function (the analysis uses Shirley's step), the analyser's transmission, counting noise.
+Photoelectron spectra: Scofield's printed cross-sections, depth integrated layer by layer under a
+ligand shell, losses by convolution with Tougaard's loss function (the analysis uses Shirley's
+step), the analyser's transmission, counting noise.
 """
 
 from __future__ import annotations
@@ -9,7 +10,8 @@ from __future__ import annotations
 import numpy as np
 
 PHOTON_EV = 1486.7
-#: Level: binding energy of the strong line, splitting, weak : strong, Scofield cross-section of the pair (C 1s = 1), lifetime and Gaussian width, all eV.
+#: Level: binding energy of the strong line, splitting, weak : strong, Scofield cross-section of the
+#: pair (C 1s = 1), lifetime and Gaussian width, all eV.
 LEVELS = {
     "I 3d": (619.0, 11.50, 0.69, 33.64, 0.55, 0.75),
     "I 4d": (49.4, 1.70, 0.69, 4.13, 0.25, 0.75),
@@ -23,7 +25,8 @@ LEVELS = {
 
 
 def attenuation_length_nm(kinetic_eV):
-    """A power law of the kinetic energy, 2.9 nm at 1400 eV, exponent 0.76; not the formula of the analysis."""
+    """A power law of the kinetic energy, 2.9 nm at 1400 eV, exponent 0.76; not the formula of the
+    analysis."""
     return 2.9 * (np.asarray(kinetic_eV) / 1400) ** 0.76
 
 
@@ -35,7 +38,8 @@ def transmission(kinetic_eV):
 def depth_factor(
     kinetic_eV, *, shell_nm: float = 0.0, edge_nm: float = 14.0, layers: int = 400
 ) -> float:
-    """Signal of a core under a ligand shell, summed over thin layers and particles, in nm of core."""
+    """Signal of a core under a ligand shell, summed over thin layers and particles, in nm of
+    core."""
     length = attenuation_length_nm(kinetic_eV)
     pitch = edge_nm + 2 * shell_nm
     z = (np.arange(layers * 8) + 0.5) * pitch / layers
@@ -52,7 +56,8 @@ def core_levels(
     loss_B_eV2: float = 1800.0,
     floor: float = 150.0,
 ) -> np.ndarray:
-    """Expected counts over binding energy; `amounts` are atoms per formula unit by element, C and O as given (shell)."""
+    """Expected counts over binding energy; `amounts` are atoms per formula unit by element, C and O
+    as given (shell)."""
     from scipy.special import voigt_profile
 
     x = np.asarray(energy_eV, float)
@@ -89,11 +94,13 @@ def secondary_edge(
     height: float = 40000.0,
     photon_eV: float = 21.218,
 ) -> np.ndarray:
-    """Expected counts of the secondary cascade E/(E + phi)^4 above the vacuum level, blurred by the analyser."""
+    """Expected counts of the secondary cascade E/(E + phi)^4 above the vacuum level, blurred by the
+    analyser."""
     x = np.asarray(binding_eV, float)
     fine = np.arange(x.min() - 2, x.max() + 2, 0.005)
     kinetic = photon_eV - fine - work_function_eV  # above the vacuum level
-    # A smooth surface barrier lets the cascade start steeply: escape probability 1 - sqrt(phi/(E + phi)) would soften it.
+    # A smooth surface barrier lets the cascade start steeply: escape probability 1 - sqrt(phi/(E +
+    # phi)) would soften it.
     cascade = np.where(
         kinetic > 0, (0.35 + np.maximum(kinetic, 0)) / (1.4 + np.maximum(kinetic, 0)) ** 3.2, 0
     )
@@ -109,7 +116,8 @@ def secondary_edge(
 def valence_region(
     binding_eV, *, onset_eV: float, width_eV: float = 0.12, height: float = 9000.0
 ) -> np.ndarray:
-    """Expected counts of a valence band: density of states with a weak foot at the edge (Endres et al., J. Phys. Chem. Lett. 7, 2722 (2016)), blurred."""
+    """Expected counts of a valence band: density of states with a weak foot at the edge (Endres et
+    al., J. Phys. Chem. Lett. 7, 2722 (2016)), blurred."""
     x = np.asarray(binding_eV, float)
     fine = np.arange(x.min() - 2, x.max() + 3, 0.01)
     e = fine - onset_eV
@@ -135,7 +143,8 @@ def photothermal(
     thickness_um: float = 0.25,
     floor: float = 3e-4,
 ) -> np.ndarray:
-    """Deflection signal: Elliott absorption above, exponential tail below, saturation 1 - exp(-alpha d), and a floor of scattered light."""
+    """Deflection signal: Elliott absorption above, exponential tail below, saturation 1 -
+    exp(-alpha d), and a floor of scattered light."""
     e = np.asarray(energy_eV, float)
     u = urbach_meV * 1e-3
     # The tail joins where the broadened edge has its slope: one Urbach energy below the exciton.
@@ -203,7 +212,8 @@ BANDS = {
 def infrared_film(
     wavenumber_cm1, parts: dict[str, float], rng, *, index: float = 1.8, crystal: float = 2.40
 ) -> np.ndarray:
-    """ATR absorbance on diamond: bands weighted by the depth of the wave, a sloping foot, water and carbon dioxide, detector noise."""
+    """ATR absorbance on diamond: bands weighted by the depth of the wave, a sloping foot, water and
+    carbon dioxide, detector noise."""
     x = np.asarray(wavenumber_cm1, float)
     total = np.zeros_like(x)
     for name, amount in parts.items():

@@ -283,7 +283,8 @@ def _delay(path: Path, block: jcampdx.Block) -> float:
 def _shift_reference(
     block: jcampdx.Block, n: int, notes: list[str]
 ) -> tuple[int, float] | tuple[int, None]:
-    """Index and shift of the point in `.SHIFT REFERENCE` (type, solvent, point from 1 or 0, shift)."""
+    """Index and shift of the point in `.SHIFT REFERENCE` (type, solvent, point from 1 or 0,
+    shift)."""
     stated = [part.strip("() ") for part in block.list(".SHIFT REFERENCE")]
     if len(stated) < 4:
         return 0, None

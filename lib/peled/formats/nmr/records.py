@@ -134,7 +134,8 @@ def need(parameters: dict, path: Path, name: str, *, positive: bool = False) -> 
 
 
 def field_notes(nucleus: str, carrier_MHz: float, parameters: dict) -> list[str]:
-    """A header may lie about the nucleus or the field: the two and the second channel are compared."""
+    """A header may lie about the nucleus or the field: the two and the second channel are
+    compared."""
     other, frequency = str(parameters.get("NUC2", "")), parameters.get("SFO2")
     if nucleus in XI and other in XI and isinstance(frequency, (int, float)) and frequency > 0:
         ratio = carrier_MHz / frequency * XI[other] / XI[nucleus]

@@ -106,7 +106,8 @@ def _require_whole(path: Path) -> None:
         raise FormatError(
             path,
             place="byte 0",
-            expected="a Varian file header (blocks, traces, points, bytes a point, a trace, a block)",
+            expected="a Varian file header (blocks, traces, points, bytes a point, a trace, a "
+            "block)",
             found=f"{head}, {headers} block headers",
             advice="wrong byte order or another format",
         )

@@ -49,7 +49,8 @@ class PhaseTest:
 
 
 def phase_test(two_theta_deg, intensity, sigma=None, **options) -> PhaseTest:
-    """Fit a pattern as cubic, with superlattice lines, and with c/a free; options as `pawley_fit`."""
+    """Fit a pattern as cubic, with superlattice lines, and with c/a free; options as
+    `pawley_fit`."""
     cubic = pawley_fit(two_theta_deg, intensity, sigma, **options)
     options = options | {"a_A": cubic.a_A}
     tilted = pawley_fit(two_theta_deg, intensity, sigma, superlattice=True, **options)
