@@ -774,6 +774,16 @@ def test_shape_change():
     )
 
 
+def test_the_error_of_a_shift_of_shape_is_its_scatter():
+    """With a shoulder that passes the cut-off of the weights at a tenth of the extremum."""
+    rng, w = np.random.default_rng(0), np.linspace(600, 700, 60)
+    a = np.exp(-0.5 * ((w - 650) / 12) ** 2) + 0.12 * np.exp(-0.5 * ((w - 685) / 10) ** 2)
+    e = np.full_like(w, 0.01)
+    found = [shape_change(w, *(a + e * rng.standard_normal((2, 60))), e, e) for _ in range(500)]
+    scatter = np.std([f.shift_nm for f in found])
+    assert np.median([f.shift_error_nm for f in found]) == pytest.approx(scatter, rel=0.12)
+
+
 def test_carriers_per_crystal():
     photons, pairs = carriers_per_crystal(106, 520, 4e4, 16.3)
     assert photons == pytest.approx(2.775e14, rel=1e-3)

@@ -232,8 +232,8 @@ def shape_change(wavelength_nm, a, b, a_error, b_error) -> ShapeChange:
     """Compare two spectra on the same wavelengths; `expected_difference` is what their errors alone
     make.
 
-    Centroids weigh by the spectrum itself where it has the sign of its extremum, above a tenth of
-    it.
+    Centroids weigh by what of the spectrum exceeds a tenth of its extremum, with the extremum's
+    sign: a weight that ends at zero, so that noise moves no point in or out at a jump.
 
     Parameters
     ----------
@@ -255,11 +255,12 @@ def shape_change(wavelength_nm, a, b, a_error, b_error) -> ShapeChange:
     expected = float(np.sqrt(np.sum(a_error**2 + (b_error / scale) ** 2)) / np.linalg.norm(a))
     found = []
     for y, e in ((a, a_error), (b, b_error)):
-        peak = y[np.argmax(np.abs(y))]
-        use = y / peak > 0.1
-        total = y[use].sum()
-        centre = float(wavelength_nm[use] @ y[use] / total)
-        error = float(np.sqrt(np.sum(((wavelength_nm[use] - centre) * e[use]) ** 2)) / abs(total))
+        top = int(np.argmax(np.abs(y)))
+        above = np.maximum(y / y[top] - 0.1, 0.0)
+        centre = float(wavelength_nm @ above / above.sum())
+        slopes = np.where(above > 0, wavelength_nm - centre, 0.0) / (above.sum() * y[top])
+        slopes[top] -= slopes @ y / y[top]  # all are relative to the extremum
+        error = float(np.sqrt(np.sum((slopes * e) ** 2)))
         found.append((centre, error))
     return ShapeChange(
         scale,
