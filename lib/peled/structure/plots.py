@@ -307,8 +307,8 @@ def tails(ax, found: dict, shades: Mapping[str, str]) -> None:
             [],
             ".",
             color=shades.get(sample, GREY),
-            label=f"{sample}: {fit.energy_meV:.1f} ± {fit.error_meV:.1f} "
-            f"(window {fit.window_error_meV:.1f}) meV",
+            label=f"{sample}: {fit.energy_meV:.2f} ± "
+            f"{np.hypot(fit.error_meV, fit.window_error_meV):.2f} meV",
         )
     ax.set(xlabel="photon energy (eV)", ylabel="PDS signal (norm.)", ylim=(1.2e-4, 60))
     ax.legend(loc="upper left", fontsize=5.5)
