@@ -72,9 +72,7 @@ def find_light(voltage_V, current, readings, usable, unit: str) -> Light:
     dark = np.zeros(y.size, bool)
     dark[order[:stop]] = True
     if stop:
-        offset = float(y[dark].mean())
-        noise = max(float(y[dark].std(ddof=1)), _digit(y[dark]))
-        offset_error = noise / np.sqrt(stop)
+        offset, offset_error, noise = _offset(y[order], stop)
         needed = threshold(y.size, stop - 1)
         said = f"offset {offset:.2g} ± {offset_error:.1g} {unit} from {stop} points below turn-on"
     else:
@@ -91,6 +89,23 @@ def find_light(voltage_V, current, readings, usable, unit: str) -> Light:
     lit = above & _from_run(above, order)
     relative = _scatter(np.asarray(voltage_V)[lit], values[lit] / np.asarray(current)[lit])
     return Light(values, noise, relative, offset, offset_error, dark, lit, said)
+
+
+def _offset(y: np.ndarray, stop: int) -> tuple[float, float, float]:
+    """Offset of the readings, its error, and the noise, from the first `stop` of them.
+
+    Where they drift, by more than chance would, the offset is that at their end, and may go on
+    drifting over the rest of the sweep: a uniform spread to either side.
+    """
+    at, seen = np.arange(stop) - (stop - 1) / 2, y[:stop]
+    slope = float(at @ seen / (at @ at))
+    noise = max(float((seen - slope * at).std(ddof=2)), _digit(seen))
+    if abs(slope) < threshold(1, stop - 2, 0.02) * noise / np.sqrt(at @ at):
+        noise = max(float(seen.std(ddof=1)), _digit(seen))
+        return float(seen.mean()), noise / float(np.sqrt(stop)), noise
+    error = noise * np.sqrt(1 / stop + at[-1] ** 2 / (at @ at))
+    further = slope * (y.size - stop) / 2 / np.sqrt(3)
+    return float(seen.mean() + slope * at[-1]), float(np.hypot(error, further)), noise
 
 
 def _onset(y: np.ndarray) -> int:
