@@ -83,19 +83,6 @@ def beyond_the_singles(e: Evidence) -> Found:
     }
 
 
-@claims("C084", "bound")
-def the_highest_pair(e: Evidence) -> Found:
-    cells = e.told.cells
-    left = {name: cells[name].energy_eV for name in ("GL+GL", "EDTA+EDTA")}
-    pair = cells["GL+EDTA"].energy_eV
-    return {
-        "found": "; ".join(f"{k} {v.low:.2f} to {v.high:.2f}" for k, v in left.items()),
-        "holds": all(pair.low <= 2 * cells[name].energy_eV.high for name in ("GL", "EDTA")),
-        "note": "the inequalities leave room, so they do not contradict each other; the values "
-        "stand in an image only",
-    }
-
-
 @claims("C207", "restated")
 def more_than_the_sum(e: Evidence) -> Found:
     cells = e.told.cells

@@ -34,8 +34,7 @@ claims = Checks({
     "C048": "printed again in the legend of Fig. 3; only the log of the run would show it",
     **dict.fromkeys(("C060", "C249", "C255", "C256", "C266"), CONDITION),
     "C001": "about other groups' devices; what they published speaks",
-    "C044": "needs the SEM image; PEDOT:PSS at 5000 rpm alone is about 30 nm in common practice, "
-    "so that 30 nm for three layers looks low",
+    "C044": "needs the SEM image",
     "C049": "the table's cells are in the image only; fig3e shows the same table from files",
     "C268": "the main text has 1.5 mA cm-2 in Fig. 3f and 10 in Extended Data Fig. 8, its legend 1 "
     "and 10: three series or a slip",

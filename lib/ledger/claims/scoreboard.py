@@ -360,7 +360,7 @@ def _comparison(row: Row, verdict: paper.Verdict, ratio: float, excess: float) -
     text = f"from printed numbers {printed}" if entry.derived else text
     text += f"; found {found}" if found else ""
     text += "" if math.isnan(ratio) else f" = {ratio:.3g} of it"
-    if not math.isnan(excess):
+    if not math.isnan(excess + ratio):
         text += f", {excess:.2g} times as far off as rounding and errors allow"
     others = [v for v in row.routes if v.test == verdict.test and v.verdict == "agrees"]
     return "; ".join([text, *(f"but {shown(v)} by {v.route}" for v in others)])
