@@ -107,7 +107,8 @@ def increase_with_increase(e: Evidence) -> Found:
         "holds": False if pair <= ether else True if fair else "partly",
         "note": f"the text sets the formation energy {quoted:.2f} beside an increase of "
         f"{ether:.2f}; increase against increase E+G is {pair / ether:.1f} times, "
-        f"GL {gl / ether:.1f} times PEO's, so what is concluded stands",
+        f"GL {gl / ether:.1f} times PEO's, so what is concluded stands; read as the rise, what the "
+        "text calls significantly higher is right as it is",
     }
 
 
@@ -207,7 +208,7 @@ def room_for_a_ligand(e: Evidence) -> Found:
         "kind": "calculated",
         "holds": bool(lateral > longest),
         # Half an angstrom for the pose in which the ligand lies.
-        "margin": (lateral - longest) / 0.5,
+        "margin": (lateral - longest - 3.0) / 0.5,
         "note": "room for one ligand, and the rest to its image; ± 0.5 angstrom for its pose; slab "
         "thickness and k-points are not stated",
     }

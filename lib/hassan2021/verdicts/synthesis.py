@@ -354,8 +354,8 @@ def room_in_the_batch(e: Evidence) -> Found:
     rest = batch - number("C102") - number("C103") - number("C100")
     return {
         "found": f"{rest:.1f} mL of a {batch:.0f} mL batch left for toluene",
-        "holds": rest > 0,
-        "margin": rest / 0.5,  # tubes are filled to half a millilitre
+        # As it would be with a third more of either.
+        "holds": "inconclusive" if rest > 0 else False,
         "note": "the batch follows from three tubes of 10 mL for six batches; "
         "the volume of toluene is not printed",
     }
