@@ -365,10 +365,12 @@ def cutoff(e: Evidence) -> Found:
             f"{paper_Ry * RYDBERG_EV:.0f} eV; no calculation at other cutoffs in data_dir"
         )
     small = {k for k, v in off.items() if abs(v) < 0.05}
+    nearest = min(abs(abs(v) - 0.05) for v in off.values())
     return {
         "found": "; ".join(f"{k} {v:+.2f} eV" for k, v in off.items()),
         "kind": "calculated",
         "holds": True if len(small) == len(off) else "inconclusive" if small else False,
+        "margin": nearest / 0.01,  # energies in a box repeat to 0.01 eV
         "note": f"binding energy on PbI2 at {paper_Ry:.0f} Ry less that at the highest cutoff; "
         f"within 0.05 eV: {', '.join(sorted(small)) or 'none'}; the paper does not name its "
         "potentials",

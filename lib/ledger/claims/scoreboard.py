@@ -322,7 +322,7 @@ def contradictions(rows: Sequence[Row]) -> list[Contradiction]:
         worst.values(),
         key=lambda c: (
             _meaning(c.row),
-            paper.MEANINGS.index(c.row.claim.meaning),
+            paper.MEANINGS.index(c.row.claim.meaning) if c.row.test == "text" else 0,
             c.row.verdict != "disagrees",
             -_order(c.excess),
             c.row.claim.id,
