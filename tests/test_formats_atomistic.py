@@ -781,3 +781,9 @@ def test_the_last_step_of_vasp_has_to_converge(tmp_path):
         read_calculation(put(tmp_path, "OUTCAR", " vasp.5.4\n" + text))
     whole = step.format(1, good) + step.format(2, good) + end
     assert read_calculation(put(tmp_path, "OUTCAR", " vasp.5.4\n" + whole)).scf_converged
+
+
+def test_an_input_with_a_line_of_brackets_is_refused_at_once(tmp_path):
+    (tmp_path / "pw.in").write_text("ATOMIC_POSITIONS angstrom\nI 3.0 0.0" + "(" * 30_000 + "\n")
+    with pytest.raises(FormatError, match="line 2: expected at most 2000 characters in a line"):
+        read_structure(tmp_path / "pw.in")

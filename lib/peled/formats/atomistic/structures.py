@@ -92,6 +92,10 @@ def element(label: str) -> str | None:
     return two[0] if two[0] in ELEMENTS else None
 
 
+#: Fortran's own limit is far below.
+_LONGEST_LINE = 2000
+
+
 @reader("a structure (XYZ, POSCAR, CIF or Quantum ESPRESSO input)")
 def read_structure(path: str | os.PathLike, *, frame: int = -1) -> Structure:
     """Read the atoms of a structure file; outputs of programs are read by `read_calculation`.
@@ -115,6 +119,12 @@ def read_structure(path: str | os.PathLike, *, frame: int = -1) -> Structure:
     if re.search(r"^[ \t]*data_", text, re.M) and "_cell_length_a" in text:
         return _read_cif(path, text)
     if re.search(r"^[ \t]*ATOMIC_POSITIONS", text, re.M | re.I):
+        # ASE takes a time that grows with the square of a line of brackets.
+        if (long := max(map(len, lines))) > _LONGEST_LINE:
+            place = f"line {1 + max(range(len(lines)), key=lambda i: len(lines[i]))}"
+            found = f"{long} characters"
+            expected = f"at most {_LONGEST_LINE} characters in a line of an input of pw.x"
+            raise FormatError(path, place=place, expected=expected, found=found)
         return _with_ase(path, text, "espresso-in", "an input of Quantum ESPRESSO's pw.x")
     if re.fullmatch(r"\s*\d+\s*", lines[0]):
         frames = xyz_frames(path, lines)

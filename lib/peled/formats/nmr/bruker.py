@@ -189,7 +189,8 @@ def _numbers(path: Path, parameters: dict, said: Path, kind: str, order: str) ->
             said,
             place=f"parameter {order}",
             expected="the byte order of the data",
-            found=f"{now}, with which they are noise of full scale and without which they are not",
+            found=f"{now}, with which those of {path.name} are noise of full scale and without "
+            "which they are not",
             advice=f"set {order}= {1 - now}",
         )
     return values
