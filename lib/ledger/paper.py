@@ -617,12 +617,10 @@ def evaluate(
         note = note or "transcribed from the paper; nothing else printed depends on it"
     else:
         verdict, power = _outcome(entry, found, error, holds, margin, limit)
-        test = entry.named_test(kind, route)
-        if not test:
-            reach = power or 0.0
-            test = "decides" if reach >= POWER else ""
-            test = test or ("bound" if limit else "")
-        if test == "bound" and (power or 0.0) < LIMIT_POWER:
+        reach = power or 0.0
+        computed = "decides" if reach >= POWER else "bound" if limit else ""
+        test = entry.named_test(kind, route) or computed
+        if test == "bound" and reach < LIMIT_POWER:
             test = ""
         if kind == "simulated":
             verdict = "pipeline recovers" if verdict == "agrees" else "pipeline misses"

@@ -120,11 +120,11 @@ def read_structure(path: str | os.PathLike, *, frame: int = -1) -> Structure:
         return _read_cif(path, text)
     if re.search(r"^[ \t]*ATOMIC_POSITIONS", text, re.M | re.I):
         # ASE takes a time that grows with the square of a line of brackets.
-        if (long := max(map(len, lines))) > _LONGEST_LINE:
-            place = f"line {1 + max(range(len(lines)), key=lambda i: len(lines[i]))}"
-            found = f"{long} characters"
+        number, longest = max(enumerate(lines, 1), key=lambda pair: len(pair[1]))
+        if len(longest) > _LONGEST_LINE:
             expected = f"at most {_LONGEST_LINE} characters in a line of an input of pw.x"
-            raise FormatError(path, place=place, expected=expected, found=found)
+            found = f"{len(longest)} characters"
+            raise FormatError(path, place=f"line {number}", expected=expected, found=found)
         return _with_ase(path, text, "espresso-in", "an input of Quantum ESPRESSO's pw.x")
     if re.fullmatch(r"\s*\d+\s*", lines[0]):
         frames = xyz_frames(path, lines)
