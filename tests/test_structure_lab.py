@@ -11,6 +11,7 @@ import pytest
 
 from hassan2021.simulate.writers import write_tiff
 from peled.formats.diffraction import Pattern
+from peled.lab import open_folder
 from peled.samples import read_sheet
 from peled.structure import microscopy, standards, xps, xrd
 from peled.structure.analyse import analyse, sniff
@@ -360,3 +361,22 @@ def test_water_vapour_and_opaque_ranges_are_no_bands(tmp_path):
     bands = [q.value for q in report.quantities if q.status == "reported"]
     # The opaque band is placed by its flanks.
     assert sorted(bands) == pytest.approx([1120, 2924], abs=1.5)
+
+
+def test_a_spectrum_that_cannot_be_converted_stops_no_other_in_explore(tmp_path, monkeypatch):
+    """The report says what is wrong with it; the others can be drawn."""
+    monkeypatch.setattr("matplotlib.pyplot.show", lambda *_, **__: None)
+    (folder := tmp_path / "mine").mkdir()
+    x = np.arange(800.0, 3600.0, 2.0)
+    y = 0.4 * np.exp(-0.5 * ((x - 1700) / 15) ** 2)
+    y += 1e-3 * np.random.default_rng(0).standard_normal(x.size)
+    head = "##TITLE=a\n##JCAMP-DX=4.24\n##DATA TYPE=INFRARED SPECTRUM\n##XUNITS=1/CM\n"
+    for name, unit in (("good", "ABSORBANCE"), ("odd", "(MICROMOL/MOL)-1M-1")):
+        rows = "\n".join(f"{a:.1f}, {b:.6f}" for a, b in zip(x, y, strict=True))
+        limits = f"##FIRSTX={x[0]}\n##LASTX={x[-1]}\n##XFACTOR=1\n##YFACTOR=1\n"
+        table = f"##NPOINTS={x.size}\n##XYPOINTS=(XY..XY)\n{rows}\n##END=\n"
+        (folder / f"{name}.jdx").write_text(f"{head}##YUNITS={unit}\n{limits}{table}")
+    lab = open_folder("structure", folder, results_dir=tmp_path / "results")
+    said = " ".join(map(str, lab.report.problems))
+    assert "odd" in said and "expected absorbance or transmittance" in said
+    lab.explore()

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Mapping
 from dataclasses import fields, replace
 from typing import Any
 
 import numpy as np
 
+from peled.formats import FormatError
 from peled.formats.vamas import Spectrum
 from peled.samples import Held
 
@@ -22,15 +24,18 @@ _LEAST = 12  #: points of a window
 
 
 def signals(held: Held) -> dict[str, tuple[np.ndarray, np.ndarray]]:
-    """Axis and values of what a row holds, by the name that `cut` knows; none of an image."""
+    """Axis and values of what a row holds, by the name that `cut` knows; none of an image, nor of
+    what cannot be converted, of which the report says why."""
     if held.row.measurement == "absorption":
         return {held.row.label: held.data}
     if held.row.measurement not in _AXES:
         return {}
     x, y = _AXES[held.row.measurement]
-    return {
-        name: (getattr(one, x), getattr(one, y)) for name, one in zip(_names(held), _parts(held))
-    }
+    found = {}
+    for name, one in zip(_names(held), _parts(held), strict=True):
+        with contextlib.suppress(FormatError):
+            found[name] = (getattr(one, x), getattr(one, y))
+    return found
 
 
 def cut(held: Held, windows: Mapping[str, tuple[float, float]]) -> Held:
