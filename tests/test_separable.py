@@ -275,3 +275,35 @@ def test_a_variance_widens_the_errors_of_correlated_noise_too():
     plain = fit(decays, data, LIFETIME, ["height", "offset"], **options)
     wide = fit(decays, data, LIFETIME, ["height", "offset"], variance=lambda *_: 4.0, **options)
     assert wide.errors == pytest.approx(2 * plain.errors, rel=1e-6)
+
+
+@pytest.mark.parametrize("log", [False, True])
+def test_lmfit_takes_over_at_the_minimum_with_priors_ties_and_missing_cells(log):
+    data = np.stack([noisy(np.random.default_rng(k))[:, 0] for k in (5, 6)], axis=1)
+    data[3:9, 0] = np.nan
+    sought = {
+        "life time": Sought(1.0, 0.1, 10.0, log=log, known=(1.4, 0.05)),
+        "rise": Sought(0.3),
+    }
+    found = fit(
+        differences(
+            lambda v: np.stack([np.exp(-T / v[0]), np.exp(-T / v[1])], axis=1), [1e-4, 1e-4]
+        ),
+        data,
+        sought,
+        ["slow", "fast"],
+        error=0.03,
+        relations={"rise": lambda v: 0.2 * v["life time"]},
+    )
+    minimizer = found.to_lmfit()
+    assert list(minimizer.params) == ["life_time", "slow_1", "fast_1", "slow_2", "fast_2"]
+    start = minimizer.params["life_time"]
+    assert (start.min, start.max) == (0.1, 10.0)
+    assert np.sum(minimizer.userfcn(minimizer.params) ** 2) == pytest.approx(found.chi2, rel=1e-9)
+    away = minimizer.params.copy()
+    away["life_time"].value *= 1.2
+    result = minimizer.minimize(params=away)
+    stated = zip(result.params.values(), found.estimates.values, found.errors, strict=True)
+    for p, value, error in stated:
+        assert p.value == pytest.approx(value, abs=0.01 * error)
+        assert p.stderr == pytest.approx(error, rel=0.02)

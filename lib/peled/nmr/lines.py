@@ -113,6 +113,8 @@ class LineFit:
     parameters : int
     rss : float
     converged : bool
+    fit : SeparableFit
+        As it was found, with `to_lmfit` for what is not offered here.
     """
 
     lines: tuple[Line, ...]
@@ -128,6 +130,7 @@ class LineFit:
     parameters: int
     rss: float
     converged: bool
+    fit: SeparableFit = field(repr=False)
 
     def __getitem__(self, name: str) -> Line:
         for line in self.lines:
@@ -399,6 +402,7 @@ def fit_lines(
         matrix_size,
         rss,
         found.estimates.converged,
+        found,
     )
 
 

@@ -7,8 +7,10 @@ of both together, from the Jacobian of the whole model at the minimum.
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING
 
 import numpy as np
 from scipy.optimize import brentq
@@ -17,6 +19,9 @@ from peled.quantities import Estimates, from_normal, goodness_z
 
 from .blocks import DispersedBlock, Evaluation, NonNegativeBlock, SharedBlock
 from .search import Problem, minimise
+
+if TYPE_CHECKING:
+    from lmfit import Minimizer
 
 _CLOSE = 1e-3  # distance to the minimum, in standard errors, at which a search ends
 _STALLED = 0.05  # the same, at which one that finds nothing better has arrived nevertheless
@@ -87,6 +92,8 @@ class SeparableFit:
     chi2: float
     freedom: int
     _profile: Callable[[str, float], float] = field(repr=False)
+    _weighted: Callable[[np.ndarray], np.ndarray] = field(repr=False)
+    _place: _Place = field(repr=False)
 
     @property
     def errors(self) -> np.ndarray:
@@ -112,6 +119,47 @@ class SeparableFit:
             return self._profile(name, value) - self.chi2 - rise
 
         return end(low), end(high)
+
+    def to_lmfit(self) -> Minimizer:
+        """The same least squares in lmfit, to play on: other bounds, held parameters, other
+        minimisers, `conf_interval`, `emcee`.
+
+        Returns
+        -------
+        lmfit.Minimizer
+            Its parameters begin at this minimum and carry the names of `estimates`, with `_` for
+            what lmfit allows in no name; the linear ones are searched like the others. Its residual
+            is in units of the error, and what was `known` counts as data; errors follow from that,
+            or from the scatter where no error was given.
+
+        Examples
+        --------
+        >>> import lmfit
+        >>> t = np.linspace(0, 5, 200)
+        >>> decay = 2 * np.exp(-t / 1.5) + np.random.default_rng(0).normal(0, 0.02, 200)
+        >>> basis = differences(lambda v: np.exp(-t / v[0])[:, None], [1e-4])
+        >>> found = fit(basis, decay, {"lifetime": Sought(1.0)}, ["height"], error=0.02)
+        >>> minimizer = found.to_lmfit()
+        >>> result = minimizer.minimize()
+        >>> interval = lmfit.conf_interval(minimizer, result, sigmas=[0.95])["lifetime"]
+        >>> [f"{value:.3f}" for _, value in interval]
+        ['1.493', '1.503', '1.514']
+        """
+        import lmfit
+
+        e, place = self.estimates, self._place
+        searched = len(place.free)
+        names = [re.sub(r"\W", "_", name) for name in e.names]
+        start = lmfit.Parameters()
+        for i, (name, value) in enumerate(zip(names, e.values.tolist(), strict=True)):
+            own = place.sought[e.names[i]] if i < searched else Sought(value)
+            start.add(name, value, min=own.low, max=own.high)
+
+        def residual(parameters):
+            return self._weighted(np.array([parameters[name].value for name in names]))
+
+        # As here: errors that are known are not measured anew by the scatter.
+        return lmfit.Minimizer(residual, start, scale_covar=e.goodness is None)
 
 
 def scatter(residual: np.ndarray, freedom: int) -> float:
@@ -285,6 +333,13 @@ def fit(
         other = _Place(now, relations or {})
         return search(other, np.zeros(len(other.free))).cost
 
+    def weighted(quoted: np.ndarray) -> np.ndarray:
+        tied, _ = place.expand(place.coordinates(quoted[: len(place.free)]))
+        amplitudes = quoted[len(place.free) :].reshape(table.shape[1], -1).T
+        away = np.where(present, basis(tied, False)[0] @ amplitudes - table, 0.0) * weight
+        known = [(tied[p.index[0]] - p.mean) / p.error for p in place.priors]
+        return np.concatenate([away.T.ravel(), known])
+
     design, slopes = basis(values, True)
     coefficients = block.solve(values)[0]
     model = design @ coefficients
@@ -322,6 +377,8 @@ def fit(
         found.cost,
         freedom,
         profile,
+        weighted,
+        place,
     )
 
 
@@ -352,6 +409,12 @@ class _Place:
         self.priors = [
             _Prior(i, *s.known) for i, s in zip(self.free, chosen, strict=True) if s.known
         ]
+
+    def coordinates(self, values):
+        """Of the parameters searched, given by their values (free,)."""
+        with np.errstate(divide="ignore", invalid="ignore"):
+            grown = np.log(np.where(self.log, values / self.begin, 1.0))
+        return np.where(self.log, grown, values - self.begin) / self.steps
 
     def expand(self, theta):
         """All values (p,), and their derivatives by the coordinates (p, free)."""
