@@ -11,7 +11,7 @@ for cosine, an argument for its neighbour. The tests of the room that name the f
 run first, then those that name what calls it, until one fails. What survives is printed with its
 place: the slip changes nothing, or a test is missing. Those that were looked at and change nothing
 stand in `equivalent_slips.csv` with the reason and are counted apart. Of each error formula, the
-test that catches it stands in `error_formulas.csv`, which `test_error_terms` holds complete.
+tests that catch it stand in `error_formulas.csv`, which `test_error_terms` holds complete.
 
 Everything is imported once; each slip is planted in a fork (so this needs Linux or macOS).
 """
@@ -542,10 +542,10 @@ def known_equivalents() -> set[tuple[str, str, str]]:
 
 
 def error_checks() -> dict[tuple[str, str], list[str]]:
-    """The test (none or one) that holds the error formulas of each function."""
+    """The tests that hold the error formulas of each function, none where there is a reason."""
     with FORMULAS.open(encoding="utf-8", newline="") as f:
         rows = list(csv.DictReader(f))
-    return {(row["module"], row["function"]): [row["check"]] * bool(row["check"]) for row in rows}
+    return {(row["module"], row["function"]): row["check"].split() for row in rows}
 
 
 def main(arguments: list[str]) -> int:
