@@ -161,6 +161,18 @@ def test_covariance_of_sums_is_that_of_repetitions():
         assert stated == pytest.approx(value.std(), rel=0.08)
 
 
+def test_one_spectrum_of_a_series_has_the_errors_that_it_has_in_it():
+    rng, light = np.random.default_rng(8), 3000 * band(WIDE, 640)
+    shot = np.sqrt(0.5 * light) * rng.standard_normal((5, WIDE.size))
+    got = condition(Signal(WIDE, light + shot + detector(rng, 0 * light, 5, pixels=4)), EL)
+    assert got.correlation.size and got.independent is not None
+    w = photopic_response(WIDE)
+    value, errors = propagate(got, w)
+    alone, mine = propagate(got.only(3), w)
+    assert alone == pytest.approx(value[[3]])
+    assert {k: v[0] for k, v in mine.items()} == pytest.approx({k: v[3] for k, v in errors.items()})
+
+
 def test_function_and_weights_have_the_same_errors():
     rng = np.random.default_rng(4)
     x = np.linspace(500, 800, 301)

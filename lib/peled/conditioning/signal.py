@@ -113,6 +113,14 @@ class Signal:
         """Values (n, n_x) with 0 where a point is lost; what was replaced stays as it stands."""
         return np.where(np.isfinite(self.values), self.values, 0.0)
 
+    def only(self, row: int) -> Signal:
+        """Spectrum `row` by itself, with all that is known of its errors."""
+        each = {n: getattr(self, n) for n in ("values", "good", "variance", "independent")}
+        kept = {name: part[[row]] for name, part in each.items() if part is not None}
+        modes, fitted = self.modes[:, [row]], self.fitted[:, [row]]
+        at = None if self.at is None else self.at[[row]]
+        return replace(self, **kept, modes=modes, fitted=fitted, at=at)
+
     def without(self, rows: np.ndarray) -> Signal:
         """Those spectra set aside: all their points lost."""
         rows = np.asarray(rows)

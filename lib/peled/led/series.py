@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import replace
 
 import numpy as np
 from numpy.linalg import norm
@@ -199,16 +198,12 @@ def _colours(
 
 def _cie(one: Series, row: int, scale: float, make) -> list[Quantity]:
     """CIE 1931 x and y, errors by counting, the modes of conditioning, and the wavelength scale."""
-    s = one.signal
-    only = replace(
-        s, values=s.values[[row]], good=s.good[[row]], variance=s.variance[[row]],
-        modes=s.modes[:, [row]], fitted=s.fitted[:, [row]], at=None,
-    )  # fmt: skip
-    y = np.nan_to_num(only.values[0])
-    step = 0.5 * (np.r_[np.diff(s.axis), 0.0] + np.r_[0.0, np.diff(s.axis)])
+    only = one.signal.only(row)
+    x, y = only.axis, np.nan_to_num(only.values[0])
+    step = 0.5 * (np.r_[np.diff(x), 0.0] + np.r_[0.0, np.diff(x)])
 
     def seen(shift):
-        functions = photometry.matching_functions(s.axis + shift) * step
+        functions = photometry.matching_functions(x + shift) * step
         total = functions.sum(axis=0) @ y
         return functions, total, functions @ y / total
 
