@@ -82,7 +82,7 @@ BY_HAND = (
     ("transient_absorption/compare.py", "fluence_uJ_cm2 * 1e-6", "fluence_uJ_cm2 * 1e-3"),
     ("transient_absorption/compare.py", "edge_nm**3 * 1e-21", "edge_nm**3 * 1e-18"),
     ("photoluminescence/fluence.py", "/ (thickness_nm * 1e-7)", "/ (thickness_nm * 1e-9)"),
-    ("photoluminescence/fluence.py", "- 2 * cov[0, 1]", "+ 2 * cov[0, 1]"),
+    ("photoluminescence/fluence.py", "- 2 * covariance[0, 1]", "+ 2 * covariance[0, 1]"),
     (
         "led/current_voltage.py",
         "math.hypot((1 - share) * relative[0], share * relative[1])",

@@ -14,9 +14,14 @@ Richter et al., Nat. Commun. 7 (2016) 13941.
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
 
 import numpy as np
-from scipy.optimize import least_squares
+
+from peled.quantities import fit_lmfit
+
+if TYPE_CHECKING:
+    from lmfit.minimizer import MinimizerResult
 
 H_C = 1.98644586e-25  # J m
 PARAMETERS = ("capture_rate_s", "traps_cm3", "auger_cm6_s")
@@ -42,6 +47,10 @@ class Recombination:
         95 % profile intervals; an end that the scan does not reach is 0 or inf.
     chi2, dof : float, int
     converged : bool
+    fixed : dict
+        What was held.
+    result : lmfit.minimizer.MinimizerResult
+        Of the natural logarithms, for `lmfit.fit_report`.
     """
 
     values: dict
@@ -51,7 +60,8 @@ class Recombination:
     chi2: float
     dof: int
     converged: bool
-    fixed: dict = field(default_factory=dict)
+    fixed: dict
+    result: MinimizerResult = field(repr=False)
 
     def determined(self, name: str) -> bool:
         """Whether both ends of the 95 % interval lie inside the scan."""
@@ -123,11 +133,21 @@ def fit_recombination(
     scan : int
         Points of each profile.
 
+    Returns
+    -------
+    Recombination
+
     Raises
     ------
     ValueError
         Fewer points than parameters, generation not positive, covariance not positive definite.
+
+    References
+    ----------
+    .. [1] J. M. Richter et al., Nat. Commun. 7, 13941 (2016), doi:10.1038/ncomms13941
     """
+    import lmfit
+
     g, y = np.asarray(generation_cm3_s, dtype=float), np.asarray(plqy, dtype=float)
     if g.size < 4 or g.shape != y.shape or np.any(g <= 0):
         raise ValueError(
@@ -141,67 +161,62 @@ def fit_recombination(
             "covariance: expected a positive definite matrix, found one that is not"
         ) from None
 
-    def residual(free, held=None, value=0.0):
-        # A profile may run off along a direction that the data leave open: outside these limits
-        # nothing changes any more.
-        theta = np.clip(free if held is None else np.insert(free, held, value), *_LIMITS)
-        c_nt, traps, auger = np.exp(theta)
+    def residual(p):
+        rate, traps, auger = (np.exp(p[name].value) for name in PARAMETERS)
         return root @ (
-            yield_of_generation(g, c_nt / traps, traps, auger, radiative=radiative, detrap=detrap)
+            yield_of_generation(g, rate / traps, traps, auger, radiative=radiative, detrap=detrap)
             - y
         )
 
-    best = None
-    middle = np.sqrt(g.min() * g.max())
+    peak = min(max(float(np.max(y)), 1e-3), 0.98)
+    rate = np.sqrt(radiative * np.sqrt(g.min() * g.max())) * (1 - peak)
+    starts = []
     for density in (3e14, 3e15, 3e16, 3e17):
-        peak = max(float(np.max(y)), 1e-3)
-        start = np.log(
-            [np.sqrt(radiative * middle) * (1 - min(peak, 0.98)), density, radiative / 1e18]
-        )
-        found = least_squares(residual, start, x_scale=1.0, max_nfev=60, bounds=_LIMITS)
-        if best is None or found.cost < best.cost:
-            best = found
-    best = least_squares(residual, best.x, max_nfev=200, bounds=_LIMITS)
-    curvature = best.jac.T @ best.jac
-    with np.errstate(all="ignore"):
-        regular = np.linalg.cond(curvature) < 1e14
-        cov = np.linalg.inv(curvature) if regular else np.full((3, 3), np.inf)
-    chi2 = 2 * best.cost
-    rate, traps, auger = np.exp(best.x)
-    names = PARAMETERS
-    errors = np.sqrt(np.maximum(np.diag(cov), 0))
+        start = lmfit.Parameters()
+        for name, value, *ends in zip(PARAMETERS, (rate, density, radiative / 1e18), *_LIMITS):
+            start.add(name, np.log(value), min=ends[0], max=ends[1])
+        starts.append(start)
+    best, estimates = fit_lmfit(residual, starts, {}, least_noise=1.0)
+    covariance = estimates.covariance.copy()
+    lost = estimates.at_bound | estimates.null.any(axis=1)
+    covariance[lost, lost] = np.inf
+    errors = np.sqrt(np.diag(covariance))
+    at = estimates.values
     profiles, intervals = {}, {}
-    for k, name in enumerate(names):
-        reach = min(max(4 * errors[k], 0.3), 7.0) if np.isfinite(errors[k]) else 7.0
-        grid = best.x[k] + np.linspace(-reach, reach, scan | 1)
+    for k, name in enumerate(PARAMETERS):
+        reach = min(max(4 * errors[k], 0.3), 7.0)
+        grid = at[k] + np.linspace(-reach, reach, scan | 1)
         delta = np.empty(grid.size)
-        middle_index = grid.size // 2
-        for side in (range(middle_index, grid.size), range(middle_index, -1, -1)):
-            free = np.delete(best.x, k)
+        middle = grid.size // 2
+        for side in (range(middle, grid.size), range(middle, -1, -1)):
+            near = best.params
             for i in side:
-                held = least_squares(residual, free, args=(k, grid[i]), max_nfev=40)
-                free, delta[i] = held.x, max(2 * held.cost - chi2, 0.0)
+                near = near.copy()
+                near[name].set(grid[i], vary=False, min=-np.inf, max=np.inf)
+                found = lmfit.minimize(residual, near, method="least_squares", max_nfev=400)
+                near, delta[i] = found.params, max(found.chisqr - best.chisqr, 0.0)
         profiles[name] = (np.exp(grid), delta)
-        intervals[name] = _crossings(grid, delta, middle_index)
+        intervals[name] = _crossings(grid, delta, middle)
+    rate, traps, auger = np.exp(at)
     values = {
         "capture_rate_s": rate,
         "traps_cm3": traps,
         "auger_cm6_s": auger,
         "capture_cm3_s": rate / traps,
     }
-    relative = dict(zip(names, errors, strict=True))
-    relative["capture_cm3_s"] = (
-        float(np.sqrt(max(cov[0, 0] + cov[1, 1] - 2 * cov[0, 1], 0))) if regular else np.inf
-    )
+    relative = dict(zip(PARAMETERS, errors.tolist(), strict=True))
+    of_ratio = covariance[0, 0] + covariance[1, 1] - 2 * covariance[0, 1]
+    relative["capture_cm3_s"] = float(np.sqrt(max(of_ratio, 0)))
     return Recombination(
         values,
         relative,
         profiles,
         intervals,
-        float(chi2),
+        float(best.chisqr),
         int(g.size - 3),
         bool(best.success),
         {"radiative": radiative, "detrap": detrap},
+        best,
     )
 
 
