@@ -1,11 +1,16 @@
-"""The VAMAS reader: round trips, irregular scans, CasaXPS comments, and what it refuses."""
+"""Photoelectron spectra: VAMAS, round trips, irregular scans, CasaXPS comments, what is refused;
+texts of other programs."""
+
+from pathlib import Path
 
 import numpy as np
 import pytest
 
 from hassan2021.simulate.writers import write_vamas
 from peled.formats import FormatError
+from peled.formats.photoelectrons import read_photoelectrons
 from peled.formats.vamas import is_vamas, read_vamas
+from peled.structure.rows import sniff
 
 
 def blocks():
@@ -112,3 +117,38 @@ def test_exclusion_list_is_refused(tmp_path):
     path.write_bytes("\r\n".join(lines).encode())
     with pytest.raises(FormatError, match="inclusion or exclusion"):
         read_vamas(path)
+
+
+def test_texts_of_spectrometers_are_photoelectrons(tmp_path):
+    """Scienta SES and SPECS Prodigy: energies, counts and times as the files say."""
+    folder = Path(__file__).parent / "formats"
+    carbon, iodine = read_photoelectrons(folder / "xps_scienta.txt")
+    assert carbon.binding_energy_eV == pytest.approx(1486.7 - np.arange(1200, 1202.1, 0.5))
+    assert carbon.counts[2] == 410 and carbon.collection_time_s == 4  # slices are summed
+    assert (iodine.name, iodine.sample, iodine.collection_time_s) == ("I 3d", "film", None)
+    first, second = read_photoelectrons(folder / "xps_specs.xy")
+    assert first.counts == pytest.approx(np.array([1000, 1050, 1550, 2000, 1750]))  # half a second
+    assert (first.photon_energy_eV, second.name) == (1486.61, "Br3d cycle 1")
+    assert {sniff(folder / n).measurement for n in ("xps_scienta.txt", "xps_specs.xy")} == {"xps"}
+    blank = tmp_path / "blank.vms"
+    blank.write_text("\n\n" + (folder / "xps_regular.vms").read_text(encoding="utf-8"))
+    assert len(read_photoelectrons(blank)) == len(read_vamas(folder / "xps_regular.vms"))
+
+
+def test_an_axis_that_is_no_wavenumber_is_no_infrared(tmp_path):
+    """Heads by abbreviation; a bare survey from 0 eV and a foreign axis are not taken for bands."""
+    path = tmp_path / "a.csv"
+    for head, x, word in (
+        ("BE/eV", np.linspace(301, 280, 40), "xps"),
+        ("K.E.,", np.linspace(900, 960, 40), "xps"),
+        ("PE/eV", np.linspace(270, 320, 40), ""),
+        ("", np.linspace(0, 1200, 40), ""),
+    ):
+        rows = [f"{a:.2f},{100 + i}" for i, a in enumerate(x)]
+        first = [f"{head.rstrip(',')},counts"] if head else []
+        path.write_text("\n".join(first + rows), encoding="utf-8")
+        if word:
+            assert sniff(path).measurement == word
+        else:
+            with pytest.raises(FormatError, match="an axis of binding"):
+                sniff(path)

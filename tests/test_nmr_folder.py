@@ -278,12 +278,14 @@ def test_relaxation_of_nothing_is_no_number():
         assert course.time(name, "s").value is None
 
 
-def test_a_relaxation_series_from_its_folder(tmp_path):
+@pytest.mark.parametrize("programme", ["t1ir", "cp3lev_satrec"])
+def test_a_relaxation_series_from_its_folder(tmp_path, programme):
+    """Also where it is seen by cross polarisation: seconds are no contact."""
     rng = np.random.default_rng(10)
     t = np.geomspace(0.01, 3.0, 10)
     size = 40 * (1 - 1.9 * np.exp(-t / 0.45))
     data = np.array([decay([(1.0, 2.0, a)], rng) for a in size])
-    write(tmp_path / "film", data, pulse_program="t1ir", contact_times_s=t)
+    write(tmp_path / "film", data, pulse_program=programme, contact_times_s=t)
     report = analyse(read_sheet(tmp_path, "nmr", sniff=sniff))
     (q,) = [q for q in report.quantities if q.name.startswith("T1")]
     assert abs(q.value - 450) < 4 * q.standard_error < 100

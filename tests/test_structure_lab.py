@@ -13,7 +13,7 @@ from hassan2021.simulate.writers import write_tiff
 from peled.formats.diffraction import Pattern
 from peled.lab import open_folder
 from peled.samples import read_sheet
-from peled.structure import microscopy, standards, xps, xrd
+from peled.structure import ftir, microscopy, standards, xps, xrd
 from peled.structure.analyse import analyse, sniff
 from peled.structure.detection import find_edges, find_lines
 
@@ -141,6 +141,28 @@ def test_noise_shows_nothing(find):
         y = np.convolve(y, np.ones(5) / 5, "valid") if i % 2 else y[:400]
         hits += bool(find(x, y).features)
     assert hits <= 3
+
+
+def test_counts_that_flicker_are_no_levels():
+    """Neighbours that vary together make lines of a level's width: 1e-3 asked for, 15 % before."""
+    x, kernel = np.arange(42, 78, 0.1), np.exp(-((np.arange(-6, 7) / 2.0) ** 2) / 2)
+    rng = np.random.default_rng(77)
+    found = 0
+    for _ in range(12):
+        y = np.convolve(rng.normal(size=len(x) + 12), kernel / np.linalg.norm(kernel), "valid")
+        found += xps.find_shift(x, np.round(200 + np.sqrt(200) * y), LEVELS).found
+    assert found <= 1
+
+
+def test_noise_of_an_infrared_spectrum_known_from_few_points_shows_nothing():
+    """White noise, its size estimated around each point: 1e-3 asked for, 7 % before."""
+    x, rng = np.arange(600, 4000, 2.0), np.random.default_rng(3)
+    spectra = rng.normal(0, 1e-3, (60, len(x)))
+    dof = ftir.NOISE_DOF
+    hits = sum(
+        bool(find_lines(x, y, ftir.local_noise(y), least=5, dof=dof).features) for y in spectra
+    )
+    assert hits <= 1
 
 
 def test_a_line_is_found_where_it_is():
@@ -318,6 +340,18 @@ def test_counts_at_a_ceiling_have_no_weight(tmp_path):
         assert found[name].status == "doubtful" and "ceiling" in found[name].reasons
         assert abs(found[name].value - true) < 3.5 * found[name].standard_error
     assert found["levels of I 4d + Br 3d"].value is None
+
+
+def test_a_band_at_the_ceiling_takes_no_other_along(tmp_path):
+    rng, x = np.random.default_rng(4), np.arange(600, 4000, 2.0)
+    y = 0.05 + 0.4 * np.exp(-(((x - 1700) / 12) ** 2)) + 9 * np.exp(-(((x - 2900) / 40) ** 2))
+    y = np.minimum(y + rng.normal(0, 2e-3, len(x)), 6.0)
+    save(tmp_path / "a.csv", "wavenumber (cm-1),absorbance", x, y)
+    report = report_of(tmp_path, "sample,measurement,file\na,ftir,a.csv\n")
+    (band,) = (q for q in report.quantities if q.value is not None)
+    assert abs(band.value - 1700) < 2 * band.standard_error
+    (lost,) = (q for q in report.quantities if q.value is None)
+    assert "ceiling 6" in lost.reasons and lost.name.startswith("bands from 28")
 
 
 def test_axes_of_other_laboratories(tmp_path):

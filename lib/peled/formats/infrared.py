@@ -45,24 +45,37 @@ class InfraredSpectrum:
     def absorbance(self) -> np.ndarray:
         """Absorbance, computed from transmittance where that was recorded; of ATR as recorded.
 
+        Where no light comes through, noise takes the transmittance below zero: absorbance ends at
+        the size of its lowest value.
+
         Raises
         ------
         FormatError
-            Where transmittance is not positive, or the quantity is neither.
+            Where less than half of the transmittance is above that, or the quantity is neither.
         """
         if self.quantity in ("absorbance", "ATR"):
             return self.values
         if self.quantity.startswith("transmittance"):
             fraction = self.values / (100 if self.quantity.endswith("%") else 1)
-            if (fraction <= 0).any():
-                raise FormatError(
-                    self.path,
-                    expected="positive transmittance",
-                    found=f"{fraction.min():.3g}",
-                    advice="measure the background again, or cut the range",
-                )
+            if (dark := fraction.min()) <= 0:
+                floor = -dark or fraction[fraction > 0].min(initial=1.0)
+                if np.median(fraction) <= floor:
+                    raise FormatError(
+                        self.path,
+                        expected="positive transmittance",
+                        found=f"{dark:.3g}",
+                        advice="measure the background again, or cut the range",
+                    )
+                fraction = np.maximum(fraction, floor)
             return -np.log10(fraction)
         raise FormatError(self.path, expected="absorbance or transmittance", found=self.quantity)
+
+
+def says_infrared(path: str | os.PathLike) -> bool:
+    """Whether a file is of a program that writes spectra over wavenumbers, or JCAMP-DX."""
+    with open(path, "rb") as stream:
+        head = stream.read(4000)
+    return head[:18] == b"Spectral Data File" or head[:4] == _OPUS or jcampdx.is_jcampdx(head)
 
 
 @reader("an infrared spectrum")

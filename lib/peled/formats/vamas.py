@@ -124,7 +124,7 @@ class _Lines:
 def is_vamas(path: str | os.PathLike) -> bool:
     """Whether a file begins as VAMAS files do."""
     with open(path, "rb") as stream:
-        return b"VAMAS" in stream.readline(200)
+        return stream.read(200).lstrip().partition(b"\n")[0].startswith(b"VAMAS")
 
 
 @reader("a VAMAS file")
@@ -139,6 +139,8 @@ def read_vamas(path: str | os.PathLike) -> tuple[Spectrum, ...]:
     """
     path = Path(path)
     lines = _Lines(path, read_text(path, what="a VAMAS file"))
+    while lines.at < len(lines.lines) and not lines.lines[lines.at].strip():
+        lines.at += 1  # some programs begin with empty lines
     head = lines.text("the VAMAS format identifier")
     if "VAMAS" not in head:
         expected = "VAMAS Surface Chemical Analysis Standard Data Transfer Format 1988 May 4"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -44,10 +45,20 @@ def sniff(path: Path) -> Content | None:
     if isinstance(content, Fid) and len(content.data) > 1:
         if any(word in programme for word in ("ste", "led", "dosy", "diff")):
             return Content("dosy")
-        return Content("contact" if "cp" in programme and "cpmg" not in programme else "relaxation")
+        return Content("contact" if _is_contact(content, programme) else "relaxation")
     if content.nucleus == "13C":
         return Content("13c_cpmas" if "cp" in programme else "13c")
     return Content("1h") if content.nucleus == "1H" else None
+
+
+#: Longest contact that probes stand, s: what is varied over longer is a delay.
+CONTACT_S = 0.1
+
+
+def _is_contact(content: Fid, programme: str) -> bool:
+    """Whether the contact of a cross polarisation is varied, no delay before or after it."""
+    varied = content.delays_s is None or float(np.max(content.delays_s)) < CONTACT_S
+    return varied and "cp" in programme and not re.search(r"cpmg|sat|inv|t1|t2|rec", programme)
 
 
 def _experiment(path: Path, row: Row) -> Any:

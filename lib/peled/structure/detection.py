@@ -61,7 +61,15 @@ def noise(values: np.ndarray) -> float:
     return float(np.median(np.abs(third)) / 0.6745 / np.sqrt(20))
 
 
-def find_lines(x, y, sigma=None, *, least: int = 3, false_alarm: float = FALSE_ALARM) -> Found:
+def find_lines(
+    x,
+    y,
+    sigma=None,
+    *,
+    least: int = 3,
+    dof: float | None = None,
+    false_alarm: float = FALSE_ALARM,
+) -> Found:
     """Lines that rise out of a slow background.
 
     Parameters
@@ -72,6 +80,8 @@ def find_lines(x, y, sigma=None, *, least: int = 3, false_alarm: float = FALSE_A
         Standard errors; by default from third differences, one for all points.
     least : int
         Points of the narrowest line.
+    dof : float, optional
+        Degrees of freedom of each of `sigma`, where it was estimated from few points.
     false_alarm : float
         Share of files of noise alone in which something is found.
 
@@ -80,7 +90,7 @@ def find_lines(x, y, sigma=None, *, least: int = 3, false_alarm: float = FALSE_A
     ValueError
         For fewer than 24 points.
     """
-    return _search(x, y, sigma, _line, least, false_alarm)
+    return _search(x, y, sigma, _line, least, false_alarm, dof)
 
 
 def find_edges(x, y, sigma=None, *, falling: bool = False, false_alarm: float = FALSE_ALARM):
@@ -89,7 +99,7 @@ def find_edges(x, y, sigma=None, *, falling: bool = False, false_alarm: float = 
     return _search(x, y, sigma, edge, 5, false_alarm)
 
 
-def _search(x, y, sigma, filter_, least, false_alarm) -> Found:
+def _search(x, y, sigma, filter_, least, false_alarm, dof=None) -> Found:
     x, y = np.asarray(x, float), np.asarray(y, float)
     if len(y) < 24:
         raise ValueError(f"expected at least 24 points, found {len(y)}")
@@ -97,7 +107,8 @@ def _search(x, y, sigma, filter_, least, false_alarm) -> Found:
     variance = np.broadcast_to(np.asarray(sigma, float) ** 2, y.shape)
     widths = [w for w in _WIDTHS if least <= w <= max(len(y) // 8, least)]
     rows = [filter_(y, variance, w) for w in widths]
-    needed = threshold(sum(int(np.isfinite(row).sum()) for row in rows), false_alarm=false_alarm)
+    tries = sum(int(np.isfinite(row).sum()) for row in rows)
+    needed = threshold(tries, dof, false_alarm=false_alarm)
     scores = np.full((len(rows), len(y)), -np.inf)
     spread = 1.0
     for row, score in zip(rows, scores, strict=True):

@@ -15,6 +15,7 @@ from peled.separable import Sought
 PROMINENCE = 6.0  #: least of a band, in units of the noise
 NO_BANDS_CM1 = ((2280, 2400),)  #: carbon dioxide of the air
 MOST_BANDS = 40
+NOISE_POINTS, NOISE_DOF = 127, 25  #: points that tell the noise around one, and what they are worth
 
 
 @dataclass(frozen=True)
@@ -96,8 +97,8 @@ def local_noise(values) -> np.ndarray:
     Returns
     -------
     (n,) array
-        Median of |y_i − 3 y_{i+1} + 3 y_{i+2} − y_{i+3}| over 63 points, / (0.6745 √20); at least
-        half of that over all.
+        Median of |y_i − 3 y_{i+1} + 3 y_{i+2} − y_{i+3}| over `NOISE_POINTS`, / (0.6745 √20); at
+        least half of that over all. It is known to 14 %, as from `NOISE_DOF` degrees of freedom.
 
     Notes
     -----
@@ -111,9 +112,9 @@ def local_noise(values) -> np.ndarray:
     >>> np.round(local_noise(y).reshape(2, 500).mean(axis=1))
     array([1., 5.])
     """
-    third = np.abs(np.convolve(values, [1, -3, 3, -1], "same"))
-    third[:2], third[-2:] = third[2], third[-3]
-    found = ndimage.median_filter(third, 63, mode="nearest") / 0.6745 / np.sqrt(20)
+    third = np.abs(np.convolve(values, [1, -3, 3, -1], "valid"))
+    third = np.pad(third, (1, 2), mode="reflect")
+    found = ndimage.median_filter(third, NOISE_POINTS, mode="mirror") / 0.6745 / np.sqrt(20)
     return np.maximum(found, 0.5 * np.median(third) / 0.6745 / np.sqrt(20))
 
 
@@ -123,6 +124,7 @@ def fit_bands(
     *,
     label: str = "",
     assignments: Sequence[Assignment] = (),
+    lost=None,
 ) -> BandFit:
     """Find and fit the bands of one spectrum.
 
@@ -133,6 +135,8 @@ def fit_bands(
     ----------
     assignments : sequence of Assignment
         What a band may be.
+    lost : (n,) array of bool, optional
+        Points that say nothing, such as those at a ceiling: without weight, no maximum of a band.
 
     Raises
     ------
@@ -144,6 +148,7 @@ def fit_bands(
         raise ValueError(
             "infrared spectrum: expected at least 30 finite values over increasing wavenumber"
         )
+    lost = np.zeros(len(x), bool) if lost is None else np.asarray(lost, bool)
     ground = baseline(x, y)
     net = y - ground
     noise = local_noise(net)
@@ -151,8 +156,14 @@ def fit_bands(
     peaks, _ = signal.find_peaks(
         smooth, prominence=np.maximum(PROMINENCE * noise, 0.012 * np.ptp(net)), width=2
     )
+    shut = ndimage.binary_dilation(lost, iterations=4)  # the smoothed maximum of a ceiling
     peaks = np.array(
-        [p for p in peaks if not any(low < x[p] < high for low, high in NO_BANDS_CM1)], int
+        [
+            p
+            for p in peaks
+            if not shut[p] and not any(low < x[p] < high for low, high in NO_BANDS_CM1)
+        ],
+        int,
     )
     peaks = np.sort(peaks[np.argsort(-smooth[peaks])][:MOST_BANDS])
     step = np.median(np.diff(x))
@@ -164,7 +175,7 @@ def fit_bands(
     model = np.zeros_like(x)
     bands = []
     for group in _groups(x[peaks], widths):
-        found, curve = _fit_group(x, net, x[peaks[group]], widths[group], noise)
+        found, curve = _fit_group(x, net, x[peaks[group]], widths[group], noise, lost)
         model += curve
         bands += found
     named = tuple(
@@ -191,11 +202,12 @@ def _groups(centres, widths) -> list[np.ndarray]:
     return [np.array(g) for g in groups]
 
 
-def _fit_group(x, y, centres, widths, noise):
+def _fit_group(x, y, centres, widths, noise, lost):
     n = len(centres)
-    near = (x > (centres - 1.6 * widths).min()) & (x < (centres + 1.6 * widths).max())
+    near = (x > (centres - 1.6 * widths).min()) & (x < (centres + 1.6 * widths).max()) & ~lost
     if near.sum() < 3 * n + 4:
         near = (x > centres.min() - 3 * widths.max()) & (x < centres.max() + 3 * widths.max())
+        near &= ~lost
     xs = x[near]
     ground = np.column_stack([np.ones_like(xs), np.linspace(-1, 1, len(xs))])
     band = np.arange(n)

@@ -19,24 +19,26 @@ def bands(bench: Bench) -> None:
 
 def _spectrum(bench: Bench, held: Held) -> None:
     x, y = held.data.wavenumber_cm1, held.data.absorbance
-    if clipped := saturated(x, y, held.row.label, "absorbance"):
-        bench.withheld(held, "bands", "1/cm", *clipped)
-        return
+    clipped = saturated(x, y, held.row.label, "absorbance")
+    lost = (y >= y.max()) if clipped else np.zeros(len(y), bool)
+    for low, high in _runs(x, lost):
+        bench.withheld(held, f"bands from {low:.0f} to {high:.0f}", "1/cm", *clipped)
     if bench.settings["atr"] or held.data.quantity == "ATR":
         y = ftir.atr_corrected(x, y)
         bench.say(held, "ATR: heights as in transmission, over that at 1000 1/cm")
-    seen = find_lines(x, y, ftir.local_noise(y), least=5)
+    seen = find_lines(x, y, ftir.local_noise(y), least=5, dof=ftir.NOISE_DOF)
     if not seen.features:
         bench.nothing(held, "bands", "1/cm", "signal", seen.sentence("band"))
         return
     folder = held.row.path.parent
-    fit = ftir.fit_bands(x, y, label=bench.sample, assignments=read_assignments(folder))
+    fit = ftir.fit_bands(x, y, label=bench.sample, assignments=read_assignments(folder), lost=lost)
     bench.keep[held.row.label] = fit
     step = float(np.median(np.diff(x)))
     kept = 0
     for band in fit.bands:
-        if not seen.near(band.position_cm1, max(band.fwhm_cm1, 4 * step)):
-            continue
+        beside = np.abs(x[lost] - band.position_cm1) < band.fwhm_cm1
+        if beside.any() or not seen.near(band.position_cm1, max(band.fwhm_cm1, 4 * step)):
+            continue  # a flank of what is at the ceiling is no band
         kept += 1
         noise = float(np.interp(band.position_cm1, x, fit.noise))
         what = " / ".join(dict.fromkeys(a.vibration for a in band.assignments))
@@ -56,8 +58,15 @@ def _spectrum(bench: Bench, held: Held) -> None:
             note=what or "no assignment in the table",
             scale=bench.settings["wavenumber_cm1"],
         )  # fmt: skip
-    if not kept:
+    if not kept and not clipped:
         bench.nothing(held, "bands", "1/cm", "signal", seen.sentence("band that can be fitted"))
+
+
+def _runs(x: np.ndarray, lost: np.ndarray) -> list[tuple[float, float]]:
+    """Ends of the ranges that are lost; those closer than eight points are one."""
+    at = np.flatnonzero(lost)
+    parts = np.split(at, np.flatnonzero(np.diff(at) > 8) + 1) if len(at) else []
+    return [tuple(sorted((float(x[p[0]]), float(x[p[-1]])))) for p in parts]
 
 
 def tails(bench: Bench) -> None:

@@ -12,8 +12,9 @@ from peled.formats import FormatError
 from peled.formats.delimited import Column, Table, read_table
 from peled.formats.diffraction import Pattern, read_pattern, read_patterns
 from peled.formats.images import Image, read_image
-from peled.formats.infrared import InfraredSpectrum, read_infrared
-from peled.formats.vamas import Spectrum, is_vamas, read_vamas
+from peled.formats.infrared import InfraredSpectrum, read_infrared, says_infrared
+from peled.formats.photoelectrons import read_photoelectrons, writes_photoelectrons
+from peled.formats.vamas import Spectrum
 from peled.materials import HC_EV_NM
 from peled.samples import Content, Row
 from peled.structure import icpms, xps
@@ -21,6 +22,8 @@ from peled.structure.reading import read_counts, read_lead
 
 #: Photon energies by what stands in the column `anode`, eV.
 PHOTONS_EV = {"al": xps.AL_EV, "mg": xps.MG_EV, "he": xps.HE_I_EV, "he i": xps.HE_I_EV}
+#: Heads of the axis of photoelectron spectra, written out or abbreviated.
+_ELECTRONS = re.compile(r"[\s\"]*(b\.? ?e\.?|binding|k\.? ?e\.?|kinetic)(?![a-z])")
 _ULTRAVIOLET_EV = 100.0
 _LATTICE_NM = 0.13  #: pixels finer than this resolve a lattice plane of 0.3 nm
 
@@ -28,23 +31,18 @@ _LATTICE_NM = 0.13  #: pixels finer than this resolve a lattice plane of 0.3 nm
 def sniff(path: Path) -> Content | None:
     """What a file holds, from its content alone (see `peled.samples.Sniffer`).
 
-    Two columns of numbers are told apart by their heads (binding energy, wavenumber, photon energy,
-    wavelength, 2theta), without heads by the range of the first: wavenumbers reach beyond 1000,
-    2theta stays below 170.
+    Two columns of numbers are told apart by their heads (binding or kinetic energy, wavenumber,
+    photon energy, wavelength, 2theta), without heads by the range of the first: wavenumbers reach
+    from above 100 beyond 1000, 2theta stays below 170.
     """
     if path.is_dir():
         return None
-    if is_vamas(path):
-        return _photoelectrons(read_vamas(path))
+    if writes_photoelectrons(path):
+        return _photoelectrons(read_photoelectrons(path))
+    if says_infrared(path):
+        return _sniff_infrared(path)
     errors = []
-    for look in (
-        _sniff_image,
-        _sniff_lead,
-        _sniff_counts,
-        _sniff_pattern,
-        _sniff_table,
-        _sniff_infrared,
-    ):
+    for look in (_sniff_image, _sniff_lead, _sniff_counts, _sniff_pattern, _sniff_table):
         try:
             found = look(path)
         except FormatError as error:
@@ -83,8 +81,8 @@ def _axis(table: Table) -> str:
     """What the first column is: a measurement word, or nothing."""
     column = table.numeric[0]
     head, x = f"{column.name} {column.unit}".lower(), column.values
-    if "binding" in head:
-        return "ups" if x.max() < 25 else "xps"
+    if found := _ELECTRONS.match(head):
+        return "ups" if x.max() < 25 and found[1][0] == "b" else "xps"
     if "wavenumber" in head or "cm-1" in head or "cm⁻¹" in head or "1/cm" in head:
         return "ftir"
     if "energy" in head or "wavelength" in head or column.unit in ("eV", "nm"):
@@ -93,15 +91,23 @@ def _axis(table: Table) -> str:
         return "xrd"
     if head.strip():
         return ""
-    return "ftir" if x.max() > 1000 else "xrd" if 10 < x.max() < 170 else ""
+    return "ftir" if x.min() > 100 and x.max() > 1000 else "xrd" if 10 < x.max() < 170 else ""
 
 
 def _sniff_table(path: Path) -> Content | None:
     table = read_table(path)
-    if len(table.numeric) < 2 or not (word := _axis(table)):
+    if len(table.numeric) < 2:
         return None
+    if not (word := _axis(table)):
+        axis = table.numeric[0]
+        raise FormatError(
+            path, place="column heads", expected="an axis of binding, kinetic or photon energy, "
+            "wavelength, wavenumber or 2theta",
+            found=f"{axis.head!r} from {axis.values[0]:g} to {axis.values[-1]:g}",
+            advice="write it into the head, or the measurement into the sample sheet",
+        )  # fmt: skip
     names = tuple(c.name for c in table.numeric[1:])
-    return Content(word, names if len(names) > 1 else ())
+    return Content(word, names if len(set(names)) == len(names) > 1 else ())
 
 
 def _sniff_pattern(path: Path) -> Content | None:
@@ -136,8 +142,8 @@ def _image(path: Path, row: Row) -> Image:
 
 
 def _spectra(path: Path, row: Row) -> tuple[Spectrum, ...]:
-    if is_vamas(path):
-        spectra = read_vamas(path)
+    if writes_photoelectrons(path):
+        spectra = read_photoelectrons(path)
         if row.part:
             word = row.part.lower()
             spectra = tuple(s for s in spectra if s.sample.lower() == word) or tuple(
@@ -175,7 +181,8 @@ def _infrared(path: Path, row: Row) -> InfraredSpectrum:
 def _binding(path: Path, axis: Column, photon: float | None) -> np.ndarray:
     """Binding energies, eV, of an axis of binding or kinetic energies or of E − E_F."""
     head = re.sub(r"[\s_−–]", lambda m: "-" if m[0] in "−–" else "", axis.name.lower())
-    if "kinetic" in head:
+    electrons = _ELECTRONS.match(axis.name.lower())
+    if electrons and electrons[1][0] == "k":
         if photon is None:
             raise FormatError(path, expected="the photon energy of kinetic energies", found="none",
                               advice="give anode (Al, Mg, He I) in the sample sheet")  # fmt: skip

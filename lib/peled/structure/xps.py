@@ -312,18 +312,21 @@ def find_shift(energy_eV, counts, doublets: Sequence[Doublet], *, reach_eV: floa
     grid = np.arange(-reach_eV, reach_eV + 1e-9, 0.1)
     chi2 = np.full(len(grid), alone)
 
-    def look(k: int) -> None:
+    def look(k: int) -> np.ndarray | None:
+        """Columns of the levels at one place."""
         columns = []
         for d in doublets:
             at = d.position_eV + grid[k]
             if not x[0] + 1 < at < x[-1] - 1:
-                return
+                return None
             line = pseudo_voigt(x, at, d.fwhm_eV, 0.3, False)[0]
             weak = pseudo_voigt(x, at + d.splitting_eV, d.fwhm_eV, 0.3, False)[0]
             line = line + d.ratio * weak
             step = np.cumsum(line)
             columns += [line * weights, step / step[-1] * weights]
-        chi2[k] = optimize.nnls(np.column_stack([ground, *columns]), y * weights)[1] ** 2
+        columns = np.column_stack([ground, *columns])
+        chi2[k] = optimize.nnls(columns, y * weights)[1] ** 2
+        return columns
 
     for k in range(0, len(grid), 2):  # a fifth of a line's width; then around the best
         look(k)
@@ -331,7 +334,11 @@ def find_shift(energy_eV, counts, doublets: Sequence[Doublet], *, reach_eV: floa
     for k in {max(near - 1, 0), min(near + 1, len(grid) - 1)}:
         look(k)
     best = int(np.argmin(chi2))
-    misfit = max(1.0, chi2[best] / max(len(x) - 3 - 2 * len(doublets), 1))
+    columns = look(best)
+    columns = ground if columns is None else columns
+    left = y * weights - columns @ optimize.nnls(columns, y * weights)[0]
+    width = round(min(d.fwhm_eV for d in doublets) / abs(x[1] - x[0]))
+    misfit = _inflation(left, width, columns.shape[1])
     away = np.abs(grid - grid[best]) > REACH_EV
     gain, rival = alone - chi2[best], chi2[away].min() - chi2[best]
     return Shift(
@@ -340,6 +347,17 @@ def find_shift(energy_eV, counts, doublets: Sequence[Doublet], *, reach_eV: floa
         float(np.sqrt(rival / misfit)),
         threshold(tries=len(grid) * len(doublets)) + 1.0,
     )
+
+
+def _inflation(left, width: int, parameters: int) -> float:
+    """How much more than white noise of unit variance what is left varies, point by point and over
+    windows of a line's width: counts of a source that flickers, or smoothed ones, have neighbours
+    that vary together and make lines. At least 1."""
+    found = 1.0
+    for w in (1, max(width, 1)):
+        means = np.convolve(left, np.ones(w) / np.sqrt(w), "valid")
+        found = max(found, float(means @ means) / max(len(means) * (1 - parameters / len(left)), 1))
+    return found
 
 
 def _sorted(energy_eV, counts):
