@@ -12,6 +12,7 @@ from hassan2021.verdicts import nmr as verdicts
 from ledger import paper
 from peled import nmr
 from peled.formats.nmr import Fid
+from peled.nmr import reading as nmr_reading
 from peled.nmr.analyse import analyse, sniff
 from peled.nmr.referencing import first_standard
 from peled.samples import read_sheet
@@ -173,6 +174,48 @@ def test_a_solvent_that_is_unknown_is_said(tmp_path):
     report = analyse(read_sheet(tmp_path, "nmr", sniff=sniff))
     shift = next(q for q in report.quantities if q.name.startswith("shift"))
     assert shift.status == "doubtful" and any("brine" in f.evidence for f in shift.findings)
+
+
+@pytest.mark.parametrize("sheet", ["a,1h,1\na,13c,2\n", "a,1h,1\nb,13c,2\n"])
+def test_carbon_in_water_stands_by_the_protons_of_its_tube(tmp_path, sheet):
+    """D2O has no carbon: the zero is Ξ times that of 1H; without protons its column is asked for.
+
+    The frequency at 0 ppm of both nuclei in one field, by definition of Ξ (DSS in D2O).
+    """
+    rng, field_ppm = np.random.default_rng(18), 0.125
+    zero = 400.0 * (1 + 1e-6 * field_ppm) * 0.25144953
+    mhz = {"base_MHz": 100.58, "carrier_MHz": 100.58, "reference_MHz": 100.58}
+    t = np.arange(16384) / 24000.0
+    off = 1e6 * (zero / 100.58 - 1)
+    carbon = sum(20 * np.exp((2j * np.pi * (d + off) * 100.58 - 6) * t) for d in (55.0, 30.0))
+    carbon = carbon + 0.3 * (rng.standard_normal(len(t)) + 1j * rng.standard_normal(len(t)))
+    protons = decay([(4.79 + field_ppm, 2.0, 30.0), (3.0 + field_ppm, 1.0, 20.0)], rng)
+    write(tmp_path / "1", protons, solvent="D2O")
+    write(tmp_path / "2", carbon, nucleus="13C", width=24000.0, solvent="D2O", **mhz)
+    (tmp_path / "samples.csv").write_text("sample,measurement,file\n" + sheet)
+    report = analyse(read_sheet(tmp_path, "nmr", sniff=sniff))
+    shifts = [q for q in report.quantities if q.name.startswith("shift, 13C")]
+    if "b" in sheet:
+        assert all("1H spectrum of the same sample" in q.reasons for q in shifts)
+    else:
+        for q, true in zip(shifts, (30.0, 55.0), strict=True):
+            assert q.status == "reported" and q.standard_error < 0.05
+            assert abs(q.value - true) < 2.5 * q.standard_error
+
+
+def test_a_decay_at_its_ceiling_gives_no_integral(tmp_path):
+    """Cut at 0.7 of its height; the top of a slow line in its noise is no ceiling."""
+    rng = np.random.default_rng(19)
+    y = decay([(1.0, 2.0, 20.0), (3.0, 2.0, 30.0)], rng, points=1024)
+    top = 0.7 * np.abs(y.real).max()
+    cut = np.clip(y.real, -top, top) + 1j * np.clip(y.imag, -top, top)
+    write(tmp_path / "1", cut, solvent="DMSO")
+    report = analyse(read_sheet(tmp_path, "nmr", sniff=sniff))
+    ratios = [q for q in report.quantities if q.name.startswith("integral")]
+    assert ratios and all(q.value is None and "ceiling" in q.reasons for q in ratios)
+    assert any(q.status == "doubtful" for q in report.quantities if q.name.startswith("shift"))
+    slow = np.round(1e4 * decay([(0.0, 0.02, 1.0)], rng, noise=1e-4))
+    assert nmr_reading.clipped(slow) == 0 and nmr_reading.clipped(np.round(1e4 * y)) == 0
 
 
 @pytest.mark.parametrize(

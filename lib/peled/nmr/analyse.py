@@ -25,6 +25,7 @@ from peled.nmr.processing import Processed
 from peled.nmr.reading import (
     READERS,
     SERIES,
+    SOLIDS,
     SPECTRA,
     Seen,
     broadening,
@@ -38,6 +39,7 @@ from peled.nmr.referencing import (
     SEARCH_PPM,
     Solvents,
     Standard,
+    indirect,
     read_solvents,
     read_standards,
     reference,
@@ -69,9 +71,6 @@ REACH = 4.0
 
 #: In solution at least so far, Hz: the foot of a real line is wider than its half height.
 LEAST_HZ = 12.0
-
-#: Measurements of solids.
-SOLIDS = ("13c_cpmas", "contact")
 
 #: Lines of one signal that are fitted; of a forest the strongest.
 TOGETHER = 8
@@ -249,7 +248,8 @@ def _tube(name: str, holdings: Holdings, bench: _Bench, problems: list[Problem])
     for one in held:
         try:
             if one.row.measurement in SPECTRA:
-                seen, regions, made = _one(one, bench, problems)
+                protons = [h for h in held if isinstance(h.data, Fid) and h.data.nucleus == "1H"]
+                seen, regions, made = _one(one, bench, problems, protons)
                 spectra.append((seen, regions))
             elif one.row.measurement in SERIES:
                 mine, made = _series(one, bench, problems)
@@ -267,12 +267,33 @@ def _tube(name: str, holdings: Holdings, bench: _Bench, problems: list[Problem])
 # ---- one spectrum --------------------------------------------------------------------------------
 
 
-def _one(held: Held, bench: _Bench, problems: list[Problem]):
+def _by_protons(spectrum: Processed, content, row, protons: Sequence[Held], bench: _Bench):
+    """Move and error of the scale by a 1H spectrum of the same sample; None without such a one."""
+    for held in protons:
+        known = bench.standards, bench.solvents, None, bench.settings["false_alarm"]
+        with suppress(ValueError):
+            raw = spectrum_of(
+                held.data, broadening(held.data, bench.settings, False),
+                p1_deg=bench.p1_deg.get(receiver(held.data)),
+            )  # fmt: skip
+            seen = see(held.row, held.data, raw, *known)
+            if seen.scale_error_ppm is None:
+                continue
+            solvent = bench.solvents.find(str(row.settings.get("solvent") or content.solvent))
+            moved = seen.spectrum.carrier_ppm - raw.carrier_ppm
+            move, error = indirect(spectrum, raw, moved, solvent)
+            return move, float(np.hypot(error, seen.scale_error_ppm))
+    return None
+
+
+def _one(held: Held, bench: _Bench, problems: list[Problem], protons: Sequence[Held] = ()):
     row, content, chosen = held.row, held.data, bench.settings
     solid = row.measurement == "13c_cpmas"
     p1 = bench.p1_deg.get(receiver(content))
     spectrum = spectrum_of(content, broadening(content, chosen, solid), p1_deg=p1)
     external = bench.external.get(spectrum.nucleus) if solid else None
+    if spectrum.nucleus != "1H" and not solid:
+        external = _by_protons(spectrum, content, row, protons, bench)
     known = bench.standards, bench.solvents, external
     seen = see(row, content, spectrum, *known, chosen["false_alarm"])
     if not seen.matched.there:
@@ -522,6 +543,7 @@ def integrals(
         q = Quantity(name, seen.row.sample, value, {k: v for k, v in budget.items() if v > 0},
                      "", findings=seen.findings, **_common(seen, digest))  # fmt: skip
         q = judge(q, signal(value, error, "the integral", tries=len(regions), where=where))
+        q = judge(q, *_unclipped(seen))
         out.append(judge(q, *(_flank(found.regions[k], where) for k in (i, over))))
     return out
 
@@ -564,6 +586,12 @@ def _flank(region: Integral, where: str) -> Gate:
     return gate
 
 
+def _unclipped(seen: Seen) -> list[Gate]:
+    """Withhold what rests on areas of a decay that reached its ceiling."""
+    lost = [f for f in seen.findings if f.gate == "undamaged"]
+    return [_always(replace(f, status="withheld")) for f in lost]
+
+
 def _noise_of_ratio(found: Integrals, i: int, j: int) -> float:
     a, b, c = found.regions[i].area, found.regions[j].area, found.covariance
     variance = c[i, i] / b**2 + c[j, j] * a**2 / b**4 - 2 * c[i, j] * a / b**3
@@ -602,7 +630,7 @@ def _series(held: Held, bench: _Bench, problems: list[Problem]):
                 q = course.diffusion(label=f"D, {label}", **common)
             else:
                 q = course.time(name, "ms", label=f"{name}, {label}", **common)
-            against = [_always(f) for f in seen.findings]
+            against = [*(_always(f) for f in seen.findings), *_unclipped(seen)]
             quantities.append(judge(q, *against, _flank(area, row.label)))
     return Series(seen, axis, traces, tuple(courses)), quantities
 

@@ -21,6 +21,7 @@ from peled.samples import Content, Row
 
 SERIES = ("contact", "relaxation", "dosy")
 SPECTRA = ("1h", "13c", "13c_cpmas", "exchange")
+SOLIDS = ("13c_cpmas", "contact")  #: their lock solvent, if the file names one, says nothing
 
 
 def sniff(path: Path) -> Content | None:
@@ -141,6 +142,23 @@ def spectrum_of(
     return process(content, trace=trace, phase=phase, **options)
 
 
+def clipped(decays: np.ndarray) -> int:
+    """Points of decays, shape (traces, points), at the ceiling of the converter; 0 for sound ones.
+
+    A ceiling is a value that four points or more of a component share as the largest of either
+    sign, more than lie 0.2 % below it: the top of a slow line in its noise is not so. Decays of
+    less than 500 steps of their converter cannot tell the two apart and count as sound.
+    """
+    lost = 0
+    for one in np.atleast_2d(decays):
+        for part in (np.abs(one.real), np.abs(one.imag)):
+            top = part.max()
+            at, near = int(np.count_nonzero(part == top)), np.count_nonzero(part > 0.998 * top)
+            fine = len(np.unique(part)) > 500
+            lost += at if at > 3 and 2 * at > near and fine else 0
+    return lost
+
+
 def receiver(content: Any) -> tuple | None:
     """What spectra must share to share the first-order phase; None for what came processed."""
     if not isinstance(content, Fid):
@@ -180,22 +198,32 @@ def see(
     -------
     Seen
     """
-    where, nucleus = row.label, spectrum.nucleus
-    solvent = str(row.settings.get("solvent") or content.solvent)
+    where, nucleus, solid = row.label, spectrum.nucleus, row.measurement in SOLIDS
+    solvent = str(row.settings.get("solvent") or ("" if solid else content.solvent))
     lines = solvents.standards(solvent, nucleus, standards) if solvent else []
     known = lines
     if shift := row.settings.get("reference_ppm"):
         known = [Standard("reference_ppm", nucleus, float(shift), 0.0, 0, 0.0, "the sample sheet")]
     findings, scale, error = [], [], None
-    if known or (solvent and external is None):
+    trouble = f"{solvent}: not referenced: no standard is known for it"
+    if known:
         spectrum, error, trouble = first_standard(spectrum, known)
-        if trouble:
-            scale.append(Finding("assumed", "doubtful", f"{solvent}: {trouble}", where))
-    elif external is not None:
-        spectrum, error = spectrum.shifted(external[0]), external[1]
-    else:
-        said = "solvent is stated nowhere: the scale is the instrument's; fill in that column"
-        scale.append(Finding("assumed", "doubtful", said, where))
+        trouble = trouble and f"{solvent or 'reference_ppm'}: {trouble}"
+    elif solvents.find(solvent) and nucleus != "1H":
+        trouble = (
+            f"{solvent} has no line of {nucleus} in the table: the scale is the instrument's; add "
+            "a 1H spectrum of the same sample, or fill in reference_ppm"
+        )
+    elif not solvent:
+        said = "no row with the role standard" if solid else "solvent is stated nowhere"
+        trouble = f"{said}: the scale is the instrument's; fill in that column"
+    if error is None and external is not None:
+        spectrum, error, trouble = spectrum.shifted(external[0]), external[1], ""
+    if trouble:
+        scale.append(Finding("assumed", "doubtful", trouble, where))
+    if isinstance(content, Fid) and (lost := clipped(content.data)):
+        said = f"{lost} points of the decay at its ceiling: lines that are none may stand there"
+        findings.append(Finding("undamaged", "doubtful", said, where))
     phase = spectrum.phase
     if isinstance(content, Fid) and not phase.accepted:
         said = f"phase and baseline cannot be told apart: lines scatter by {phase.spread_deg:.0f}°"

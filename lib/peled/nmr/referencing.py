@@ -271,6 +271,53 @@ def _tables(name: str, folder: str | Path | None) -> list[Path]:
     return [table(f"nmr/{name}"), *([own] if own is not None and own.exists() else [])]
 
 
+#: Frequency of a nucleus at 0 ppm over that of 1H in the same field, of DSS in D2O and of TMS [1]_:
+#: [1] R. K. Harris et al., Pure Appl. Chem. 80, 59 (2008), doi:10.1351/pac200880010059
+XI = {("13C", "D2O"): 0.25144953, ("13C", ""): 0.25145020}
+
+#: What field and lock may have moved by between two spectra of one tube, ppm.
+LOCK_PPM = 0.02
+
+
+def indirect(
+    spectrum: Processed, proton: Processed, moved_ppm: float, solvent: str
+) -> tuple[float, float]:
+    """By how much a spectrum is to be moved so that its zero agrees with that of a 1H spectrum of
+    the same tube, and the standard error that field and lock add, ppm.
+
+    The frequency at 0 ppm is Ξ times that of 1H [1]_, by DSS in water, by TMS elsewhere.
+
+    Parameters
+    ----------
+    spectrum : Processed
+        On the scale of the instrument.
+    proton : Processed
+        Of 1H, referenced.
+    moved_ppm : float
+        By how much its axis was moved.
+    solvent : str
+        As in the table of solvents.
+
+    Raises
+    ------
+    ValueError
+        For a nucleus without Ξ, or where the zero would lie too far from that of the instrument:
+        another tube, or frequencies that the files do not hold.
+
+    References
+    ----------
+    .. [1] R. K. Harris et al., Pure Appl. Chem. 80, 59 (2008), doi:10.1351/pac200880010059
+    """
+    ratio = XI.get((spectrum.nucleus, solvent), XI.get((spectrum.nucleus, "")))
+    if ratio is None:
+        raise ValueError(f"{spectrum.nucleus}: no ratio of frequencies to 1H in the table")
+    zero = proton.reference_MHz * (1 - 1e-6 * moved_ppm) * ratio
+    moved = -1e6 * (zero / spectrum.reference_MHz - 1)
+    if not abs(moved) < SEARCH_PPM.get(spectrum.nucleus, 3.0):
+        raise ValueError(f"the 1H spectrum puts the zero {moved:+.1f} ppm off: of another field")
+    return moved, LOCK_PPM
+
+
 def first_standard(
     spectrum: Processed, standards: Sequence[Standard]
 ) -> tuple[Processed, float | None, str]:
