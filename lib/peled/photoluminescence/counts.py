@@ -145,4 +145,4 @@ def _step(y):
     for _ in range(3):  # the smallest difference is rounded: the largest number sharpens it
         step = values[-1] / max(round(values[-1] / step), 1)
     off = np.abs(values / step - np.round(values / step))
-    return float(step) if np.quantile(off, 0.98) < 0.12 else None
+    return float(step) if np.mean(off < 0.12) >= 0.98 else None

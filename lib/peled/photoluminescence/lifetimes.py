@@ -17,6 +17,8 @@ from dataclasses import dataclass, field
 
 import numpy as np
 from scipy import special
+from scipy.ndimage import uniform_filter1d
+from scipy.optimize import nnls
 
 from peled.photoluminescence import poisson
 from peled.photoluminescence import response as responses
@@ -416,19 +418,6 @@ class _Model:
             return sum(np.diff(special.ndtr((edges + way) / sigma)) for way in ways)
         return sum(np.diff((edges + way > 0).astype(float)) for way in ways)
 
-    def expected(self, theta, shapes=None):
-        shapes = self.shapes(theta) if shapes is None else shapes
-        amplitudes = theta[self.nonlinear : self.nonlinear + self.linear]
-        ideal = amplitudes @ shapes + (theta[-1] if self.free_background else self.held_background)
-        return self.piled(ideal)
-
-    def piled(self, ideal):
-        """Counts left when only the first photon of a cycle is timed."""
-        if self.cycles is None:
-            return ideal
-        before = np.concatenate([[0.0], np.cumsum(ideal)]) / self.cycles
-        return -self.cycles * np.diff(np.exp(-before))
-
     def jacobian(self, theta):
         k, linear = self.components, slice(self.nonlinear, self.nonlinear + self.linear)
         amplitudes = theta[linear]
@@ -445,14 +434,14 @@ class _Model:
         if self.scatter:
             shapes = np.vstack([shapes, self.prompt(theta)])
         flat = np.ones((int(self.free_background), self.time.size))
-        jac = np.vstack([folded[k:] + prompts, shapes, flat]).T
+        jac = np.vstack([folded[k:] + prompts, shapes, flat])
         ideal = amplitudes @ shapes + (theta[-1] if self.free_background else self.held_background)
         if self.cycles is None:
             return ideal, jac
         before = np.concatenate([[0.0], np.cumsum(ideal)]) / self.cycles
-        sums = np.vstack([np.zeros(jac.shape[1]), np.cumsum(jac, axis=0)])
+        sums = np.hstack([np.zeros((len(jac), 1)), np.cumsum(jac, axis=1)])
         survive = np.exp(-before)
-        return -self.cycles * np.diff(survive), np.diff(survive[:, None] * sums, axis=0)
+        return -self.cycles * np.diff(survive), np.diff(survive * sums)
 
 
 # ---- the fit
@@ -518,18 +507,14 @@ def fit_decay(
     y, gain, _ = as_counts(y, sigma)
     if cycles is not None and gain != 1:
         cycles = None  # how many pulses are behind a rescaled histogram is not known
-    inside = (
-        np.ones(time.size, dtype=bool)
-        if window_ns is None
-        else (time >= window_ns[0] - 1e-9) & (time < window_ns[1] - 1e-9)
-    )
-    if response is None:
-        response, fit_shift = Response(start_ns=float(time[np.argmax(inside)])), False
-        time, y, inside = (
-            time[inside],
-            y[inside],
-            inside[inside],
-        )  # a tail fit starts where its window starts
+    inside = slice(0, time.size)
+    if window_ns is not None:
+        inside = slice(*np.searchsorted(time, np.array(window_ns) - 1e-9))
+    bins = len(range(*inside.indices(time.size)))
+    if response is None:  # a tail fit starts where its window starts
+        first = min(inside.start, time.size - 1)
+        response, fit_shift = Response(start_ns=float(time[first])), False
+        time, y, inside = time[inside], y[inside], slice(0, bins)
     _check_response(response, bin_ns, fit_width)
     if not 1 <= components <= 4:
         raise ValueError(f"components: expected 1 to 4, found {components}")
@@ -550,23 +535,15 @@ def fit_decay(
         (background or 0.0) / gain,
         scatter,
     )
-    if np.count_nonzero(inside) <= len(model.names):
-        raise ValueError(
-            f"window: expected more than {len(model.names)} bins, found {np.count_nonzero(inside)}"
-        )
+    if bins <= len(model.names):
+        raise ValueError(f"window: expected more than {len(model.names)} bins, found {bins}")
     if y[inside].sum() < 10 * len(model.names):
         raise ValueError(
             f"counts: expected at least {10 * len(model.names)} in the window for "
             f"{len(model.names)} parameters, found {y[inside].sum():.0f}"
         )
-    best = None
-    for start in _starts(model, y, inside, response):
-        found = poisson.descend(model, y, inside, start)
-        if best is None or found[1] < best[1] - 1e-6:
-            best = found
-        if poisson.as_noise(model.expected(best[0])[inside], best[1], best[2]):
-            break
-    return _summary(model, y, inside, *best, gain=gain)
+    found = poisson.least(model, y, inside, _starts(model, y, inside, response))
+    return _summary(model, y, inside, found, gain)
 
 
 def fit_decays(
@@ -765,17 +742,14 @@ def _starts(model, y, inside, response):
     """Start points: lifetimes from the decay's own time scales, amplitudes by non-negative least
     squares.
     """
-    from scipy.optimize import nnls
-
     time = model.time
-    floor = np.quantile(y[inside], 0.05) if model.free_background else model.held_background
-    top = int(np.argmax(np.where(inside, y, 0)))
-    after = np.arange(time.size) >= top
-    light = np.maximum(y - floor, 0) * after * inside
-    total = max(light.sum(), 1e-9)
-    mean = max((light @ (time - time[top])) / total, 0.5 * model.bin)
-    span = time[inside][-1] - time[top] + model.bin
-    mean = min(mean, span)
+    dim = y[inside].size // 20
+    floor = np.partition(y[inside], dim)[dim] if model.free_background else model.held_background
+    top = inside.start + int(np.argmax(y[inside]))
+    since, light = time[top : inside.stop] - time[top], y[top : inside.stop] - floor
+    light = np.maximum(light, 0)
+    mean = max((light @ since) / max(light.sum(), 1e-9), 0.5 * model.bin)
+    mean = min(mean, since[-1] + model.bin)
     if model.stretched:
         sets = [[mean * 0.6], [mean]]
     elif model.components == 1:
@@ -798,7 +772,8 @@ def _starts(model, y, inside, response):
         shift = time[rise[0]] + 0.5 * model.bin - centre if rise.size else 0.0
         if abs(shift) < model.bin:
             shift = 0.0
-    starts = []
+    weight = 1 / np.sqrt(np.maximum(_smoothed(y), 1.0))[inside]
+    light = (y if model.free_background else y - model.held_background)[inside]
     for lifetimes in sets:
         theta = np.zeros(len(model.names))
         theta[: model.components] = np.log(lifetimes)
@@ -811,19 +786,14 @@ def _starts(model, y, inside, response):
             theta[at] = np.log(model.width)
         shapes = model.shapes(theta)
         columns = np.vstack([shapes, np.ones_like(time)]) if model.free_background else shapes
-        weight = 1 / np.sqrt(np.maximum(_smoothed(y), 1.0))[inside]
-        amplitudes, _ = nnls(
-            (columns[:, inside] * weight).T,
-            (y if model.free_background else y - model.held_background)[inside] * weight,
-        )
+        amplitudes, _ = nnls((columns[:, inside] * weight).T, light * weight)
         amplitudes = np.maximum(amplitudes, 1e-3 * max(amplitudes.max(), 1e-12))
         theta[model.nonlinear :] = amplitudes
-        starts.append(theta)
-    return starts
+        yield theta
 
 
 def _smoothed(y):
-    return np.convolve(np.pad(y, 2, mode="edge"), np.full(5, 0.2), mode="valid")
+    return uniform_filter1d(y, 5, mode="nearest")
 
 
 def _bounded(model, theta, low, curvature, gradient, free):
@@ -835,13 +805,16 @@ def _bounded(model, theta, low, curvature, gradient, free):
     the bound nothing changes.
     """
     covariance = np.zeros((theta.size, theta.size))
-    h = curvature[np.ix_(free, free)]
-    s = np.sqrt(np.diag(h))
-    scaled = h / np.outer(s, s)
-    covariance[np.ix_(free, free)] = np.linalg.pinv(scaled) / np.outer(s, s)
-    theta, singular = theta.copy(), _lifetimes_open(model, scaled, free)
+    free = np.flatnonzero(free)
+    h = curvature[free[:, None], free]
+    s = np.sqrt(h.diagonal())
+    values, vectors = np.linalg.eigh(h / (s[:, None] * s))
+    sure = values > 1e-15 * values[-1]
+    half = vectors[:, sure] / np.sqrt(values[sure]) / s[:, None]
+    covariance[free[:, None], free] = half @ half.T
+    theta, singular = theta.copy(), _lifetimes_open(model, values, vectors, free)
     b = len(theta) - 1
-    if not model.free_background or not free[b] or covariance[b, b] <= 0:
+    if not model.free_background or covariance[b, b] <= 0:
         return covariance, theta, singular
     spread = np.sqrt(covariance[b, b])
     centre = theta[b] - max(gradient[b], 0.0) * covariance[b, b]
@@ -860,14 +833,13 @@ def _bounded(model, theta, low, curvature, gradient, free):
     return covariance, theta, singular
 
 
-def _lifetimes_open(model, scaled, free) -> bool:
+def _lifetimes_open(model, values, vectors, free) -> bool:
     """Whether what the data do not determine has a part in a lifetime or a mean of several.
 
     A decay that begins at its maximum leaves amplitude and shift undetermined, not its lifetime.
     """
-    values, vectors = np.linalg.eigh(scaled)
     null = vectors[:, values < 1e-12 * values[-1]]
-    shape = np.flatnonzero(free) < model.components + model.stretched
+    shape = free < model.components + model.stretched
     return bool(null.size and (model.components > 1 or np.abs(null[shape]).max(initial=0) > 1e-3))
 
 
@@ -878,41 +850,42 @@ def _scatter_gain(model, theta, m, data, j, free, prompt):
     score = prompt @ ((data - m) / m)
     if model.scatter or score <= 0:
         return 0.0
-    weighted = j[:, free] / m[:, None]
-    cross = weighted.T @ prompt
+    weighted = j[free] / m
+    cross = weighted @ prompt
     left = (
-        prompt @ (prompt / m)
-        - cross @ np.linalg.lstsq(weighted.T @ j[:, free], cross, rcond=1e-12)[0]
+        prompt @ (prompt / m) - cross @ np.linalg.lstsq(weighted @ j[free].T, cross, rcond=1e-12)[0]
     )
     return float(score**2 / left) if left > 0 else 0.0
 
 
-def _summary(model, y, inside, theta, cost, converged, gain):
-    mu, jac = model.jacobian(theta)
-    data, m, j = y[inside], np.maximum(mu[inside], 1e-9), jac[inside]
+def _summary(model, y, inside, found, gain):
+    theta, cost, converged, mu, jac = found
+    data, m, j = y[inside], np.maximum(mu[inside], 1e-9), jac[:, inside]
     low, high = model.bounds()
     at_bound = (theta <= low) | (theta >= high)
     floor = model.free_background and theta[-1] * data.size < 3
     # With hardly a count of background the expected curvature of an empty bin has no bound; the
     # observed one is 0.
     weight = data / m**2 if floor else 1 / m
-    curvature = (j * weight[:, None]).T @ j
+    curvature = (j * weight) @ j.T
     if floor:
         at_bound[-1] = False
         if curvature[-1, -1] <= 0:
-            curvature[-1, -1] = 1e-12 + (j[:, -1].sum() / max(m.sum(), 1.0)) ** 2
-    free = ~at_bound & (np.diag(curvature) > 0)
+            curvature[-1, -1] = 1e-12 + (j[-1].sum() / max(m.sum(), 1.0)) ** 2
+    free = ~at_bound & (curvature.diagonal() > 0)
     problems = [] if converged else ["not converged"]
     covariance = np.zeros((theta.size, theta.size))
     best = theta
+    noise = None if model.response is None else model.response.variance
+    pulse = None if noise is None else model.pulse(best)
     if free.any():
-        gradient = j.T @ ((m - data) / m)
+        gradient = j @ ((m - data) / m)
         covariance, theta, singular = _bounded(model, theta, low, curvature, gradient, free)
-        if model.response is not None and model.response.variance is not None:
+        if noise is not None:
             gains = np.zeros((theta.size, y.size))
-            gains[:, inside] = covariance @ (j / m[:, None]).T
-            by_bin = responses.shares(gains, model.pulse(best))
-            covariance = covariance + (by_bin * model.response.variance) @ by_bin.T
+            gains[:, inside] = covariance @ (j / m)
+            by_bin = responses.shares(gains, pulse)
+            covariance = covariance + (by_bin * noise) @ by_bin.T
         if singular:
             problems.append("degenerate: the data cannot tell the parameters apart")
     problems += [
@@ -940,32 +913,34 @@ def _summary(model, y, inside, theta, cost, converged, gain):
     beta = theta[k] if model.stretched else 1.0
 
     def area(t):
-        return np.exp(t[:k]) * (special.gamma(1 + 1 / t[k]) if model.stretched else 1.0)
+        return np.exp(t[..., :k]) * (
+            special.gamma(1 + 1 / t[..., k : k + 1]) if model.stretched else 1
+        )
 
     def means(t):
-        amp, ar = t[at : at + k], area(t)
-        first = np.exp(2 * t[:k]) * (
-            special.gamma(2 / t[k]) / t[k] if model.stretched else 1.0
-        )  # ∫ t I(t) dt
-        total = amp @ ar
-        return np.array([total / max(amp.sum(), 1e-300), (amp @ first) / max(total, 1e-300)])
+        amplitude, each = t[..., at : at + k], area(t)
+        first = np.exp(2 * t[..., :k])  # ∫ t I(t) dt
+        if model.stretched:
+            first = first * special.gamma(2 / t[..., k : k + 1]) / t[..., k : k + 1]
+        total = (amplitude * each).sum(axis=-1)
+        return np.array([
+            total / np.maximum(amplitude.sum(axis=-1), 1e-300),
+            (amplitude * first).sum(axis=-1) / np.maximum(total, 1e-300),
+        ])  # fmt: skip
 
-    gradient = np.zeros((2, theta.size))
     # A component without width or amplitude can make these overflow; it is reported above.
     with np.errstate(all="ignore"):
-        for p in np.flatnonzero(free):
-            step = 1e-4 * max(errors[p], 1e-12)
-            up, down = theta.copy(), theta.copy()
-            up[p] += step
-            down[p] -= step
-            gradient[:, p] = (means(up) - means(down)) / (2 * step)
+        steps = 1e-4 * np.where(free, np.maximum(errors, 1e-12), 1.0)
+        ways = np.diag(steps)
+        gradient = np.where(free, (means(theta + ways) - means(theta - ways)) / (2 * steps), 0.0)
         mean = means(theta)
         variances = np.nan_to_num(np.diag(gradient @ covariance @ gradient.T), nan=np.inf)
         mean_error = np.sqrt(np.maximum(variances, 0))
     expected, variance = (part.sum() for part in poisson.expected_unit_deviance(m))
-    if model.response is not None and model.response.variance is not None:
-        within = np.where(inside, mu, np.inf)
-        more = responses.deviance(model.pulse(best), within, model.response.variance)
+    if noise is not None:
+        within = np.full(mu.size, np.inf)
+        within[inside] = mu[inside]
+        more = responses.deviance(pulse, within, noise)
         expected, variance = expected + more.sum(), variance + 2 * more @ more
     lookup = dict(zip(model.names, zip(theta, errors, strict=True), strict=True))
     light = a * area(theta)
@@ -991,8 +966,8 @@ def _summary(model, y, inside, theta, cost, converged, gain):
         cost,
         float(expected - count),
         float(np.sqrt(variance)),
-        int(inside.sum() - count),
-        float(cost + theta.size * np.log(inside.sum())),
+        data.size - count,
+        float(cost + theta.size * np.log(data.size)),
         poisson.runs_z(data - m),
         bool(converged),
         tuple(problems),

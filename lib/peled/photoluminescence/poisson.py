@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from functools import cache
+from typing import NamedTuple
+
 import numpy as np
 from scipy import special
 
@@ -11,9 +14,39 @@ FLAT = 1e-8
 ENOUGH = 2.0  #: standard deviations of the deviance below which no other start is tried
 
 
-def descend(model, y, inside, theta, max_iterations=60):
-    """Fisher scoring with Marquardt damping, projected on the bounds. Returns theta, deviance,
-    converged.
+class Descent(NamedTuple):
+    """Where a descent ended.
+
+    Attributes
+    ----------
+    theta : ndarray, shape (p,)
+    deviance : float
+    converged : bool
+    mean, jacobian : ndarray, shapes (n,) and (p, n)
+        Expected counts of all bins there, and their derivatives.
+    """
+
+    theta: np.ndarray
+    deviance: float
+    converged: bool
+    mean: np.ndarray
+    jacobian: np.ndarray
+
+
+def descend(model, y, inside, theta, max_iterations=60) -> Descent:
+    """Fisher scoring with Marquardt damping, projected on the bounds.
+
+    Parameters
+    ----------
+    model
+        `jacobian(theta)` gives expected counts (n,) and derivatives (p, n), `bounds()` the bounds
+        of theta; the first `capped` of it move by 1.5 a step at most.
+    y : ndarray, shape (n,)
+    inside : slice
+        Bins that are fitted.
+    theta : ndarray, shape (p,)
+        Start.
+    max_iterations : int
     """
     low, high = model.bounds()
     theta = np.clip(theta, low, high)
@@ -21,23 +54,25 @@ def descend(model, y, inside, theta, max_iterations=60):
     best = 2 * float(np.sum(special.xlogy(data, np.maximum(data, 1e-300)) - data))
 
     def evaluated(at):
-        mu, jac = model.jacobian(at)
-        m = np.maximum(mu[inside], 1e-9)
+        mean, jac = model.jacobian(at)
+        m = np.maximum(mean[inside], 1e-9)
         cost = best + 2 * float(m.sum() - data @ np.log(m))
-        return cost if np.isfinite(cost) else np.inf, m, jac[inside]
+        return cost if np.isfinite(cost) else np.inf, m, (mean, jac)
 
-    cost, m, j = evaluated(theta)
+    cost, m, state = evaluated(theta)
     damping, converged = 1e-3, False
     for _ in range(max_iterations):
-        weighted = j / m[:, None]
-        gradient = weighted.T @ (m - data)
-        curvature = weighted.T @ j
+        j = state[1][:, inside]
+        weighted = j / m
+        gradient = weighted @ (m - data)
+        curvature = weighted @ j.T
         held = ((theta <= low) & (gradient > 0)) | ((theta >= high) & (gradient < 0))
-        free = np.flatnonzero(~held & (np.diag(curvature) > 0))
+        free = np.flatnonzero(~held & (curvature.diagonal() > 0))
         if not free.size:
-            return theta, max(cost, 0.0), True
-        s = np.sqrt(np.diag(curvature)[free])
-        h, g = curvature[np.ix_(free, free)] / np.outer(s, s), gradient[free] / s
+            converged = True
+            break
+        s = np.sqrt(curvature.diagonal()[free])
+        h, g = curvature[free[:, None], free] / (s[:, None] * s), gradient[free] / s
         values, vectors = np.linalg.eigh(h)
         along = vectors.T @ g
         steep = values > FLAT * values[-1]
@@ -47,14 +82,10 @@ def descend(model, y, inside, theta, max_iterations=60):
             converged = True
             break
         for _ in range(12):
-            step = -(vectors @ (along / (np.maximum(values, 0) + damping))) / s
             trial = theta.copy()
-            trial[free] += step
-            trial[: model.capped] = np.clip(
-                trial[: model.capped],
-                theta[: model.capped] - 1.5,
-                theta[: model.capped] + 1.5,
-            )
+            trial[free] -= (vectors @ (along / (np.maximum(values, 0) + damping))) / s
+            capped = slice(model.capped)
+            trial[capped] = np.clip(trial[capped], theta[capped] - 1.5, theta[capped] + 1.5)
             trial = np.clip(trial, low, high)
             found = evaluated(trial)
             if found[0] < cost:
@@ -64,18 +95,28 @@ def descend(model, y, inside, theta, max_iterations=60):
             converged = distance < 1e-4
             break
         gain = cost - found[0]
-        theta, (cost, m, j) = trial, found
+        theta, (cost, m, state) = trial, found
         damping = max(damping / 8, 1e-9)
         if gain < 1e-9 * (1 + abs(cost)) and distance < 1e-4:
             converged = True
             break
-    return theta, max(cost, 0.0), converged
+    return Descent(theta, max(cost, 0.0), converged, *state)
 
 
-def as_noise(mean, cost, converged) -> bool:
-    """Whether a fit ended and leaves no more than noise: no other start can do much better."""
-    expected, variance = (part.sum() for part in expected_unit_deviance(mean))
-    return bool(converged and cost < expected + ENOUGH * np.sqrt(variance))
+def least(model, y, inside, starts) -> Descent:
+    """The lowest end of descents from several starts (each (p,)).
+
+    One that converged and leaves no more than noise ends the search: no other can do much better.
+    """
+    best = None
+    for start in starts:
+        found = descend(model, y, inside, start)
+        if best is None or found.deviance < best.deviance - 1e-6:
+            best = found
+        expected, variance = (part.sum() for part in expected_unit_deviance(best.mean[inside]))
+        if best.converged and best.deviance < expected + ENOUGH * np.sqrt(variance):
+            break
+    return best
 
 
 def unit_deviance(y, mu):
@@ -84,29 +125,26 @@ def unit_deviance(y, mu):
 
 
 _GRID = np.geomspace(1e-4, 60, 160)
+_LOGS = np.log(_GRID)
+
+
+@cache
+def _table():
+    """Mean and variance of the deviance at the means of `_GRID`, by summing over the counts."""
+    k = np.arange(0, 160)[:, None]
+    p = np.exp(special.xlogy(k, _GRID) - _GRID - special.gammaln(k + 1))
+    d = unit_deviance(k.astype(float), _GRID)
+    mean = (p * d).sum(axis=0)
+    return mean, (p * d * d).sum(axis=0) - mean**2
 
 
 def expected_unit_deviance(mu):
-    """Mean and variance of a Poisson bin's deviance at its true mean, by summing over the counts
-    (n,).
-    """
-    global _TABLE
-    if _TABLE is None:
-        k = np.arange(0, 160)[:, None]
-        p = np.exp(special.xlogy(k, _GRID) - _GRID - special.gammaln(k + 1))
-        d = unit_deviance(k.astype(float), _GRID)
-        mean = (p * d).sum(axis=0)
-        _TABLE = mean, (p * d * d).sum(axis=0) - mean**2
-    mean, variance = _TABLE
+    """Mean and variance of a Poisson bin's deviance at its true mean (n,)."""
     x = np.log(np.clip(mu, _GRID[0], _GRID[-1]))
-    grid = np.log(_GRID)
+    mean, variance = (np.interp(x, _LOGS, values) for values in _table())
     # Beyond the table: 1 + 1/(6 mu) and 2 to first order.
-    return np.where(mu > 60, 1 + 1 / (6 * np.maximum(mu, 1)), np.interp(x, grid, mean)), np.where(
-        mu > 60, 2.0, np.interp(x, grid, variance)
-    )
-
-
-_TABLE = None
+    bright = mu > _GRID[-1]
+    return np.where(bright, 1 + 1 / (6 * np.maximum(mu, 1)), mean), np.where(bright, 2.0, variance)
 
 
 def runs_z(residual):

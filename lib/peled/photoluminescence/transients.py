@@ -131,7 +131,7 @@ class TransientFit:
             trial = min(low + step, high) if top is None else 0.5 * (low + top)
             model = replace(self._model, pinned=(at, trial))
             moved = np.where(np.arange(theta.size) == at, trial, theta)
-            found, cost, _ = poisson.descend(model, model.counts, model.inside, moved, 12)
+            found, cost, *_ = poisson.descend(model, model.counts, model.inside, moved, 12)
             if cost < target:
                 low, theta, step = trial, found, 2 * step
                 if trial == high:
@@ -188,7 +188,7 @@ class _Series:
         if self.yields is not None:
             counts.append((self.yields.plqy / self.yields.error) ** 2)
         self.counts = np.concatenate(counts)
-        self.inside = np.ones(self.counts.size, bool)
+        self.inside = slice(0, self.counts.size)
         ends = np.cumsum([t.counts.size for t in self.transients])
         self.rows = [slice(end - t.counts.size, end) for t, end in zip(self.transients, ends)]
 
@@ -251,24 +251,24 @@ class _Series:
         light = Light(found, self.period_ns)
         count, size = len(self.free), len(self.transients)
         shift = theta[count] if self.shifted else 0.0
-        expected, jac = np.zeros(self.counts.size), np.zeros((self.counts.size, theta.size))
+        expected, jac = np.zeros(self.counts.size), np.zeros((theta.size, self.counts.size))
         for i, (rows, kernel) in enumerate(zip(self.rows, self.kernels)):
             at, scale = self.scale(theta, i)
             shapes = scale * kernel.counts(light, i + size * np.arange(ways + 1), shift)
             expected[rows] = shapes[0] + theta[theta.size - size + i]
-            jac[rows, at] = shapes[0]
-            jac[rows, theta.size - size + i] = 1.0
-            jac[rows, :ways] = ((shapes[1:] - shapes[0]) / STEP).T
+            jac[at, rows] = shapes[0]
+            jac[theta.size - size + i, rows] = 1.0
+            jac[:ways, rows] = (shapes[1:] - shapes[0]) / STEP
             if self.shifted and ways:
                 step = 1e-3 * kernel.bin
                 later = scale * kernel.counts(light, np.array([i]), shift + step)[0]
-                jac[rows, count] = (later - shapes[0]) / step
+                jac[count, rows] = (later - shapes[0]) / step
         if self.yields is not None:
             rows = slice(self.rows[-1].stop, None)
             y = self._yields(rates)
             known = self.counts[rows] / self.yields.plqy
             expected[rows] = known * y[0]
-            jac[rows, :ways] = (known * (y[1:] - y[0]) / STEP).T
+            jac[:ways, rows] = known * (y[1:] - y[0]) / STEP
         return expected, jac
 
     def _yields(self, rates):
@@ -384,14 +384,9 @@ def fit_transients(
     transients = tuple(transients)
     _checked(transients, free, held, depth)
     model = _Series(transients, tuple(free), dict(held), depth, period_ns, common, yields)
-    best = None
-    for start in _starts(model):
-        found = poisson.descend(model, model.counts, model.inside, model.start(**start))
-        if best is None or found[1] < best[1] - 1e-6:
-            best = found
-        if poisson.as_noise(model.expected(best[0]), best[1], best[2]):
-            break
-    return _summary(model, *best, law or " + ".join(free))
+    starts = (model.start(**rates) for rates in _starts(model))
+    found = poisson.least(model, model.counts, model.inside, starts)
+    return _summary(model, found, law or " + ".join(free))
 
 
 def fit_laws(
@@ -457,12 +452,12 @@ def _starts(model: _Series):
         }
 
 
-def _summary(model: _Series, theta, cost, converged, law) -> TransientFit:
-    mu, jac = model.jacobian(theta)
+def _summary(model: _Series, found: poisson.Descent, law: str) -> TransientFit:
+    theta, cost, converged, mu, jac = found
     m = np.maximum(mu, 1e-9)
     low, high = model.bounds()
     bound = (theta <= low) | (theta >= high)
-    normal = (jac / m[:, None]).T @ jac
+    normal = (jac / m) @ jac.T
     logs = [n for n in model.names if n in model.free or n.startswith("scale")]
     values = np.where(np.isin(model.names, logs), np.exp(theta), theta)
     units = [RATES[n][0] if n in RATES else {"shift": "ns"}.get(n, "counts") for n in model.names]
@@ -474,7 +469,7 @@ def _summary(model: _Series, theta, cost, converged, law) -> TransientFit:
         converged=converged,
     )  # fmt: skip
     _, found = model.lanes(theta, 0)
-    gains = counted.covariance @ (jac / m[:, None]).T
+    gains = counted.covariance @ (jac / m)
     light = Light(found, model.period_ns)
     shared, more = _response_noise(model, theta, light, m, gains)
     expected, variance = (part.sum() for part in poisson.expected_unit_deviance(m))
