@@ -1,6 +1,7 @@
 """Photoluminescence of a laboratory's folder: yields, series, lifetimes, gaps, from sheet to
 report."""
 
+import shutil
 from pathlib import Path
 
 import matplotlib.pyplot as plt
@@ -130,6 +131,95 @@ def test_dark_files_are_subtracted():
     lit = {role: Signal(X, run.values[0] + hot, source=role) for role, run in runs.items()}
     found = sphere_yield(lit, FLAT, dark=dict.fromkeys(lit, dark)).plqy
     assert abs(found.value - 0.6) < 4 * found.standard_error
+
+
+@pytest.mark.parametrize("folder, true, share", [("1", 0.93467, 0.64597), ("2", 0.90896, 0.64879)])
+def test_real_runs_of_laser_and_emission(samples, tmp_path, folder, true, share):
+    for name in ("A1", "B1", "B2", "C1", "C2"):
+        shutil.copy(samples / "plqy_sphere" / folder / f"{name}.txt", tmp_path)
+    shutil.copy(samples / "plqy_sphere" / "CF.txt", tmp_path)
+    report = report_of(
+        tmp_path,
+        "sample,measurement,file,role,band,integration_ms,value_unit\n"
+        "f,plqy,A1.txt,empty,laser,1,\nf,plqy,B1.txt,indirect,laser,1,\n"
+        "f,plqy,B2.txt,indirect,emission,1,\nf,plqy,C1.txt,direct,laser,1,\n"
+        "f,plqy,C2.txt,direct,emission,1,\n,plqy,CF.txt,gain,,,energy\n",
+    )
+    (plqy,), (absorbed,) = report.select(name="PLQY"), report.select(name="absorptance")
+    assert abs(plqy.value - true) < 2 * plqy.standard_error < 0.2
+    assert absorbed.value == pytest.approx(share, abs=3e-4)
+
+
+def test_offsets_that_rise_are_taken_off():
+    rng = np.random.default_rng(7)
+    rise = np.linspace(0, 300, X.size)
+    lit = {k: Signal(X, run.values[0] + rise, source=k) for k, run in sphere(rng, 0.6).items()}
+    found = sphere_yield(lit, FLAT).plqy
+    assert found.status == "reported" and abs(found.value - 0.6) < 4 * found.standard_error
+
+
+@pytest.mark.parametrize("roles", [("empty", "indirect", "direct"), ("empty", "direct")])
+def test_laser_and_emission_in_files_of_their_own(tmp_path, roles):
+    rng = np.random.default_rng(10)
+    for role, run in sphere(rng, 0.6, light=4e6, roles=roles).items():
+        light = run.values[0] - 25
+        line_at = np.abs(X - 405) < 5
+        laser, emission = light[line_at] / 80, np.where(line_at, 0, light)  # 5 ms and 400 ms
+        noise = rng.normal(25, 12, X.size)
+        table(tmp_path / f"f_{role}_laser.csv", "Wavelength (nm),counts", X[line_at],
+              laser + noise[line_at])  # fmt: skip
+        if role != "empty":
+            table(tmp_path / f"f_{role}_emission.csv", "Wavelength (nm),counts", X[~line_at],
+                  (emission + noise)[~line_at])  # fmt: skip
+    table(tmp_path / "flat.csv", "Wavelength (nm),factor", np.array([300.0, 1000.0]), np.ones(2))
+    sheet = (
+        "sample,measurement,file,role,band,integration_ms,value_unit\n"
+        "{sample},plqy,{sample}_{role}_laser.csv,{role},laser,5,\n"
+        "{sample},plqy,{sample}_{role}_emission.csv,{role},emission,400,\n"
+        ",plqy,flat.csv,gain,,,energy\n"
+    )
+    (tmp_path / "samples.csv").write_text(sheet)
+    (plqy,) = report_of(tmp_path).select(name="PLQY")
+    assert abs(plqy.value - 0.6) < 3 * plqy.standard_error
+    assert plqy.budget["offset"] > 0.2 * plqy.standard_error  # no dark: the 25 counts
+    assert "empty sphere was not recorded" in plqy.reasons
+    (tmp_path / "samples.csv").write_text(sheet.replace(",5,", ",,").replace(",400,", ",,"))
+    (plqy,) = report_of(tmp_path).select(name="PLQY")
+    assert plqy.status != "reported" and "integration_ms is stated nowhere" in plqy.reasons
+
+
+def test_emission_beyond_the_calibration_is_in_the_error():
+    rng = np.random.default_rng(8)
+    short = Calibration(None, np.array([300.0, 655.0]), np.ones(2), "energy")
+    found = sphere_yield(sphere(rng, 0.6), short)
+    plqy = found.plqy
+    assert found.bands.emission[1] == 655.0 and 0.3 < found.bands.beyond < 0.8
+    assert abs(plqy.value - 0.6) < 2 * plqy.standard_error
+    assert plqy.budget["beyond the calibration"] > 0.1 and "lie beyond" in plqy.reasons
+
+
+def test_cells_without_a_value_cost_no_yield_and_widen_it():
+    rng = np.random.default_rng(9)
+    z, wider = [], []
+    for _ in range(30):
+        runs = sphere(rng, 0.6)
+        whole = sphere_yield(runs, FLAT).absorptance
+        holes = {
+            k: Signal(X, np.where(rng.random(X.size) < 0.05, np.nan, r.values[0]), source=k)
+            for k, r in runs.items()
+        }
+        found = sphere_yield(holes, FLAT)
+        z.append((found.plqy.value - 0.6) / found.plqy.standard_error)
+        wider.append(found.absorptance.standard_error / whole.standard_error)
+    assert np.abs(z).max() < 3.5 and 0.5 < np.std(z) < 1.3 and np.mean(wider) > 1.1
+    most = {k: Signal(X, np.where(X < 620, np.nan, r.values[0])) for k, r in runs.items()}
+    most["empty"] = runs["empty"]
+    with pytest.raises(ConditioningError, match="band"):
+        sphere_yield(most, FLAT)
+    half = {
+        k: Signal(X, np.where(np.arange(X.size) % 2, np.nan, r.values[0])) for k, r in runs.items()
+    }
+    assert "hold no value" in sphere_yield(half, FLAT).plqy.reasons
 
 
 # ---- lifetimes -----------------------------------------------------------------------------------
@@ -408,7 +498,7 @@ def test_runs_that_nobody_named_are_pointed_out(tmp_path):
         table = np.column_stack([run.axis, run.values[0]])[np.abs(run.axis - 405) < 10]
         np.savetxt(tmp_path / names[role], table, "%.3f")
     report = analyse(read_sheet(tmp_path, "photoluminescence", sniff=sniff))
-    assert "one column of a table" in " ".join(str(p) for p in report.problems)
+    assert "write laser into the column band" in " ".join(str(p) for p in report.problems)
     (tmp_path / "S1_003.txt").unlink()
     (tmp_path / "S1_001.txt").unlink()
     report = analyse(read_sheet(tmp_path, "photoluminescence", sniff=sniff))

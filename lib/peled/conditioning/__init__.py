@@ -49,6 +49,7 @@ def plan(signal: Signal, row: Mapping[str, Any]) -> Plan:
     ...     print(*step)
     axis {}
     saturation {}
+    missing {}
     dark {}
     scale {'integration_ms': 20.0}
     cosmic {}
@@ -71,7 +72,7 @@ def plan(signal: Signal, row: Mapping[str, Any]) -> Plan:
         ]
     laser = {k: v for k, v in number.items() if k == "excitation_nm"}
     scales = {k: v for k, v in number.items() if k != "excitation_nm"}
-    steps = [("axis", {}), ("saturation", {}), ("dark", {})]
+    steps = [("axis", {}), ("saturation", {}), ("missing", {}), ("dark", {})]
     steps += [("scale", scales)] if scales else []
     steps += [("cosmic", laser), ("mask", laser | {"room_light": True})]
     baseline: dict[str, Any] = {"order": 1}

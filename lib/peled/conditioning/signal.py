@@ -121,6 +121,16 @@ class Signal:
         at = None if self.at is None else self.at[[row]]
         return replace(self, **kept, modes=modes, fitted=fitted, at=at)
 
+    def cut(self, low: float, high: float) -> Signal:
+        """The part of the axis from `low` to `high`."""
+        return self.taken((self.axis >= low) & (self.axis <= high))
+
+    def taken(self, points) -> Signal:
+        """Those points of the axis alone, in that order (a mask or a slice)."""
+        parts = ("axis", "values", "good", "variance", "independent", "modes", "fitted")
+        held = {part: getattr(self, part) for part in parts}
+        return replace(self, **{k: v[..., points] for k, v in held.items() if v is not None})
+
     def without(self, rows: np.ndarray) -> Signal:
         """Those spectra set aside: all their points lost."""
         rows = np.asarray(rows)

@@ -12,6 +12,7 @@ from dataclasses import replace
 
 import numpy as np
 from scipy import stats
+from scipy.interpolate import CubicSpline
 from scipy.ndimage import uniform_filter1d
 
 from peled.conditioning.detection import FALSE_ALARM, find_band
@@ -33,6 +34,7 @@ AXES_NM = (100.0, 5000.0)
 BEND = 3.29  #: standard errors of a bend that straight baselines exceed in one of a thousand
 WING_SHARE = 0.04  #: of a band's area in Lorentzian wings, as far as is known beforehand (one sd)
 FAR = 2.0  #: FWHM from its maximum at which a Gaussian band has fallen to 2e-5
+GAPS = 0.2  #: largest share of cells without a value
 TAIL = 0.05  #: least share of the axis beside a band that a baseline is judged by
 
 
@@ -79,12 +81,7 @@ def axis(signal: Signal, companions: Mapping[str, Signal]):
     said = f"{x.size} points from {x.min():g} to {x.max():g} {signal.axis_unit}"
     if step[0] > 0:
         return signal, said, ()
-    turned = {
-        part: getattr(signal, part)[..., ::-1]
-        for part in ("axis", "values", "good", "variance", "independent", "modes", "fitted")
-        if getattr(signal, part) is not None
-    }
-    return replace(signal, **turned), said + ", turned to rise", ()
+    return signal.taken(slice(None, None, -1)), said + ", turned to rise", ()
 
 
 def saturation(signal: Signal, companions: Mapping[str, Signal], ceiling: float | None = None):
@@ -127,21 +124,66 @@ def saturation(signal: Signal, companions: Mapping[str, Signal], ceiling: float 
     return signal.without(full), said, findings
 
 
+def missing(signal: Signal, companions: Mapping[str, Signal]):
+    """Cells without a value lie on a cubic through their neighbours; where none has one the axis
+    ends.
+
+    Mode "missing cells" is half of what that cubic differs from a line by: nothing in noise or on a
+    slope, a part of the maximum where a line of few points has lost its own. A spectrum that lacks
+    more than `GAPS` of its cells is set aside.
+    """
+    known = np.isfinite(signal.values)
+    lost = ~known & signal.used[:, None]
+    if not lost.any():
+        return signal, "no cell without a value", ()
+    inside = known.any(axis=0)
+    span = slice(int(inside.argmax()), inside.size - int(inside[::-1].argmax()))
+    lost = lost[:, span]
+    signal = signal.taken(span)
+    share = lost.mean(axis=1)
+    many = share > GAPS
+    values = replace_points(signal.values, lost & ~many[:, None])
+    mode = np.zeros_like(values)
+    for row in np.flatnonzero((share > 0) & ~many):
+        at = signal.axis[~lost[row]]
+        cubic = CubicSpline(at, signal.values[row, ~lost[row]])
+        between = lost[row] & (signal.axis > at[0]) & (signal.axis < at[-1])
+        mode[row, between] = 0.5 * (cubic(signal.axis[between]) - values[row, between])
+        values[row] += 2 * mode[row]
+    findings = tuple(
+        Finding(
+            "undamaged",
+            "withheld",
+            f"{share[row]:.0%} of the cells hold no value, {GAPS:.0%} allowed",
+            signal.label(row),
+        )
+        for row in np.flatnonzero(many)
+    )
+    out = replace(
+        signal, values=values, good=signal.good & ~lost,
+        modes=np.concatenate([signal.modes, mode[None]]),
+        mode_names=(*signal.mode_names, "missing cells"),
+    )  # fmt: skip
+    said = f"{np.count_nonzero(lost)} cells without a value in {np.count_nonzero(share)} spectra"
+    return out.without(many), said + ": on a cubic through their neighbours", findings
+
+
 def dark(signal: Signal, companions: Mapping[str, Signal]):
     """Companion "dark" subtracted, its mean where it holds several, scaled by integration time
     where both are known.
     """
     if "dark" not in companions:
         return signal, "no dark file", ()
-    other = companions["dark"]
-    order = np.argsort(other.axis)
-    if other.axis.shape != signal.axis.shape or not np.allclose(
-        other.axis[order], signal.axis, atol=0.1 * np.abs(np.diff(signal.axis)).min()
-    ):
+    other, *_ = axis(companions["dark"], {})
+    other, *_ = missing(other, {})
+    close = 0.1 * np.diff(signal.axis).min()
+    within = (other.axis > signal.axis[0] - close) & (other.axis < signal.axis[-1] + close)
+    found = other.axis[within]
+    if found.shape != signal.axis.shape or not np.allclose(found, signal.axis, atol=close):
         raise ConditioningError(
             f"{other.source or 'dark'}: expected the axis of the signal "
             f"({signal.axis.size} points from "
-            f"{signal.axis[0]:g}), found {other.axis.size} points from {other.axis[order][0]:g}"
+            f"{signal.axis[0]:g}), found {other.axis.size} points from {other.axis[0]:g}"
         )
     n, findings, scale = len(other.values), [], 1.0
     if signal.exposure_ms and other.exposure_ms:
@@ -149,11 +191,11 @@ def dark(signal: Signal, companions: Mapping[str, Signal]):
     elif signal.exposure_ms or other.exposure_ms:
         evidence = "integration time known of one of signal and dark only: dark subtracted as it is"
         findings.append(Finding("assumed", "doubtful", evidence, other.source))
-    mean = scale * other.values.mean(axis=0)[order]
+    mean = scale * other.values.mean(axis=0)[within]
     variance = signal.variance
     if variance is not None:
         if other.variance is not None:
-            own = other.variance.mean(axis=0)[order] / n
+            own = other.variance.mean(axis=0)[within] / n
         elif n > 1:  # its pattern is none of its noise
             own = other.values.var(axis=0, ddof=1).mean() / n
         else:
@@ -700,6 +742,7 @@ def whole(signal: Signal, companions: Mapping[str, Signal], edge: float = 0.05):
 STEPS: Mapping[str, Callable] = {
     "axis": axis,
     "saturation": saturation,
+    "missing": missing,
     "dark": dark,
     "scale": scale,
     "cosmic": cosmic,

@@ -100,7 +100,7 @@ class Spectra:
         As in the file (µm, Å → nm; meV, cm⁻¹ → eV). An emission spectrum in the file is a density
         per this unit.
     values : ndarray, shape (m, n)
-        One row a spectrum, as in the file.
+        One row a spectrum, as in the file; NaN where it calls a value missing.
     labels : tuple of str
         Names of the m spectra.
     value_unit : str
@@ -160,7 +160,7 @@ class Spectra:
         return self.parameter
 
 
-@reader("spectra as text")
+@reader("spectra as text", missing=("values",))
 def read_spectra(path: str | os.PathLike, *, x_unit: str | None = None) -> Spectra:
     """All spectra of a file, which must share one axis.
 
@@ -191,7 +191,7 @@ def read_spectra(path: str | os.PathLike, *, x_unit: str | None = None) -> Spect
     return groups[0]
 
 
-@reader("spectra as text or .xlsx")
+@reader("spectra as text or .xlsx", missing=("values",))
 def read_each(
     path: str | os.PathLike, *, x_unit: str | None = None, part: str = ""
 ) -> tuple[Spectra, ...]:
@@ -236,7 +236,7 @@ def _each(sheet: Sheet, x_unit: str | None) -> tuple[Spectra, ...]:
     axes = _axes(table, numeric)
     if len(axes) > 1:
         return _side_by_side(table, numeric, axes, x_unit)
-    table.refuse_missing(numeric)
+    table.refuse_missing(axes)
     if len(keys := _keys(table, numeric, axes[0])):
         return _long(table, numeric, axes[0], keys, x_unit)
     return (_columns(table, numeric, axes[0], x_unit),)
@@ -280,7 +280,7 @@ def _side_by_side(table: Table, numeric: list[int], axes: list[int], x_unit) -> 
                 ~np.isnan(table.columns[axis].values) | ~np.isnan(table.columns[j].values)
             )
             rows = slice(0, int(filled[-1]) + 1 if filled.size else 0)
-            table.refuse_missing((axis, j), rows)
+            table.refuse_missing((axis,), rows)
             if rows.stop < 2:
                 raise table.refuse(
                     "at least two points",
@@ -444,7 +444,7 @@ def _series_by_row(sheet: Sheet, x_unit: str | None) -> Spectra | None:
     down = [sheet.row(i)[1][0] for i in body]
     if lead == 1 and len(body) > 15 and _rising(down, 100) and not _rising(x, 100):
         return None  # spectra in columns headed by numbers
-    values = np.array([sheet.numbers(i, len(x), skip=lead) for i in body])
+    values = np.array([sheet.numbers(i, len(x), skip=lead, missing=True) for i in body])
     sheet.claims[head] = "head"
     account = sheet.settle(width)
     corner = " ".join(cells[:first])

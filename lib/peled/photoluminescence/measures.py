@@ -18,7 +18,6 @@ from peled.conditioning import (
     detector_noise,
     estimate_noise,
 )
-from peled.conditioning.spikes import replace_points
 from peled.lineshapes import HC_EV_NM
 from peled.materials import index_of_air
 from peled.photoluminescence import reciprocity
@@ -90,16 +89,11 @@ def _emitted(held: Held, companions: Mapping[str, Signal]) -> Signal:
     }
     laser = {k: v for k, v in number.items() if k == "excitation_nm"}
     scales = {k: v for k, v in number.items() if k != "excitation_nm"}
-    steps = [("axis", {}), ("saturation", {}), ("dark", {})]
+    steps = [("axis", {}), ("saturation", {}), ("missing", {}), ("dark", {})]
     steps += [("scale", scales)] if scales else []
     steps += [("cosmic", laser), ("mask", laser | {"room_light": True})]
-    ready = condition(held.data, [*steps[:2]])
-    if not ready.used.any():
-        return ready
-    # Steps want finite values. A cell that is missing lies on the line between its neighbours.
-    seen = replace_points(ready.finite, ~np.isfinite(ready.values) & ready.used[:, None])
-    ready = condition(replace(ready, values=seen), steps[2:], companions)
-    return ready.without(~ready.used) if not ready.used.all() else ready
+    ready = condition(held.data, steps[:3])
+    return condition(ready, steps[3:], companions) if ready.used.any() else ready
 
 
 def _band(ready: Signal) -> tuple[float, float]:
@@ -201,8 +195,8 @@ def unnamed_runs(spectra: Mapping[str, Signal]) -> str:
         )  # fmt: skip
         if alone:
             said += (
-                ". They hold the laser alone: put it and the emission of each run into one column "
-                "of a table, headed empty, indirect or direct"
+                ". They hold the laser alone: write laser into the column band, and give the files "
+                "of the emission the same roles and the band emission"
             )
         return (
             f"spectra with one laser line at {lit[0].at_nm:.0f} nm of unlike height: if they are "
@@ -502,25 +496,30 @@ def _either(energy: Quantity, photons: Quantity) -> Quantity:
 
 def _of_runs(holdings, members, calibration, labels):
     held = members[0]
-    runs = {h.row.role: h for h in members}
-    for role in ("empty", "blank"):
-        if (other := holdings.companion(held.row, role)) is not None:
-            runs[role] = other
-    dark = {role: d.data for role, h in runs.items() if (d := holdings.companion(h.row, "dark"))}
+    served = [
+        other
+        for h in members
+        for role in ("empty", "blank")
+        if (other := holdings.companion(h.row, role)) is not None
+    ]
+    runs = {
+        f"{h.row.role} {h.row.settings.get('band', '')}".strip(): h for h in [*members, *served]
+    }
+    dark = {name: d.data for name, h in runs.items() if (d := holdings.companion(h.row, "dark"))}
     said = {
-        role: {
+        run: {
             name: h.row.settings[name]
             for name in ("integration_ms", "filter_transmission")
             if name in h.row.settings
         }
-        for role, h in runs.items()
+        for run, h in runs.items()
     }
-    heads = {role: h.data.exposure_ms for role, h in runs.items()}
+    heads = {name: h.data.exposure_ms for name, h in runs.items()}
     if not any("integration_ms" in s for s in said.values()) and all(heads.values()):
-        said = {role: {**s, "integration_ms": heads[role]} for role, s in said.items()}
+        said = {name: {**s, "integration_ms": heads[name]} for name, s in said.items()}
     inputs = tuple(dict.fromkeys(h.digest for h in runs.values()))
     found = sphere_yield(
-        {role: h.data for role, h in runs.items()},
+        {name: h.data for name, h in runs.items()},
         calibration,
         dark=dark,
         settings=said,

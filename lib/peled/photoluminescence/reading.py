@@ -72,7 +72,9 @@ def _sniff_spectra(path: Path) -> Content:
     first, many = groups[0], labels if len(labels) > 1 else ()
     runs = [m[1].lower() for label in labels if (m := _RUN.search(label))]
     if {"empty", "direct"} <= set(runs) or {"empty", "indirect"} <= set(runs):
-        return Content("plqy")
+        if len(set(runs)) < len(labels) or len(groups) > 1:
+            return Content("plqy")  # a series, or bands side by side
+        return Content("", labels, kinds=tuple(Content("plqy", role=run) for run in runs))
     if len(labels) == 1 and re.search(r"factor|calibration", labels[0], re.IGNORECASE):
         return Content("plqy", role="gain")
     if len(labels) == 1 and _SPHERE.search(f"{path.parent.name} {path.stem}"):

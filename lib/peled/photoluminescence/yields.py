@@ -4,6 +4,11 @@ Each run goes through `peled.conditioning` (dark file, integration time and filt
 constant from where there is no light, with its error); the photons in laser and emission band then
 have one covariance, and the balance of de Mello et al. is taken of them.
 
+A run is one spectrum that holds both bands, or two: the laser's line and the emission recorded
+apart, with integration times of their own. A file of the laser alone has no place without light:
+unless a dark file has been subtracted, what its ends hold may lie under the line as well, and is in
+the error.
+
 Names of the measurements as in IEC 62607-3-1: *three runs* (empty, indirect, direct), *two runs,
 direct* (empty and direct, beam on the sample) and *two runs, diffuse* (empty and indirect, the
 sample lit by the wall only).
@@ -27,6 +32,7 @@ from peled.conditioning import (
     covariance,
     detector_noise,
 )
+from peled.conditioning.noise import free_region
 from peled.photoluminescence.plqy import photon_weights
 from peled.quantities import Finding, Quantity, judge, possible, signal
 
@@ -34,6 +40,7 @@ from peled.quantities import Finding, Quantity, judge, possible, signal
 REACH = 3.0
 #: Standard errors by which a line at twice the laser's wavelength must stand out.
 SECOND_ORDER = 4.0
+ALONE = 64  #: points below which a file of the laser holds no more than its line
 METHODS = {
     ("direct", "empty", "indirect"): "three runs",
     ("direct", "empty"): "two runs, direct",
@@ -43,16 +50,18 @@ METHODS = {
 
 @dataclass(frozen=True)
 class Bands:
-    """Limits (nm) of laser and emission, and the second order (or None)."""
+    """Limits (nm) of laser and emission, the second order (or None), and what share of the emission
+    lies beyond the calibration and is not counted."""
 
     laser: tuple[float, float]
     emission: tuple[float, float]
     second: tuple[float, float] | None = None
+    beyond: float = 0.0
 
 
 @dataclass(frozen=True)
 class SphereYield:
-    """A yield with what it was made of: runs by role, as recorded and conditioned."""
+    """A yield with what it was made of: runs by name, as recorded and conditioned."""
 
     plqy: Quantity
     absorptance: Quantity
@@ -83,15 +92,18 @@ def sphere_yield(
     Parameters
     ----------
     runs : mapping of str to Signal
-        By role: `empty` (or `blank`, the bare substrate), `direct`, `indirect`. With both, `empty`
-        counts the laser and `blank` stands for the emission without a film.
+        By role: `empty` (or `blank`, the bare substrate), `direct`, `indirect`; where the bands
+        were recorded apart `empty laser`, `direct emission` and so on. With both, `empty` counts
+        the laser and `blank` stands for the emission without a film. An empty sphere whose emission
+        was not recorded is taken to have none.
     calibration : peled.formats.sphere.Calibration
     dark : mapping of str to Signal
-        By role of the run it is for.
+        By the name of the run it is for.
     settings : mapping
-        By role: `integration_ms`, `filter_transmission` of that run.
+        By the name of a run: its `integration_ms`, `filter_transmission`.
     laser_band_nm, emission_band_nm : (float, float), optional
-        Else the strongest line of the empty run, and ±3 FWHM about the emission.
+        Else the strongest line of the empty run, and ±3 FWHM about the emission, as far as the
+        calibration goes.
     laser_drift : float, optional
         Standard deviation of the laser's power from run to run, relative.
     sample, **labels
@@ -103,34 +115,27 @@ def sphere_yield(
         Runs that are missing, of different axes, without a laser line, or of which some say their
         integration time and others do not.
     """
-    method = METHODS.get(
-        tuple(sorted(set(runs) - {"blank"} | ({"empty"} if "blank" in runs else set())))
-    )
-    if method is None:
-        found = ", ".join(sorted(runs)) or "none"
-        raise ConditioningError(
-            f"sphere: expected the runs empty, indirect and direct, or empty and one of them, "
-            f"found {found}; name the others in the column role"
-        )
+    method, laser_of, emission_of = _named(runs)
     _check_settings(settings, runs)
-    ready = {role: _conditioned(run, role, dark, settings) for role, run in runs.items()}
-    empty = ready.get("empty", ready.get("blank"))
-    for run in ready.values():
-        if run.axis.shape != empty.axis.shape or not np.allclose(run.axis, empty.axis, atol=1e-3):
-            raise ConditioningError(
-                f"{run.source}: expected the wavelengths of the other runs, found another axis"
-            )
+    ready = {name: _conditioned(run, name, dark, settings) for name, run in runs.items()}
     findings = [f for run in ready.values() for f in run.findings if f.gate != "signal"]
     if any(f.status == "withheld" for f in findings):
         return _withheld(findings, method, runs, ready, sample, labels)
-    laser = laser_band_nm or _laser_band(empty)
-    lit = ready.get("direct", ready.get("indirect"))
-    bands = Bands(laser, emission_band_nm or _emission_band(lit, empty, laser))
-    ready = _with_common_gain(ready, bands, settings)
-    bands, ready, more = _without_second_order(bands, ready, ready.get("empty", ready.get("blank")))
+    for names in (laser_of, emission_of):
+        ready |= _on_one_axis({name: ready[name] for name in names.values()})
+    laser = laser_band_nm or _laser_band(_of(ready, laser_of, "empty", "blank"))
+    lit = _of(ready, emission_of, "direct", "indirect")
+    band = emission_band_nm or _emission_band(lit, _of(ready, emission_of, "empty", "blank"), laser)
+    bands = Bands(laser, band)
+    if emission_band_nm is None:
+        bands = _within(calibration, bands, lit)
+    findings += _assumed(bands, calibration, laser_of, emission_of, settings)
+    ready = _with_common_gain(ready, bands, settings, emission_of.values())
+    bands, ready, more = _without_second_order(bands, ready, emission_of)
     return _balance(
         bands,
         ready,
+        {"laser": laser_of, "emission": emission_of},
         calibration,
         method,
         [*findings, *more, *unstated(calibration, laser_drift)],
@@ -139,6 +144,80 @@ def sphere_yield(
         sample,
         labels,
     )
+
+
+def _named(runs) -> tuple[str, dict[str, str], dict[str, str]]:
+    """Method, and by role the name of the run that holds its laser and its emission."""
+    laser_of, emission_of = {}, {}
+    for name in runs:
+        role, _, band = name.partition(" ")
+        if band in ("", "laser"):
+            laser_of[role] = name
+        if band in ("", "emission"):
+            emission_of[role] = name
+    if "empty" in laser_of:  # the blank then says what a bare substrate emits
+        laser_of.pop("blank", None)
+    roles = {"empty" if role == "blank" else role for role in laser_of}
+    method = METHODS.get(tuple(sorted(roles)))
+    if method is None or roles - set(emission_of) - {"empty"}:
+        found = ", ".join(sorted(runs)) or "none"
+        raise ConditioningError(
+            f"sphere: expected the runs empty, indirect and direct, or empty and one of them, "
+            f"found {found}; name the others in the column role, and in the column band what "
+            "holds laser or emission alone"
+        )
+    return method, laser_of, emission_of
+
+
+def _of(ready, names: Mapping[str, str], *roles: str) -> Signal | None:
+    """The run of the first of these roles that there is."""
+    return next((ready[names[role]] for role in roles if role in names), None)
+
+
+def _on_one_axis(runs: Mapping[str, Signal]) -> dict[str, Signal]:
+    """The runs from the first to the last wavelength that all of them have."""
+    low = max(run.axis[0] for run in runs.values()) - 1e-3
+    high = min(run.axis[-1] for run in runs.values()) + 1e-3
+    out = {name: run.cut(low, high) for name, run in runs.items()}
+    first = next(iter(out.values()))
+    for run in out.values():
+        if run.axis.shape != first.axis.shape or not np.allclose(run.axis, first.axis, atol=1e-3):
+            raise ConditioningError(
+                f"{run.source}: expected the wavelengths of the other runs, found another axis"
+            )
+    return out
+
+
+def _within(calibration, bands: Bands, lit: Signal) -> Bands:
+    """The emission band as far as the calibration goes, and the share of its counts beyond."""
+    low, high = bands.emission
+    ends = max(low, calibration.wavelength_nm[0]), min(high, calibration.wavelength_nm[-1])
+    if ends == (low, high) or not ends[0] < ends[1]:
+        return bands
+    x, y = lit.axis, lit.values[0]
+    inside = (x >= ends[0]) & (x <= ends[1])
+    beyond = float(y[(x >= low) & (x <= high) & ~inside].sum() / y[inside].sum())
+    return replace(bands, emission=ends, beyond=max(beyond, 0.0))
+
+
+def _assumed(bands: Bands, calibration, laser_of, emission_of, settings) -> list[Finding]:
+    """Remarks on what the files of a yield lack."""
+    said = []
+    if bands.beyond:
+        low, high = calibration.wavelength_nm[[0, -1]]
+        said.append(("reported", (
+            f"the calibration goes from {low:g} to {high:g} nm: {bands.beyond:.1%} of the counts "
+            "of the emission lie beyond, and are in the error"
+        )))  # fmt: skip
+    apart = set(laser_of.values()) != set(emission_of.values()) - {emission_of.get("blank")}
+    if apart and not any("integration_ms" in one for one in settings.values()):
+        said.append(("doubtful", (
+            "laser and emission were recorded apart and integration_ms is stated nowhere: taken as "
+            "equal; fill in that column"
+        )))  # fmt: skip
+    if not {"empty", "blank"} & set(emission_of):
+        said.append(("reported", "the emission of the empty sphere was not recorded: none taken"))
+    return [Finding("assumed", status, evidence) for status, evidence in said]
 
 
 def unstated(calibration, laser_drift: float | None) -> tuple[Finding, ...]:
@@ -158,58 +237,81 @@ def unstated(calibration, laser_drift: float | None) -> tuple[Finding, ...]:
 
 
 def _check_settings(settings, runs) -> None:
-    for name in ("integration_ms", "filter_transmission"):
-        said = [role for role in runs if name in settings.get(role, {})]
-        if said and len(said) < len(runs) and name == "integration_ms":
-            others = ", ".join(role for role in runs if role not in said)
-            raise ConditioningError(
-                f"sphere: integration_ms is known of {', '.join(said)} only; fill in that column "
-                f"for {others}"
-            )
+    said = [name for name in runs if "integration_ms" in settings.get(name, {})]
+    if said and len(said) < len(runs):
+        others = ", ".join(name for name in runs if name not in said)
+        raise ConditioningError(
+            f"sphere: integration_ms is known of {', '.join(said)} only; fill in that column "
+            f"for {others}"
+        )
 
 
-def _conditioned(run: Signal, role: str, dark, settings) -> Signal:
-    said = {k: v for k, v in settings.get(role, {}).items() if v}
-    top = float(run.axis[int(np.argmax(np.where(np.isfinite(run.values[0]), run.values[0], 0)))])
-    first = condition(replace(run, source=run.source or role), [("axis", {}), ("saturation", {})])
-    if not first.used.all():
-        return first
-    steps = [("dark", {})]
-    steps += [("scale", said)] if said else []
+def _conditioned(run: Signal, name: str, dark, settings) -> Signal:
+    said = {k: v for k, v in settings.get(name, {}).items() if v}
+    run = replace(run, source=run.source or name)
+    companions = {"dark": dark[name]} if name in dark else {}
+    scale = [("scale", said)] if said else []
+    alone = name.endswith(" laser") and run.axis.size < ALONE
     # The strongest line is light, whichever it is; rays are looked for elsewhere.
-    steps += [("cosmic", {"excitation_nm": top}), ("baseline", {"order": 0})]
-    companions = {"dark": dark[role]} if role in dark else {}
+    top = float(run.axis[int(np.argmax(run.finite[0]))])
     try:
-        return condition(first, steps, companions)
+        begin = [("saturation", {}), ("missing", {})]
+        first = condition(run, begin if alone else [("axis", {}), *begin])
+        if not first.used.all():
+            return first
+        first = condition(first, [("dark", {}), *scale], companions)
+        if alone:
+            return first if companions else _on_its_ends(first)
+        first = condition(first, [("cosmic", {"excitation_nm": top})])
+        # A line where it is drawn between points free of light; beyond them it would go too far.
+        free = np.flatnonzero(free_region(first.axis, first.finite, first.good).free[0])
+        spans = free.size > 1 and np.ptp(free) > 0.5 * first.axis.size
+        based = condition(first, [("baseline", {"order": int(spans)})])
+        if based.used.all() or not companions:
+            return based
+        return condition(first, [("noise", {})])  # nothing is free of light, and the dark is off
     except ConditioningError:
         raise
     except (ValueError, IndexError, FloatingPointError) as error:
-        raise ConditioningError(f"{run.source or role}: {error}") from None
+        raise ConditioningError(f"{run.source}: {error}") from None
 
 
-def _with_common_gain(ready, bands: Bands, settings):
+def _on_its_ends(run: Signal) -> Signal:
+    """A line alone, with the mode that what its ends hold is an offset, from none to all of it."""
+    ends = max(min(run.values[0, 0], run.values[0, -1]), 0.0)
+    mode = np.full((1, *run.values.shape), ends / np.sqrt(3))
+    modes = np.concatenate([run.modes, mode])
+    return replace(run, modes=modes, mode_names=(*run.mode_names, "offset"))
+
+
+def _with_common_gain(ready, bands: Bands, settings, emissions):
     """Runs with the noise of one detector: the gain (variance a count) from all emission bands."""
     factor = {
-        role: settings.get(role, {}).get("integration_ms", 1.0)
-        * settings.get(role, {}).get("filter_transmission", 1.0)
-        for role in ready
+        name: settings.get(name, {}).get("integration_ms", 1.0)
+        * settings.get(name, {}).get("filter_transmission", 1.0)
+        for name in ready
     }
-    x = next(iter(ready.values())).axis
-    inside = (x >= bands.emission[0]) & (x <= bands.emission[1])
-    if np.count_nonzero(inside) < 12:
-        return ready
-    reads = {
-        role: float(np.quantile(run.variance[0], 0.1)) * factor[role] ** 2
-        for role, run in ready.items()
-    }
-    bands_of = [run.values[0, inside] * factor[role] for role, run in ready.items()]
-    gain = detector_noise(*bands_of, read=float(np.mean([*reads.values()]))).gain
-    out = {}
-    for role, run in ready.items():
-        variance = (
-            Noise(reads[role], gain).variance(run.values[0] * factor[role]) / factor[role] ** 2
+    light = []
+    for name in emissions:
+        run = ready[name]
+        inside = (run.axis >= bands.emission[0]) & (run.axis <= bands.emission[1])
+        light.append(run.values[0, inside] * factor[name])
+    if min(map(len, light)) < 12:
+        raise ConditioningError(
+            f"sphere: expected an emission band of at least 12 points, found {min(map(len, light))}"
         )
-        out[role] = replace(run, variance=variance, independent=None)
+    reads = {
+        name: float(np.quantile(run.variance[0], 0.1)) * factor[name] ** 2
+        for name, run in ready.items()
+        if run.variance is not None
+    }
+    common = float(np.mean([*reads.values()]))
+    gain = detector_noise(*light, read=common).gain
+    out = {}
+    for name, run in ready.items():
+        noise = Noise(reads.get(name, common), gain)
+        variance = noise.variance(run.values[0] * factor[name]) / factor[name] ** 2
+        out[name] = replace(run, variance=variance, independent=None)
     return out
 
 
@@ -217,12 +319,16 @@ def _laser_band(empty: Signal) -> tuple[float, float]:
     """From the maximum of the empty run to where it has sunk into the noise, half as far again."""
     x, y = empty.axis, empty.values[0]
     top = int(np.argmax(y))
-    noise = float(np.sqrt(np.median(empty.variance[0])))
-    if not y[top] > 20 * noise:
+    alone = empty.variance is None
+    noise = max(y[0], y[-1]) if alone else float(np.sqrt(np.median(empty.variance[0])))
+    if not y[top] > (3 if alone else 20) * noise:
+        beside = "its ends" if alone else "the noise"
         raise ConditioningError(
-            f"{empty.source}: expected a laser line in the empty run, found nothing above 20 times "
-            f"the noise; include the laser or fill in laser_band_nm"
+            f"{empty.source}: expected a laser line in the empty run, found nothing above "
+            f"{3 if alone else 20} times {beside}; include the laser or fill in laser_band_nm"
         )
+    if alone:
+        return x[0], x[-1]
     low = y < max(1e-3 * y[top], 3 * noise)
     left = top - int(np.argmax(low[top::-1])) if low[: top + 1].any() else 0
     right = top + int(np.argmax(low[top:])) if low[top:].any() else x.size - 1
@@ -238,9 +344,9 @@ def _second(laser: tuple[float, float]) -> tuple[float, float]:
     return centre - half, centre + half
 
 
-def _emission_band(lit: Signal, empty: Signal, laser) -> tuple[float, float]:
+def _emission_band(lit: Signal, empty: Signal | None, laser) -> tuple[float, float]:
     """±`REACH` FWHM about the maximum on the red side of the laser, its second order left out."""
-    x, difference = lit.axis, lit.values[0] - empty.values[0]
+    x, difference = lit.axis, lit.values[0] - (0.0 if empty is None else empty.values[0])
     low, high = _second(laser)
     where = (x > laser[1] + 10) & ~((x > low) & (x < high))
     if np.count_nonzero(where) < 20:
@@ -258,10 +364,11 @@ def _emission_band(lit: Signal, empty: Signal, laser) -> tuple[float, float]:
     return max(x[top] - REACH * fwhm, laser[1] + 5), min(x[top] + REACH * fwhm, x[-1])
 
 
-def _without_second_order(bands: Bands, ready, empty: Signal):
+def _without_second_order(bands: Bands, ready, emission_of):
     """Runs with the second order replaced by the line between its ends, where it stands out."""
     low, high = _second(bands.laser)
-    x = empty.axis
+    unlit = [ready[emission_of[role]] for role in ("empty", "blank") if role in emission_of]
+    x = unlit[0].axis if unlit else np.zeros(1)
     if high < bands.emission[0] or low > bands.emission[1] or high > x[-1]:
         return bands, ready, []
     inside = (x >= low) & (x <= high)
@@ -271,13 +378,12 @@ def _without_second_order(bands: Bands, ready, empty: Signal):
     weights = inside / max(inside.sum(), 1) - ends / max(ends.sum(), 1)
     z = max(
         float(weights @ run.values[0]) / np.sqrt(float(weights**2 @ run.variance[0]))
-        for run in (empty, *(ready[r] for r in ("blank",) if r in ready))
+        for run in unlit
     )
     if not z > SECOND_ORDER:
         return bands, ready, []
-    cut = {
-        role: condition(run, [("mask", {"edges": ((low, high),)})]) for role, run in ready.items()
-    }
+    mask = [("mask", {"edges": ((low, high),)})]
+    cut = ready | {name: condition(ready[name], mask) for name in emission_of.values()}
     said = (
         f"second order of the laser at {(low + high) / 2:.0f} nm, {z:.1f} standard errors in the "
         "empty run: taken out"
@@ -285,15 +391,17 @@ def _without_second_order(bands: Bands, ready, empty: Signal):
     return replace(bands, second=(low, high)), cut, [Finding("undamaged", "reported", said)]
 
 
-def _balance(
-    bands, ready, calibration, method, findings, drift, raw, sample, labels
-) -> SphereYield:
-    names = sorted(ready)
-    values, errors = [], []  # L, E of each run in turn; covariance by cause
-    for role in names:
-        run = ready[role]
-        weights = np.zeros((run.axis.size, 2))
-        for column, (low, high) in enumerate((bands.laser, bands.emission)):
+def _photons(bands: Bands, ready, names, calibration):
+    """Photons (k,), the place of each (band, role) in them, and by run its places and its
+    covariance by cause."""
+    place: dict[tuple[str, str], int] = {}
+    values: list[float] = []
+    errors = []
+    for name, run in ready.items():
+        own = [(band, role) for band, of in names.items() for role, at in of.items() if at == name]
+        weights = np.zeros((run.axis.size, len(own)))
+        for column, (band, role) in enumerate(own):
+            low, high = getattr(bands, band)
             inside = (run.axis >= low) & (run.axis <= high)
             if np.count_nonzero(inside) < 3:
                 raise ConditioningError(
@@ -301,17 +409,26 @@ def _balance(
                     f"{run.axis[0]:.0f} to {run.axis[-1]:.0f} nm"
                 )
             weights[inside, column] = photon_weights(run.axis[inside], calibration)
+            place[band, role] = len(values) + column
+        causes = {cause: c[0] for cause, c in covariance(run, weights).items()}
+        errors.append((slice(len(values), len(values) + len(own)), causes))
         values += list(run.values[0] @ weights)
-        errors.append({cause: c[0] for cause, c in covariance(run, weights).items()})
-    values = np.array(values)
-    place = {role: 2 * i for i, role in enumerate(names)}
+    return np.array(values), place, errors
+
+
+def _balance(
+    bands, ready, names, calibration, method, findings, drift, raw, sample, labels
+) -> SphereYield:
+    values, place, errors = _photons(bands, ready, names, calibration)
 
     def balance(v):
-        laser = {role: v[at] for role, at in place.items()}
-        emission = {role: v[at + 1] for role, at in place.items()}
+        laser, emission = (
+            {role: v[at] for (of, role), at in place.items() if of == band}
+            for band in ("laser", "emission")
+        )
         empty = laser.get("empty", laser.get("blank"))
-        zero = emission.get("blank", emission.get("empty"))
-        lit = "direct" if "direct" in place else "indirect"
+        zero = emission.get("blank", emission.get("empty", 0.0))
+        lit = "direct" if "direct" in laser else "indirect"
         before = laser["indirect"] if method == "three runs" else empty
         beside = emission["indirect"] if method == "three runs" else zero
         absorbed = 1 - laser[lit] / before
@@ -327,16 +444,17 @@ def _balance(
         ]
     ).T
     budgets: list[dict[str, float]] = [{}, {}, {}]
-    for i, causes in enumerate(errors):
+    for at, causes in errors:
+        own = jacobian[:, at]
         for cause, c in causes.items():
-            own = jacobian[:, 2 * i : 2 * i + 2]
             for row in range(3):
                 squared = budgets[row].get(cause, 0.0) ** 2 + own[row] @ c @ own[row]
                 budgets[row][cause] = float(np.sqrt(max(squared, 0.0)))
-        if drift:  # all light of a run goes with its laser
-            moved = jacobian[:, 2 * i : 2 * i + 2] @ values[2 * i : 2 * i + 2] * drift
-            for budget, by in zip(budgets, moved):
+        if drift:  # all light of a recording goes with its laser
+            for budget, by in zip(budgets, own @ values[at] * drift):
                 budget["laser drift"] = float(np.hypot(budget.get("laser drift", 0.0), by))
+    if bands.beyond:
+        budgets[0]["beyond the calibration"] = abs(found[0]) * bands.beyond
     if calibration.relative_error:
         budgets[0]["calibration"] = abs(found[0]) * calibration.relative_error
     total = [float(np.sqrt(sum(e * e for e in b.values()))) for b in budgets]

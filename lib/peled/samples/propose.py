@@ -150,12 +150,10 @@ def _left(text: str, measurement: str, columns: Mapping[str, Column], cells: dic
         for kind, word in columns["measurement"].words.items()
     }
     kinds, others = words.get(measurement, set()), set().union(*words.values())
-    roles = {
-        name.lower(): role for role, word in columns["role"].words.items() for name in word.names
-    }
     out = ""
     text = re.sub(r"(?<=\d[munµμ][AJW])[_ ](?=cm-?2)", "", text)  # `5uJ_cm2` is one number
     pieces = re.split(r"([_\s]+|(?<=\w)-(?=[A-Za-z]))", text)
+    said = _words(columns, {piece.lower() for piece in pieces})
     for separator, token in zip(["", *pieces[1::2]], pieces[::2]):
         head, _, end = token.rpartition("-")
         if end.lower() in kinds:
@@ -165,13 +163,29 @@ def _left(text: str, measurement: str, columns: Mapping[str, Column], cells: dic
             if number:
                 cells.setdefault(*number)
         word = token.lower()
-        if word in roles:
-            cells.setdefault("role", roles[word])
+        if word in said:
+            cells.setdefault(*said[word])
         elif word in ("before", "after"):
             cells.setdefault("state", word)
         elif token and word not in kinds:
             out += separator + token if out else token
     return out
+
+
+def _words(columns: Mapping[str, Column], among: set[str]) -> dict[str, tuple[str, str]]:
+    """Words of names -> column and cell: those of roles, and beside one those of other columns."""
+    by_column = {
+        column.name: {
+            name.lower(): (column.name, cell)
+            for cell, word in column.words.items()
+            for name in word.names
+        }
+        for column in columns.values()
+        if column.name != "measurement"
+    }
+    roles = by_column.pop("role")
+    others = {name: cell for words in by_column.values() for name, cell in words.items()}
+    return (others if among & set(roles) else {}) | roles
 
 
 def _number(token: str, columns: Mapping[str, Column]) -> tuple[str, tuple[str, str] | None]:

@@ -90,8 +90,8 @@ class Sheet:
     def companion(self, row: Row, role: str) -> Row | None:
         """The one row of a role that serves `row`, or None.
 
-        Of several, those taken with other settings than the row (another integration time) do not
-        serve.
+        Of several, those of another kind than the row (another word in a column), and then those
+        taken with other settings (another integration time), do not serve.
 
         Raises
         ------
@@ -99,8 +99,9 @@ class Sheet:
             If two would serve: the message names both.
         """
         found = self.companions(row, role)
-        if len(found) > 1:
-            found = tuple(other for other in found if _agree(other, row))
+        for kind in (str, object):
+            if len(found) > 1:
+                found = tuple(other for other in found if _agree(other, row, kind))
         if len(found) > 1:
             both = " and ".join(f"{other.label} ({other.origin})" for other in found[:2])
             raise SheetError([f"{row.label}: two rows of role {role} would serve it: {both}"])
@@ -197,6 +198,8 @@ def as_html(rows: Sequence[tuple[str, ...]]) -> str:
     return "<table>" + "".join(f"<tr>{row}</tr>" for row in cells) + "</table>"
 
 
-def _agree(one: Row, other: Row) -> bool:
+def _agree(one: Row, other: Row, kind: type) -> bool:
     shared = set(one.settings) & set(other.settings)
-    return all(one.settings[k] == other.settings[k] for k in shared)
+    return all(
+        one.settings[k] == other.settings[k] for k in shared if isinstance(one.settings[k], kind)
+    )
