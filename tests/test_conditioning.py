@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from calibration.noise import pink, white
 from peled.conditioning import (
     ConditioningError,
     Signal,
@@ -159,6 +160,26 @@ def test_covariance_of_sums_is_that_of_repetitions():
         value, errors = propagate(got, w)
         stated = np.sqrt(np.mean(sum(e**2 for e in errors.values())))
         assert stated == pytest.approx(value.std(), rel=0.08)
+
+
+def test_slow_waves_of_flicker_noise_are_in_the_errors():
+    rng, light = np.random.default_rng(9), np.outer([0.1, 0.3, 1.0], 4000 * band(WIDE, 640))
+    w = np.column_stack([photopic_response(WIDE), np.abs(WIDE - 450) < 40])
+
+    def seen(noise):
+        y = rng.poisson(light) + 40 * noise(rng, *light.shape)
+        return condition(Signal(WIDE, y), EL[1:])
+
+    off = []
+    for _ in range(40):
+        got = seen(pink)
+        for one in w.T:
+            value, errors = propagate(got, one)
+            sd = np.sqrt(sum(e[2] ** 2 for e in errors.values()))
+            off.append((value[2] - light[2] @ one) / sd)
+    assert 0.75 < np.std(off) < 1.3, "without the waves 1.45"
+    assert any("1/f" in f.evidence for f in got.findings)
+    assert not any("1/f" in f.evidence for f in seen(white).findings)
 
 
 def test_one_spectrum_of_a_series_has_the_errors_that_it_has_in_it():

@@ -43,8 +43,9 @@ CONDITIONS = (
     Condition("saturated", "60 % of the peak", {"clip": 0.6}, "act", SPECTRAL),
     Condition("drift", "0.2 cd/m2 over the sweep", {"drift": 0.2}),
     Condition("1/f", "", {"shape": "1/f"}),
+    Condition("1/f", "1 % of the peak", {"shape": "1/f", "read": 40.0}),
     Condition("common mode", "1 % of the peak", {"common": 0.01}),
-    Condition("correlated", "three pixels", {"shape": "correlated"}),
+    Condition("correlated", "three pixels", {"shape": "correlated", "read": 40.0}),
     Condition("proportional", "3 % of the light", {"scatter": 0.03}),
     Condition("missing cells", "3 % of the sweep", {"missing": 0.03}),
     Condition("offsets", "0.5 cd/m2, 3 % of the peak", {"offset": 0.5, "stray": 0.03}),
@@ -57,20 +58,23 @@ CONDITIONS = (
 
 
 def draw(folder: Path, sample: str, rng, *, counts=4000.0, clip=None, drift=0.0, shape="white",
-         common=0.0, scatter=0.005, missing=0.0, offset=0.0, stray=0.0, line=0.0,
+         read=8.0, common=0.0, scatter=0.005, missing=0.0, offset=0.0, stray=0.0, line=0.0,
          eqe=None, route="") -> dict[str, float]:  # fmt: skip
     """Files of one device.
 
     Parameters
     ----------
     counts : float
-        Of the maximum at 5 V, with read noise of 8 and shot noise.
+        Of the maximum at 5 V, each a photon.
     clip : float, optional
         Share of that maximum at which the detector is full.
     drift, offset : float
         Of the luminance meter over the sweep, cd/m²; its noise is 0.02.
     shape : str
-        Of `noise.SHAPES`, along the sweep and along each spectrum.
+        Of `noise.SHAPES`, along the sweep and of the read noise along each spectrum: photons come
+        independently.
+    read : float
+        Read noise of a pixel, counts.
     common, stray, line : float
         Offset of each spectrum by chance, of all with a slope, a line of room light at 546 nm;
         shares of the maximum.
@@ -99,8 +103,8 @@ def draw(folder: Path, sample: str, rng, *, counts=4000.0, clip=None, drift=0.0,
         missing,
         offset,
     )
-    _spectra(folder / f"{sample}_el.txt", lamp, rng, counts, clip, SHAPES[shape], common, stray,
-             line)  # fmt: skip
+    _spectra(folder / f"{sample}_el.txt", lamp, rng, counts, clip, SHAPES[shape], read, common,
+             stray, line)  # fmt: skip
     if route:
         if route == "photodiode":
             _diode(folder / f"{sample}_diode.csv", lamp, rng)
@@ -128,13 +132,13 @@ def _sweep(path, lamp, per_photon, rng, drift, noise, scatter, missing, offset) 
     path.write_text(head + "\n".join(lines) + "\n")
 
 
-def _spectra(path, lamp, rng, counts, clip, noise, common, stray, line) -> None:
+def _spectra(path, lamp, rng, counts, clip, noise, read, common, stray, line) -> None:
     x = lamp.x()
     bright = lamp.efficiency(BIASES) * lamp.current(BIASES)
     y = counts * (bright / max(bright[-1], 1e-30))[:, None] * labs.band(x, lamp.centre, lamp.fwhm)
     if not lamp.eqe:
         y[:] = 0.0
-    y = y + np.sqrt(y) * noise(rng, *y.shape) + 8 * noise(rng, *y.shape)
+    y = rng.poisson(y) + read * noise(rng, *y.shape)
     y += counts * (common * rng.standard_normal((len(y), 1)) + stray * (1 + x / x[-1]) / 2)
     y += counts * line * np.exp(-0.5 * ((x - 546.1) / 0.9) ** 2)
     y = np.minimum(y, np.inf if clip is None else clip * counts)

@@ -7,6 +7,7 @@ anything that a parabola describes.
 
 from __future__ import annotations
 
+from functools import lru_cache
 from typing import NamedTuple
 
 import numpy as np
@@ -36,7 +37,7 @@ class Noise(NamedTuple):
         """Variance of a mean over many points, relative to that of white noise: 1 + 2 sum of
         correlations.
         """
-        return float(1 + 2 * self.correlation.sum())
+        return max(float(1 + 2 * self.correlation.sum()), 0.0)
 
     def variance(self, level: np.ndarray) -> np.ndarray:
         """Variance of spectra `level` (n, n_x), or of one (n_x,), smoothed over five points
@@ -223,22 +224,88 @@ def _scaled(axis: np.ndarray) -> np.ndarray:
     return (2 * axis - low - high) / (high - low)
 
 
-def _correlation(residual, free):
-    """Autocorrelation at lags 1, 2, ... of the residual in the free region, as far as it stands
-    clear of nothing.
-    """
-    square = float((residual**2).sum())
-    found = []
+def _lags(residual, free):
+    """Autocorrelation at lags 1, 2, ... of a residual in the free region, from how many pairs."""
+    square = float((residual**2).sum()) / max(np.count_nonzero(free), 1)
     for lag in range(1, LAGS + 1):
         pairs = np.count_nonzero(free[:, lag:] & free[:, :-lag])
         if pairs < LEAST_FREE or square == 0:
             break
-        r = float(np.einsum("ij,ij->", residual[:, lag:], residual[:, :-lag])) / square
-        r *= np.count_nonzero(free) / pairs
+        product = float(np.einsum("ij,ij->", residual[:, lag:], residual[:, :-lag]))
+        yield product / square / pairs, pairs
+
+
+def _correlation(residual, free):
+    """Autocorrelation at lags 1, 2, ... of the residual in the free region, as far as it stands
+    clear of nothing.
+    """
+    found = []
+    for r, pairs in _lags(residual, free):
         if r < max(2.5 / np.sqrt(pairs), LEAST_CORRELATION):
             break
         found.append(r)
     return np.array(found)
+
+
+LONG = 8  #: points of correlation that may be the beginning of 1/f noise
+TURNS = 24  #: over the axis, up to which 1/f noise is held as curves; the rest as correlation
+ALIKE = 0.9  #: cosine between the autocorrelation found and that of 1/f noise
+
+
+@lru_cache(maxsize=8)
+def _one_over_f(points: int) -> tuple[np.ndarray, np.ndarray]:
+    """Noise of variance 1 whose power falls as 1/f from one turn over the axis on.
+
+    Curves (2 `TURNS`, n_x) of one standard deviation each, and the autocovariance (`LAGS` + 1,) of
+    what is faster.
+    """
+    turns = np.arange(1, points // 2 + 1)
+    share = 1 / turns / np.sum(1 / turns)
+    angle = 2 * np.pi / points * turns[:TURNS, None] * np.arange(points)
+    curves = np.concatenate([np.cos(angle), np.sin(angle)])
+    curves *= np.sqrt(np.tile(share[:TURNS], 2))[:, None]
+    fast = np.cos(2 * np.pi / points * np.outer(np.arange(LAGS + 1), turns[TURNS:]))
+    return curves, fast @ share[TURNS:]
+
+
+def slow_in(region: Region, noise: Noise) -> tuple[Noise, np.ndarray]:
+    """1/f noise taken apart: what is fast, and curves (m, n, n_x) of one standard deviation each.
+
+    Noise with a power of 1/f wanders under a band by more than the points beside it say, and takes
+    with it the line that was fitted there: each of its slow curves is as it stands after that fit.
+    Where the correlation found is not that of such noise there are no curves.
+
+    Parameters
+    ----------
+    region : Region
+    noise : Noise
+        Of it.
+    """
+    none = noise, np.empty((0, *region.level.shape))
+    if noise.correlation.size < LONG:
+        return none
+    curves, fast = _one_over_f(region.t.size)
+    centred = region.t - region.centre[:, None]
+    offset = region.free @ curves.T / np.maximum(region.count, 1)[:, None]
+    slope = (region.free * centred) @ curves.T / region.spread[:, None]
+    moved = curves[:, None] - offset.T[:, :, None] - slope.T[:, :, None] * centred
+    some = slice(None, None, max(len(region.level) // 5, 1))
+    free = region.free[some]
+    part = (moved[:, some] * free).reshape(-1, region.t.size)
+    every = np.broadcast_to(free, moved[:, some].shape).reshape(part.shape)
+    slow = float((part**2).sum()) / max(np.count_nonzero(free), 1)
+    residual = np.where(region.free, region.level, 0.0)
+    seen = np.array([r for r, _ in _lags(residual, region.free)])
+    said = np.array([r for r, _ in _lags(part, every)])[: seen.size]
+    said = (slow * said + fast[1 : seen.size + 1]) / (slow + fast[0])
+    if seen @ said < ALIKE * np.linalg.norm(seen) * np.linalg.norm(said):
+        return none
+    pink = min(float(seen @ said / (said @ said)), 1.0)
+    variance = pink * noise.read / (slow + fast[0])
+    read = (1 - pink) * noise.read + variance * fast[0]
+    correlation = fast[1:] * np.median(variance / read)
+    kept = noise._replace(read=read, correlation=correlation)
+    return kept, np.sqrt(variance)[:, None] * moved
 
 
 def noise_in(region: Region) -> Noise:

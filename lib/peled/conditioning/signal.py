@@ -51,6 +51,8 @@ class Signal:
     fitted : (k, n, n_x) array
     correlation : (L,) array
         Autocorrelation of the noise at lags 1 to L; empty for white noise.
+    lumping : float
+        Variance of a mean over many points, relative to that of white noise, slow modes included.
     independent : (n, n_x) array or None
         The part of `variance` that neighbours do not share; None: none of it.
     exposure_ms : float or None
@@ -71,6 +73,7 @@ class Signal:
     fitted: np.ndarray | None = None
     correlation: np.ndarray = field(default_factory=lambda: np.empty(0))
     independent: np.ndarray | None = None
+    lumping: float = 1.0
     exposure_ms: float | None = None
     steps: tuple[Step, ...] = ()
     findings: tuple[Finding, ...] = ()
@@ -102,6 +105,14 @@ class Signal:
         if self.at is None:
             return f"spectrum {row + 1}" if len(self.values) > 1 else (self.source or "spectrum")
         return f"{self.at[row]:g} {self.at_unit}".strip()
+
+    @property
+    def lumped(self) -> np.ndarray:
+        """Variance (n, n_x) of points for sums over far more of them than they correlate over: as
+        if they were independent.
+        """
+        alone = 0.0 if self.independent is None else self.independent
+        return alone + (self.variance - alone) * max(1 + 2 * float(self.correlation.sum()), 1.0)
 
     @property
     def used(self) -> np.ndarray:

@@ -123,8 +123,7 @@ def colour_quantities(series: Sequence[Series], wavelength_nm: float):
         try:
             # Neighbours that err together carry less than as many points; peak and width are read
             # over far more points than they correlate over.
-            lumped = max(1 + 2 * float(s.correlation.sum()), 1.0)
-            found = follow(at, s.axis, np.nan_to_num(values), variance=lumped * s.variance[used])
+            found = follow(at, s.axis, np.nan_to_num(values), variance=s.lumped[used])
             by_modes = _by_modes(s, used)
         except (SpectrumError, ValueError) as error:
             out.append(_lost(one, str(error)))
@@ -166,6 +165,7 @@ def _colours(
 ) -> list[Quantity]:
     s = one.signal
     doubt = (Finding("assumed", "doubtful", one.doubt, one.label),) if one.doubt else ()
+    doubt += tuple(f for f in s.findings if f.status == "reported")
     common = {"sample": one.sample, "kind": one.kind, "inputs": one.inputs, "where": one.label}
     state = _state(one)
     brightest = int(np.nanargmax(np.nanmax(np.nan_to_num(s.values[used]), axis=1)))
