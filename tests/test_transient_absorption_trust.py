@@ -24,6 +24,7 @@ from peled.transient_absorption import (
     profile,
     workflow,
 )
+from peled.transient_absorption.components import STAYS, lasting
 from peled.transient_absorption.dispersed import NormalBlock
 from peled.transient_absorption.drift import drift, without
 from peled.transient_absorption.irf import damped_wave, gaussian, gaussian_decay
@@ -588,6 +589,35 @@ def test_what_is_known_of_a_drift_weighs_as_a_datum():
     assert abs(held.value + 0.05) < 1e-5 and abs(free.value) < 4 * free.standard_error
     half = drift(m, model, (0.02, free.standard_error))
     assert np.isclose(half.value, (free.value + 0.02) / 2, atol=0.3 * free.standard_error)
+
+
+def test_a_decay_far_beyond_the_delays_stays_and_costs_no_other_its_number():
+    bands = ((1.0, 2.0, 520.0), (-1.2, 60.0, 600.0), (1.0, 3e7, 660.0))
+    m = film(EARLY, WAVELENGTH[::3], bands, seed=4)
+    table = number_of_components(m, Model((1.0,), fwhm_ps=0.1, artefact=0), most=4, starts=1)
+    fit = table.fits[table.supported - 1]
+    assert table.supported == 3 and not table.at_least and fit.model.infinite
+    assert table.rows[2].lifetimes_ps[-1] == np.inf
+    assert any(STAYS in flag for flag in fit.flags)
+    off = np.abs(fit.lifetimes_ps - (2.0, 60.0))
+    assert np.all(off < 4 * fit.lifetime_errors()) and np.all(fit.lifetime_errors() < (0.05, 3))
+    near = film(EARLY, WAVELENGTH[::3], (*bands[:2], (1.0, 900.0, 660.0)), seed=4)
+    held = lasting(global_fit(near, Model((2.0, 60.0, 900.0), fwhm_ps=0.1), starts=0))
+    assert not held.model.infinite and abs(held.lifetimes_ps[2] / 900 - 1) < 0.1
+
+
+def test_overflows_and_pixels_that_never_change_are_missing():
+    m = film(EARLY, WAVELENGTH, seed=2)
+    y = m.signal.copy()
+    y[:, 0], y[:, 3] = -21.47483647, 0.0
+    y[::4, 1] = 21.47483647
+    y[5, 7] = -21.47483647
+    made = matrix(m.delay_ps, m.wavelength_nm, y)
+    assert len(made.wavelength_nm) == len(WAVELENGTH) - 3
+    assert np.isnan(made.signal).sum() == 1 and np.nanmax(np.abs(made.signal)) < 0.1
+    assert any("at the limit 21.47" in step for step in made.steps)
+    rounded = np.round(m.signal, 3)  # whose largest value repeats and is no limit
+    assert np.isfinite(matrix(m.delay_ps, m.wavelength_nm, rounded).signal).all()
 
 
 def test_a_weak_decay_in_much_noise_is_missed_by_no_criterion():

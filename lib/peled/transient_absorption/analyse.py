@@ -18,7 +18,12 @@ from peled.samples import Content, Held, Holdings, Row, Sheet
 from peled.sources import kind_of
 from peled.transient_absorption import plots, preprocess, workflow
 from peled.transient_absorption.blank import subtract_blank
-from peled.transient_absorption.components import ComponentTable, number_of_components
+from peled.transient_absorption.components import (
+    STAYS,
+    ComponentTable,
+    lasting,
+    number_of_components,
+)
 from peled.transient_absorption.drift import Drift, drift, without
 from peled.transient_absorption.globalfit import GlobalFit, global_fit
 from peled.transient_absorption.matrices import Matrix
@@ -277,7 +282,7 @@ def _one(made: Prepared, model: Model, table: ComponentTable | None, drifts: flo
     if drifts:
         found = drift(coarse(m), model, _known_drift(stack, drifts))
         m = replace(without(m, found.value), steps=(*m.steps, f"drift divided out: {found}"))
-    fit = global_fit(m, model)
+    fit = lasting(global_fit(m, model))
     if stack is not None:
         if found:
             stack = np.stack([without(replace(m, signal=one), found.value).signal for one in stack])
@@ -318,6 +323,12 @@ def _quantities(one: Analysed, row: Row, sample: str) -> Iterator[Quantity]:
     for i in range(one.fit.model.components):
         name = f"lifetime {i + 1}"
         yield derive(name, "ps", value_of(f"tau_{i + 1}"), estimates, gates=gates, **common)
+    for flag in one.fit.flags:
+        if flag.startswith(STAYS):
+            why = Finding("determined", "withheld", flag, row.label)
+            name = f"lifetime {one.fit.model.components + 1}"
+            said = {key: common[key] for key in ("sample", "state", "kind", "inputs")}
+            yield Quantity(name, value=None, budget={}, unit="ps", findings=(why,), **said)
     for name in one.fit.model.term_names:
         said = name.replace("_", " ")
         yield derive(said, "ps", value_of(name), estimates, gates=gates, **common)
@@ -388,15 +399,16 @@ def _changes(quantities, found, problems) -> Iterator[Quantity]:
     for sample, states in found.items():
         if not {"before", "after"} <= set(states):
             continue
-        numbers = [states[state].fit.model.components for state in ("before", "after")]
-        if numbers[0] != numbers[1]:
+        models = [states[state].fit.model for state in ("before", "after")]
+        numbers = [model.components + model.infinite for model in models]
+        if numbers[0] != numbers[1] or models[0].infinite != models[1].infinite:
             said = (
                 f"{numbers[0]} components before, {numbers[1]} after: not compared; give a number"
             )
             problems.append(Problem(sample, said))
             continue
         pick = {(q.state, q.name): q for q in quantities if q.sample == sample}
-        for i in range(numbers[0]):
+        for i in range(models[0].components):
             name = f"lifetime {i + 1}"
             both = (pick["after", name], pick["before", name])
             yield derive(f"{name}, after/before", "", lambda a, b: a / b, *both, sample=sample)

@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 from scipy import stats
 
-from peled.transient_absorption.globalfit import global_fit
+from peled.transient_absorption.globalfit import GlobalFit, global_fit
 from peled.transient_absorption.matrices import resolved_artefact
 from peled.transient_absorption.noise import differences, effective_wavelengths
 
@@ -71,6 +71,7 @@ class ComponentTable:
 # test knows nothing of the search for the lifetime: a hundredth alone is not rare by chance.
 _SEEN = 1e-9
 _BEYOND = "longer than the window"
+STAYS = "slowest component stays over all delays"
 _UNCLEAR = (
     "coalescing",
     "spike",
@@ -123,7 +124,7 @@ def number_of_components(
         rows.append(
             Candidate(
                 i + 1,
-                tuple(fit.lifetimes_ps),
+                fit.dads().lifetimes_ps,
                 fit.rms,
                 float(np.sqrt(np.linalg.eigvalsh(gram)[-1]) / edge),
                 p,
@@ -153,8 +154,39 @@ def _fits(data, model, most, noise, options) -> list:
         made = replace(model, lifetimes_ps=start, fixed=fixed, bounds_ps={})
         if n > 1 and len(data.delay_ps) <= len(made.spectra) + len(made.names):
             break
-        fits.append(global_fit(data, made, noise=noise, **options))
+        fits.append(lasting(global_fit(data, made, noise=noise, **options)))
     return fits
+
+
+def lasting(fit: GlobalFit) -> GlobalFit:
+    """The fit of one matrix with a component that stays in place of a slowest decay that lies
+    beyond the delays and is not determined by them; else as it is.
+
+    A lifetime far beyond the last delay leaves a constant, and an error without bound that says
+    nothing against the other lifetimes.
+
+    Parameters
+    ----------
+    fit : GlobalFit
+        Of parallel decays.
+
+    Returns
+    -------
+    GlobalFit
+        With `STAYS` among its flags where it was refitted.
+    """
+    model, tau, error = fit.model, fit.lifetimes_ps, fit.lifetime_errors()
+    last = float(fit.matrices[0].delay_ps[-1])
+    if model.scheme or model.infinite or len(tau) == 0:
+        return fit
+    slow = int(np.argmax(tau))
+    if tau[slow] <= last or f"tau_{slow + 1}" in model.fixed or error[slow] <= 0.5 * tau[slow]:
+        return fit
+    rest = tuple(np.delete(tau, slow))
+    fewer = replace(model, **{**fit.starts, "lifetimes_ps": rest, "infinite": True})
+    found = global_fit(fit.matrices, fewer, starts=0, noise=fit.options["noise"])
+    said = f"{STAYS} (to {last:.4g} ps): its lifetime is not determined"
+    return replace(found, flags=(*found.flags, said))
 
 
 def _p_value(fewer, more, free_fewer: float, free_more: float, count: float) -> float:

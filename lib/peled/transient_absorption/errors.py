@@ -117,7 +117,8 @@ def scan_scores(fit, scans):
     """cov(Jᵀr) of a fit of one matrix from its single scans (n, nt, nw), whatever their noise is
     like, with n − 1 degrees of freedom."""
     segment, (_, x) = fit.setup.segments[0], fit.directions()
-    off = (scans - np.nanmean(scans, axis=0)) * segment.weights
+    mean = np.nansum(scans, axis=0) / np.maximum(np.isfinite(scans).sum(axis=0), 1)
+    off = (scans - mean) * segment.weights
     off = np.where(np.isfinite(off), off, 0.0)
     each = np.einsum("wtp,stw->sp", x, off, optimize=True)
     n = len(scans)

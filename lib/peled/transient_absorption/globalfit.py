@@ -190,6 +190,7 @@ class GlobalFit:
         at, model = self.optimum, self.model
         made = {
             "lifetimes_ps": tuple(self.lifetimes_ps),
+            "infinite": model.infinite,
             "dispersion": tuple(at[f"dispersion_{i + 1}"] for i in range(len(model.dispersion))),
         }
         late = bool(self.setup.late)

@@ -10,6 +10,7 @@ import numpy as np
 
 # a mechanical delay line of more than 50 ns (7.5 m of travel) is rarer than a wrong unit
 FEMTOSECOND_SUSPECT = 50000.0
+_OVERFLOW = 1e3  # times the median of all cells: no signal
 
 
 @dataclass(frozen=True)
@@ -69,8 +70,10 @@ def matrix(
 ) -> Matrix:
     """A checked matrix, sorted by delay and wavelength.
 
-    Delays that are out of order are sorted and repeated delays averaged; both are recorded.
-    Wavelengths without any finite value are dropped and recorded.
+    Delays that are out of order are sorted and repeated delays averaged; both are recorded. Cells
+    at one largest value, far above all others, are overflows of the detector and missing, with the
+    wavelengths where a tenth of them is. Wavelengths without any finite value, and those that stay
+    at one value over all delays, are dropped and recorded.
 
     Parameters
     ----------
@@ -124,6 +127,15 @@ def matrix(
                 f"{int(np.argmin(np.isfinite(axis))) + 1}"
             )
     done, notes = list(steps), []
+    signal = np.where(np.isfinite(signal), signal, np.nan)
+    size = np.abs(signal)
+    full = size == np.fmax.reduce(size, axis=None)
+    if full.sum() > 2 and size[full][0] > _OVERFLOW * np.nanmedian(size):
+        done.append(f"{int(full.sum())} cells at the limit {size[full][0]:g} taken as missing")
+        signal[full | (full.mean(axis=0) > 0.1)] = np.nan
+    stuck = np.fmin.reduce(signal) == np.fmax.reduce(signal)
+    if not stuck.all():
+        signal = np.where(stuck, np.nan, signal)
     if np.any(np.diff(delay) < 0):
         done.append("delays sorted")
     order = np.argsort(delay, kind="stable")
@@ -150,12 +162,11 @@ def matrix(
     if np.any(np.diff(order) != 1):
         wavelength, signal = wavelength[order], signal[:, order]
         error = None if error is None else error[:, order]
-    signal = np.where(np.isfinite(signal), signal, np.nan)
     empty = ~np.isfinite(signal).any(axis=0)
     if empty.all():
         raise ValueError(f"{name}: expected a signal, found no finite value")
     if empty.any():
-        done.append(f"{int(empty.sum())} wavelengths without any value dropped")
+        done.append(f"{int(empty.sum())} wavelengths without any value, or stuck at one, dropped")
         wavelength, signal = wavelength[~empty], signal[:, ~empty]
         error = None if error is None else error[:, ~empty]
     lost = ~np.isfinite(signal).any(axis=1)

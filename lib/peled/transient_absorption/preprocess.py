@@ -173,7 +173,11 @@ def find_scatter(m: Matrix, *, threshold: float = 5.0) -> tuple[tuple[float, flo
     rows = m.delay_ps < estimate_t0(m) - 0.3 * (estimate_t0(m) - m.delay_ps[0])
     if rows.sum() < 3:
         return ()
-    spread = np.nanstd(m.signal[rows], axis=0)
+    early = m.signal[rows]
+    number = np.isfinite(early).sum(axis=0)
+    mean = np.nansum(early, axis=0) / np.maximum(number, 1)
+    square = np.nansum((early - mean) ** 2, axis=0) / np.maximum(number, 1)
+    spread = np.where(number > 0, np.sqrt(square), np.nan)
     scale = np.nanmedian(spread[spread > 0]) if np.any(spread > 0) else 0.0
     bad = ~np.isfinite(spread) | (spread > threshold * scale)
     edges = np.flatnonzero(np.diff(np.r_[False, bad, False].astype(int)))

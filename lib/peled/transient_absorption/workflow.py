@@ -132,9 +132,9 @@ def like_prepared(scans: Sequence[Matrix], m: Matrix) -> np.ndarray:
     columns = np.isin(np.round(wavelength, 6), np.round(m.wavelength_nm, 6))
     stack = stack[1:][:, rows][:, :, columns]
     if m.rise.seen:
-        before = m.delay_ps <= np.nanmin(m.rise.onset_ps)
-        level = np.nan_to_num(np.nanmean(stack[:, before], axis=1, keepdims=True))
-        stack = stack - level
+        early = stack[:, m.delay_ps <= np.nanmin(m.rise.onset_ps)]
+        number = np.isfinite(early).sum(axis=1, keepdims=True)
+        stack = stack - np.nansum(early, axis=1, keepdims=True) / np.maximum(number, 1)
     return np.where(np.isfinite(m.signal), stack, np.nan)
 
 
