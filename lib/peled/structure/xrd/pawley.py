@@ -107,10 +107,11 @@ def noise_of(intensity) -> np.ndarray:
     # median.
     v = np.array([np.median(third[g]) / 0.455 for g in groups])
     m = np.array([level[g].mean() for g in groups])
-    weights = 1 / np.maximum(v, np.median(v) * 0.1)
-    gain, floor = optimize.nnls(
-        np.column_stack([m - m.min(), np.ones_like(m)]) * weights[:, None], v * weights
-    )[0]
+    design, line = np.column_stack([m - m.min(), np.ones_like(m)]), v
+    for _ in range(4):  # weights from the line: those of the scatter itself pull it down
+        weights = 1 / np.maximum(line, np.median(v) * 0.1)
+        gain, floor = optimize.nnls(design * weights[:, None], v * weights)[0]
+        line = design @ (gain, floor)
     return np.sqrt(
         np.maximum(floor + gain * (np.maximum(y, m.min()) - m.min()), 0.1 * np.median(v)) + 1e-300
     )
