@@ -517,3 +517,26 @@ def test_energies_of_wavelengths_in_air(tmp_path):
     assert [r.select(name="PL peak")[0].value for r in (plain, air)] == pytest.approx(
         [650] * 2, abs=1
     )
+
+
+@pytest.mark.parametrize("heads, kept", [
+    ("Flux (photons/(s cm2 nm)),Raw spectrum (counts),Dark spectrum (counts)", 0),
+    ("Raw spectrum (counts),Dark spectrum (counts)", 0),
+    ("Dark,Ref,Sample,Transmittance", 3),
+])  # fmt: skip
+def test_columns_of_one_spectrum_are_no_samples(tmp_path, heads, kept):
+    heads, rng = heads.split(","), np.random.default_rng(4)
+    for name in ("f1", "f2"):
+        band = 4e3 * np.exp(-0.5 * ((X - 640) / 12) ** 2)
+        dark = 300 + rng.normal(0, 5, X.size)
+        columns = [dark if "Dark" in head else band + 300 + rng.normal(0, 5, X.size)
+                   for head in heads]  # fmt: skip
+        columns[kept] = columns[kept] - (0 if "Raw" in heads[kept] else 300)
+        table(tmp_path / f"{name}.txt", ",".join(["Wavelength (nm)", *heads]), X, *columns)
+    sheet = read_sheet(tmp_path, "photoluminescence", sniff=sniff)
+    measured = [(row.sample, row.part) for row in sheet if row.role == "sample"]
+    assert measured == [("f1", heads[kept]), ("f2", heads[kept])]
+    if "Trans" not in heads[kept]:
+        peaks = report_of(tmp_path).select(name="PL peak")
+        assert [q.sample for q in peaks] == ["f1", "f2"]
+        assert all(abs(q.value - 640) < 1 for q in peaks)

@@ -22,6 +22,17 @@ from peled.samples import Content, Row
 _IRF = re.compile(r"irf|response|prompt|scatter", re.IGNORECASE)
 _RUN = re.compile(r"(?:^|[\W_])(empty|indirect|direct|blank|dark)(?:$|[\W_])", re.IGNORECASE)
 _SPHERE = re.compile(r"sphere|plqy|(?<![a-z])qy", re.IGNORECASE)
+#: What a spectrometer writes of one measurement, each in a column.
+_STAGES = {
+    stage: re.compile(words, re.IGNORECASE)
+    for stage, words in (
+        ("dark", r"\b(dark|background)\b"),
+        ("reference", r"\bref(erence)?\b"),
+        ("absorption", r"transmi(ttance|ssion)|absorbance|reflectance"),
+        ("pl", r"\((photons|[mµun]?W)\b.*nm.*\)|\bprocessed\b"),
+        ("counted", r"\braw\b|^(signal|sample|spectrum)\b"),
+    )
+}
 _UNITS = {"transmittance_percent": "%T", "transmittance": "T", "absorbance": "absorbance"}
 
 
@@ -79,11 +90,31 @@ def _sniff_spectra(path: Path) -> Content:
         return Content("plqy", role="gain")
     if len(labels) == 1 and _SPHERE.search(f"{path.parent.name} {path.stem}"):
         return Content("plqy")
+    if len(groups) == 1 and (kinds := _one_spectrum(labels, first.value_unit)):
+        return Content("", labels, kinds=kinds)
     if first.value_unit in _UNITS:
         return Content("absorption", many)
     if len(groups) == 1 and first.parameter is not None and first.parameter_unit == "s":
         return Content("pl_series", labels, "time_s")
     return Content("pl", many)
+
+
+def _one_spectrum(labels: tuple[str, ...], unit: str) -> tuple[Content, ...]:
+    """What each column is where all are of one spectrum: its result, or what it is made of.
+
+    With a result (calibrated light, a transmittance) the others are what it was made of; without,
+    counts have their dark.
+    """
+    said = [next((k for k, words in _STAGES.items() if words.search(one)), "") for one in labels]
+    results = [one for one in said if one in ("absorption", "pl")]
+    if len(labels) < 2 or "" in said or len(set(said)) < len(said):
+        return ()
+    if len(results) == 1:
+        kind = "absorption" if unit in _UNITS else results[0]
+        return tuple(Content(kind, role="" if one in results else "ignore") for one in said)
+    if set(said) == {"counted", "dark"}:
+        return tuple(Content("pl", role="dark" if one == "dark" else "") for one in said)
+    return ()
 
 
 # ---- rows as data --------------------------------------------------------------------------------
