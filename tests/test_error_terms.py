@@ -1007,7 +1007,7 @@ def test_axes_of_a_lattice_scatter_as_they_say():
     clean = np.cos(2 * np.pi * u / 0.605) + np.cos(2 * np.pi * v / 0.605)
     fits = [
         microscopy.fit_square_lattice(
-            clean + 2 * rng.standard_normal(x.shape), 0.05, pixel_relative_error=0.0
+            clean + 2 * rng.standard_normal(x.shape), 0.05, d100_nm=0.6, pixel_relative_error=0.0
         )
         for _ in range(20)
     ]
@@ -1015,7 +1015,7 @@ def test_axes_of_a_lattice_scatter_as_they_say():
     spacing = np.array([(f.d100_nm, f.d100_error_nm) for f in fits])
     assert 0.7 < np.mean(axes[:, 1]) / axes[:, 0].std() < 1.35
     assert 0.8 < np.mean(spacing[:, 1]) / spacing[:, 0].std() < 1.8  # unequal axes are added
-    stretched = microscopy.fit_square_lattice(clean, 0.05, pixel_relative_error=0.01)
+    stretched = microscopy.fit_square_lattice(clean, 0.05, d100_nm=0.6, pixel_relative_error=0.01)
     assert stretched.d100_error_nm == pytest.approx(0.01 * stretched.d100_nm, rel=0.5)
 
 

@@ -96,7 +96,7 @@ def test_lattice_of_a_rotated_cube(angle, a):
     image = render.micrograph(
         rng, (440, 440), 0.05, cubes, a_nm=a, dose_per_nm2=16000, lattice_contrast=1.0
     )
-    fit = microscopy.fit_square_lattice(image, 0.05, pixel_relative_error=0.0)
+    fit = microscopy.fit_square_lattice(image, 0.05, d100_nm=0.605, pixel_relative_error=0.0)
     assert fit.d100_nm == pytest.approx(a, rel=0.01)
     assert fit.d110_nm == pytest.approx(a / np.sqrt(2), rel=0.01)
     assert fit.angle_deg == pytest.approx(90, abs=0.7)
@@ -111,7 +111,7 @@ def test_elliptical_image_is_reported():
         + np.cos(2 * np.pi * y / (0.605 * 1.03))
         + np.random.default_rng(0).normal(0, 1, (400, 400))
     )
-    fit = microscopy.fit_square_lattice(image, 0.05)
+    fit = microscopy.fit_square_lattice(image, 0.05, d100_nm=0.605)
     assert max(fit.ellipticity, 1 / fit.ellipticity) == pytest.approx(1.03, abs=0.004)
 
 
@@ -120,7 +120,7 @@ def test_micrographs_without_cubes_are_refused():
     with pytest.raises(ValueError, match=r"two grey levels|stand out"):
         microscopy.segment(noise, 0.3)
     with pytest.raises(ValueError, match="expected two spots"):
-        microscopy.fit_square_lattice(noise, 0.05)
+        microscopy.fit_square_lattice(noise, 0.05, d100_nm=0.605)
     with pytest.raises(ValueError, match="at least three"):
         microscopy.size_distribution([12.0, 13.0])
 

@@ -13,7 +13,7 @@ from peled.quantities import derive
 from peled.samples import read_sheet
 from peled.separable import Sought
 from peled.structure import analyse as structure
-from peled.structure import eds, ftir, microscopy, xps, xrd
+from peled.structure import eds, ftir, microscopy, pictures, xps, xrd
 from peled.structure.reading import read_counts
 
 NIST = Path(__file__).parent / "nist"
@@ -319,6 +319,23 @@ def test_particles_in_dark_field_need_no_grey_level_in_common(high):
         assert len(found.particles) >= 46
         mean = np.mean([p.edge_nm for p in found.particles])
         assert mean == pytest.approx(edges.mean(), abs=0.15)
+
+
+@pytest.mark.parametrize("thick", [True, False])
+def test_round_particles_in_dark_field(thick):
+    """Spheres as bright as they are thick, and disks: their diameters, and no cubes."""
+    rng = np.random.default_rng(8)
+    y, x = np.mgrid[0:512, 0:512] * 0.4
+    picture, radii = np.full(x.shape, 100.0), rng.normal(7.0, 0.7, 49)
+    for k, radius in enumerate(radii):
+        row, column = (np.array(divmod(k, 7)) + 0.5) * 28 + rng.uniform(-3, 3, 2)
+        chord = np.sqrt(np.maximum(radius**2 - (x - column) ** 2 - (y - row) ** 2, 0))
+        picture += 12 * chord if thick else 80.0 * (chord > 0)
+    picture = ndimage.gaussian_filter(picture, 1.0) + 6 * rng.standard_normal(x.shape)
+    found = microscopy.segment(picture, 0.4)
+    assert found.round and len(found.particles) >= 46
+    mean = np.mean([p.edge_nm for p in found.particles])
+    assert mean == pytest.approx(2 * radii.mean(), rel=pictures.ROUND_RELATIVE)
 
 
 def test_a_film_alone_has_no_particles_in_dark_field():

@@ -22,8 +22,11 @@ from peled.structure.rows import READERS
 
 NEAT, TREATED = "neat", "E+G"
 PAIR = (NEAT, TREATED)
+#: Where the net of the paper's cubes is looked for: its lattice constant.
+D100_NM = 0.605
+
 #: Settings of the analysis for a film of cubes of mixed halides on a substrate.
-SETTINGS = {"crystals": "cubes", "thin_film": True, "alloy": True}
+SETTINGS = {"crystals": "cubes", "thin_film": True, "alloy": True, "pixel_relative": 0.01}
 
 
 @dataclass(frozen=True)
@@ -106,7 +109,7 @@ class Evidence:
                 continue
             relative = self.report.settings["pixel_relative"]
             found[sample] = microscopy.fit_square_lattice(
-                image.pixels, image.pixel_nm, pixel_relative_error=relative
+                image.pixels, image.pixel_nm, d100_nm=D100_NM, pixel_relative_error=relative
             )
         return found
 

@@ -79,6 +79,13 @@ class Image:
         return columns * self.pixel_nm, rows * self.pixel_nm
 
 
+def says_image(path: str | os.PathLike) -> bool:
+    """Whether a file begins as one of these formats does."""
+    with open(path, "rb") as stream:
+        head = stream.read(512)
+    return any(is_it(head) for is_it in _READERS.values())
+
+
 @reader("a micrograph")
 def read_image(path: str | os.PathLike, *, pixel_nm: float | None = None) -> Image:
     """Read a micrograph.

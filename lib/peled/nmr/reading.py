@@ -37,7 +37,12 @@ def sniff(path: Path) -> Content | None:
     Returns
     -------
     Content or None
-        None where it is no measurement of 1H or 13C.
+        None for a table of peaks.
+
+    Raises
+    ------
+    FormatError
+        For a single spectrum of another nucleus than 1H and 13C.
     """
     content = read(path)
     if isinstance(content, PeakTable):
@@ -49,7 +54,13 @@ def sniff(path: Path) -> Content | None:
         return Content("contact" if _is_contact(content, programme) else "relaxation")
     if content.nucleus == "13C":
         return Content("13c_cpmas" if "cp" in programme else "13c")
-    return Content("1h") if content.nucleus == "1H" else None
+    if content.nucleus == "1H":
+        return Content("1h")
+    raise FormatError(
+        path, expected="a spectrum of 1H or 13C", found=content.nucleus or "no nucleus stated",
+        advice="other nuclei have no shifts here; where the file is wrong, name the measurement in "
+        "the sample sheet",
+    )  # fmt: skip
 
 
 #: Longest contact that probes stand, s: what is varied over longer is a delay.

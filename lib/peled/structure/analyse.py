@@ -27,7 +27,8 @@ SETTINGS: Mapping[str, Any] = {
     "phases": (),  # crystals beside the lattice: names of cells.csv, CIF files of the folder
     "thin_film": False,  # film much thinner than the X-rays' path
     "alloy": False,  # also turn lattice constants and ratios into x_Br of MAPb(I,Br)3
-    "pixel_relative": 0.01,  # standard error of the microscope's magnification
+    # Standard error of the microscope's magnification: 0.01 after a calibration by a known lattice.
+    "pixel_relative": 0.03,
     "background": "shirley",  # under core levels: shirley, tougaard, linear or exponential
     "sensitivity_relative": 0.1,  # standard error of a ratio of sensitivity factors
     "energy_eV": 0.02,  # standard error of an ultraviolet spectrometer's scale

@@ -101,7 +101,8 @@ def _region(bench: Bench, held: Held, spectrum: Spectrum) -> Region | None:
             )
             bench.nothing(held, name, "counts eV", "signal", text)
             return None
-        if len(doublets) == 1 and abs(shift.value_eV) > 5:
+        ruler = doublets[0].name == "C 1s" and held.row.settings.get("charge_reference_eV")
+        if len(doublets) == 1 and not ruler and abs(shift.value_eV) > 5:
             text = (
                 f"the only line lies {shift.value_eV:+.1f} eV from {doublets[0].name}: charging or "
                 "another level; give charge_reference_eV and a region of C 1s"

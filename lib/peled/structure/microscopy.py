@@ -12,13 +12,16 @@ from peled.quantities import FALSE_ALARM, threshold
 #: Area that the half-way contour of a Gaussian-blurred right-angled corner loses, in units of the
 #: blur's variance: the integral of probit(1/(2 Phi(y))) over y from 0 to infinity.
 CORNER = 0.86477
-_MOST_ASPECT, _LEAST_SOLIDITY = 1.45, 0.88  #: of one cube; the rest is refused as odd
+_MOST_ASPECT, _LEAST_SOLIDITY = 1.45, 0.88  #: of one particle; the rest is refused as odd
+#: Share of the tightest rectangle that a particle fills at least: a square all of it, a disk π/4.
+_LEAST_FILL, _LEAST_FILL_ROUND = 0.82, 0.68
+_ROUND_FILL = 0.86  #: pictures whose particles fill less in the middle show round ones
 
 
 @dataclass(frozen=True)
 class Particle:
-    """One projected cube: centre (pixels), edge (square root of its area) and the sides of the
-    tightest rectangle, nm, and its rotation, degrees (0 to 90).
+    """One projected particle: centre (pixels), edge (square root of its area; of a round one the
+    diameter) and the sides of the tightest rectangle, nm, and its rotation, degrees (0 to 90).
     """
 
     row: float
@@ -49,8 +52,8 @@ class SizeDistribution:
 
 @dataclass(frozen=True)
 class Segmentation:
-    """Particles found in an image, the label image, and how many were refused (`cut` by the border,
-    `odd` in shape).
+    """Particles found in an image, the label image, how many were refused (`cut` by the border,
+    `odd` in shape), and whether they are round.
     """
 
     particles: tuple[Particle, ...] = field(repr=False)
@@ -58,6 +61,7 @@ class Segmentation:
     cut: int
     odd: int
     threshold: float
+    round: bool = False
 
 
 @dataclass(frozen=True)
@@ -106,8 +110,12 @@ def segment(
     smoothing_nm: float = 0.8,
     dark: bool | None = None,
 ) -> Segmentation:
-    """Find cubes: background taken off, smoothed, threshold (Otsu 1979), touching ones parted by
-    watershed on the distance to the outline.
+    """Find cubes or round particles: background taken off, smoothed, threshold (Otsu 1979),
+    touching ones parted by watershed on the distance to the outline.
+
+    Which of the two they are is told from the share of their rectangles that they fill. Round ones
+    that are darker or brighter in the middle are spheres, seen by their thickness: the contour
+    half-way up is then inside the outline.
 
     Parameters
     ----------
@@ -160,35 +168,79 @@ def segment(
     distance = ndimage.distance_transform_edt(mask)
     labels = segmentation.watershed(-distance, _seeds(distance, pixel_nm), mask=mask)
     labels = _outline_each(smooth, labels, distance, low, pixel_nm)
-    particles, cut, odd = [], 0, 0
+    whole, cut, odd = [], 0, 0
     rows, columns = image.shape
     for region in measure.regionprops(labels):
         top, left, bottom, right = region.bbox
-        edge = np.sqrt(region.area * pixel_nm**2 + 4 * CORNER * blur_nm**2)
-        if edge < smallest_nm:
+        if np.sqrt(region.area * pixel_nm**2 + 4 * CORNER * blur_nm**2) < smallest_nm:
             continue
         if top == 0 or left == 0 or bottom == rows or right == columns:
             cut += 1
             continue
         length, width, rotation = _tightest_rectangle(_rim(region.image))
-        if (
-            region.solidity < _LEAST_SOLIDITY
-            or length > _MOST_ASPECT * width
-            or region.area < 0.82 * length * width
-        ):
+        if region.solidity < _LEAST_SOLIDITY or length > _MOST_ASPECT * width:
             odd += 1
             continue
-        particles.append(
-            Particle(
-                *map(float, region.centroid),
-                float(edge),
-                length * pixel_nm,
-                width * pixel_nm,
-                rotation,
-                float(region.solidity),
-            )
+        whole.append((region, length, width, rotation))
+    fill = np.array([r.area / (length * width) for r, length, width, _ in whole])
+    round_ = len(fill) > 2 and float(np.median(fill)) < _ROUND_FILL
+    good = fill >= (_LEAST_FILL_ROUND if round_ else _LEAST_FILL)
+    scale = _round_scale(smooth - low, labels, distance, blur_nm / pixel_nm) if round_ else 0.0
+    particles = tuple(
+        Particle(
+            *map(float, r.centroid),
+            2 * scale * float(np.sqrt(r.area / np.pi)) * pixel_nm
+            if round_
+            else float(np.sqrt(r.area * pixel_nm**2 + 4 * CORNER * blur_nm**2)),
+            length * pixel_nm,
+            width * pixel_nm,
+            rotation,
+            float(r.solidity),
         )
-    return Segmentation(tuple(particles), labels, cut, odd, float(middle))
+        for (r, length, width, rotation), kept in zip(whole, good, strict=True)
+        if kept
+    )
+    return Segmentation(
+        particles, labels, cut, odd + int((~good).sum()), float(middle), bool(round_)
+    )
+
+
+def _round_scale(above, labels, distance, blur: float) -> float:
+    """Radius of round particles over that of their contours half-way to the film.
+
+    Between that of a disk and of a sphere as bright as it is thick, both blurred alike, by how much
+    the level falls from the middle to the rim.
+    """
+    from scipy import ndimage
+
+    index = np.arange(1, int(labels.max()) + 1)
+    radius = float(np.median(np.sqrt(ndimage.sum(labels > 0, labels, index) / np.pi)))
+    seen, _ = _fall(above, labels, distance)
+    extent = np.arange(-np.ceil(1.4 * radius + 4 * blur), np.ceil(1.4 * radius + 4 * blur) + 1)
+    rho = np.hypot(extent[:, None], extent) / (1.1 * radius)
+    model = []
+    for profile in ((rho < 1) * 1.0, np.sqrt(np.maximum(1 - rho**2, 0))):
+        picture = ndimage.gaussian_filter(profile, blur)
+        mask = (picture > 0.45 * picture.max()).astype(int)
+        fall, level = _fall(picture, mask, ndimage.distance_transform_edt(mask))
+        area = np.count_nonzero(picture > 0.5 * level)
+        model.append((fall, 1.1 * radius / np.sqrt(area / np.pi)))
+    (disk, of_disk), (sphere, of_sphere) = model
+    share = float(np.clip((seen - disk) / (sphere - disk), 0, 1))
+    return (1 - share) * of_disk + share * of_sphere
+
+
+def _fall(above, labels, distance) -> tuple[float, float]:
+    """Median over particles of the level near the rim over that of the middle, and their level."""
+    from scipy import ndimage
+
+    index = np.arange(1, int(labels.max()) + 1)
+    depth = distance / np.concatenate([[np.inf], ndimage.maximum(distance, labels, index)])[labels]
+
+    def mean(low: float, high: float):
+        return ndimage.mean(above, np.where((depth > low) & (depth <= high), labels, 0), index)
+
+    return float(np.nanmedian(mean(0.35, 0.5) / mean(0.8, 1))), float(np.median(mean(0.4, 1)))
 
 
 def _above_film(smooth, blur: float) -> float:
@@ -492,7 +544,7 @@ def fit_square_lattice(
     pixels,
     pixel_nm: float,
     *,
-    d100_nm: float = 0.605,
+    d100_nm: float,
     tolerance: float = 0.08,
     pixel_relative_error: float = 0.01,
     **options,

@@ -11,47 +11,57 @@ from peled.structure.making import Bench, estimates
 #: Fewer particles than this give no distribution.
 LEAST_PARTICLES = 20
 
+#: What the microscope's own blur, which nobody knows, moves the outline of round particles by.
+ROUND_RELATIVE = 0.015
+
 
 def sizes(bench: Bench) -> float | None:
     """Edges over all micrographs of a sample; their relative spread, where it is known."""
     scale = bench.settings["pixel_relative"]
-    edges, used = [], []
+    found, used = [], []
     for held in bench.held:
         image = held.data
         try:
-            found = microscopy.segment(image.pixels, image.pixel_nm)
+            one = microscopy.segment(image.pixels, image.pixel_nm)
         except ValueError as error:
             bench.nothing(held, "particle edge, mean", "nm", "signal", str(error))
             continue
-        bench.keep[held.row.label] = image, found
-        if not found.particles:
-            text = f"no whole particle ({found.cut} cut by the border, {found.odd} odd in shape)"
+        bench.keep[held.row.label] = image, one
+        if not one.particles:
+            text = f"no whole particle ({one.cut} cut by the border, {one.odd} odd in shape)"
             bench.nothing(held, "particle edge, mean", "nm", "signal", text)
             continue
-        edges += [p.edge_nm for p in found.particles]
+        found.append(one)
         used.append(held)
     if not used:
         return None
+    edges = [p.edge_nm for one in found for p in one.particles]
+    what = "particle diameter" if all(one.round for one in found) else "particle edge"
     if len(edges) < LEAST_PARTICLES:
         text = f"only {len(edges)} whole particles; {LEAST_PARTICLES} are needed"
-        bench.nothing(used[0], "particle edge, mean", "nm", "determined", text)
+        bench.nothing(used[0], f"{what}, mean", "nm", "determined", text)
+        return None
+    if len({one.round for one in found}) > 1:
+        text = "some micrographs show cubes, others round particles: make them two samples"
+        bench.nothing(used[0], f"{what}, mean", "nm", "described", text)
         return None
     d = microscopy.size_distribution(edges, pixel_relative_error=0.0)
     bench.keep["sizes"] = d
-    note = f"{len(edges)} particles in {len(used)} micrographs"
+    note = f"{len(edges)} particles in {len(used)} micrographs; magnification known to {scale:.0%}"
     fit = estimates(
         ("mean", "sd"), (d.mean_nm, max(d.sd_nm, 1e-9)), ("nm", "nm"),
         (d.mean_error_nm, d.sd_error_nm),
     )  # fmt: skip
-    magnification = {"calibration": scale * d.mean_nm}
-    bench.make(used, "particle edge, mean", "nm", lambda p: p["mean"], fit, note=note,
-               **magnification)  # fmt: skip
+    budget = {"calibration": scale * d.mean_nm}
+    if what == "particle diameter":
+        budget["outline"] = ROUND_RELATIVE * d.mean_nm
+    bench.make(used, f"{what}, mean", "nm", lambda p: p["mean"], fit, note=note, **budget)
     if d.sd_nm > 2 * d.sd_error_nm:
-        bench.make(used, "particle edge, spread", "nm", lambda p: p["sd"], fit,
+        bench.make(used, f"{what}, spread", "nm", lambda p: p["sd"], fit,
                    calibration=scale * d.sd_nm)  # fmt: skip
-        return d.sd_nm / d.mean_nm
+        return None if what == "particle diameter" else d.sd_nm / d.mean_nm
     text = f"spread {d.sd_nm:.2g} nm, not above the error of an outline"
-    bench.nothing(used[0], "particle edge, spread", "nm", "determined", text)
+    bench.nothing(used[0], f"{what}, spread", "nm", "determined", text)
     return None
 
 
@@ -72,6 +82,7 @@ def _lattice(bench: Bench, held: Held) -> None:
         bench.nothing(held, "lattice spacing", "nm", "signal", text)
         return
     bench.keep[held.row.label] = image, spots, power, step
+    scale = bench.settings["pixel_relative"]
     for number, family in enumerate(families(spots)[:3], start=1):
         d = np.array([s.d_nm for s in family])
         error = np.array([s.d_error_nm for s in family])
@@ -86,8 +97,8 @@ def _lattice(bench: Bench, held: Held) -> None:
             "nm",
             lambda p: p["d"],
             estimates(("d",), (mean,), ("nm",), (one,)),
-            note=f"{len(family)} spots at {angles}",
-            calibration=bench.settings["pixel_relative"] * mean,
+            note=f"{len(family)} spots at {angles}; magnification known to {scale:.0%}",
+            calibration=scale * mean,
         )
 
 

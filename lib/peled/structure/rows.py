@@ -11,7 +11,7 @@ import numpy as np
 from peled.formats import FormatError
 from peled.formats.delimited import Column, Table, read_table
 from peled.formats.diffraction import Pattern, read_pattern, read_patterns
-from peled.formats.images import Image, read_image
+from peled.formats.images import Image, read_image, says_image
 from peled.formats.infrared import InfraredSpectrum, read_infrared, says_infrared
 from peled.formats.photoelectrons import read_photoelectrons, writes_photoelectrons
 from peled.formats.vamas import Spectrum
@@ -41,8 +41,10 @@ def sniff(path: Path) -> Content | None:
         return _photoelectrons(read_photoelectrons(path))
     if says_infrared(path):
         return _sniff_infrared(path)
+    if says_image(path):
+        return _sniff_image(path)
     errors = []
-    for look in (_sniff_image, _sniff_lead, _sniff_counts, _sniff_pattern, _sniff_table):
+    for look in (_sniff_lead, _sniff_counts, _sniff_pattern, _sniff_table):
         try:
             found = look(path)
         except FormatError as error:
@@ -118,6 +120,8 @@ def _sniff_pattern(path: Path) -> Content | None:
         if _axis(table) != "xrd":
             return None
     labels = tuple(p.label for p in patterns)
+    if len(labels) > 1 and all(re.fullmatch(r"scan \d+", label) for label in labels):
+        return Content("xrd", labels, kinds=(Content("xrd"),) * len(labels))  # of one sample
     return Content("xrd", labels if len(set(labels)) == len(labels) > 1 else ())
 
 

@@ -292,7 +292,8 @@ class Shift:
 def find_shift(energy_eV, counts, doublets: Sequence[Doublet], *, reach_eV: float = 12.0) -> Shift:
     """Where the levels of a region lie together, against where they were expected.
 
-    All doublets are moved as one over `reach_eV` both ways; at each place their areas, not
+    All doublets are moved as one over `reach_eV` both ways, or over the whole of a region that lies
+    further off; at each place their areas, not
     negative, with a step below each and a straight background are fitted by weighted least squares.
     A region with two elements has its own ruler; one with a single level cannot tell charging from
     chemistry, and its place says nothing about energies.
@@ -309,7 +310,15 @@ def find_shift(energy_eV, counts, doublets: Sequence[Doublet], *, reach_eV: floa
     ramp = np.linspace(0, 1, len(x))
     ground = np.column_stack([np.ones_like(x), ramp, 1 - ramp]) * weights[:, None]
     alone = optimize.nnls(ground, y * weights)[1] ** 2
-    grid = np.arange(-reach_eV, reach_eV + 1e-9, 0.1)
+    at = np.array([d.position_eV for d in doublets])
+    low, high = x[0] + 1 - at.min(), x[-1] - 1 - at.max()
+    if not low < high:
+        names = " and ".join(d.name for d in doublets)
+        raise ValueError(f"the region from {x[0]:.5g} to {x[-1]:.5g} eV has no room for {names}")
+    if low > reach_eV or high < -reach_eV:  # somebody followed the charging with the window
+        grid = np.arange(low, high, 0.1)
+    else:
+        grid = np.arange(-reach_eV, reach_eV + 1e-9, 0.1)
     chi2 = np.full(len(grid), alone)
 
     def look(k: int) -> np.ndarray | None:

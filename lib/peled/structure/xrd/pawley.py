@@ -24,6 +24,10 @@ from peled.structure.xrd.profiles import Profiles
 #: standard errors of `shape="cube"` fits.
 MODEL_ERROR = (0.012, 0.004)
 
+#: Standard error of the spacings of other phases' lines against their table, relative: strain,
+#: stacking, what has gone between their layers.
+EXTRA_RELATIVE = 3e-3
+
 
 @dataclass(frozen=True)
 class PawleyFit:
@@ -313,12 +317,15 @@ def pawley_fit(
             unit="°",
         ),
         "tetragonality": Sought(0.01 if tetragonal else 0.0, step=1e-3, held=not tetragonal),
+        "extra": Sought(0.0, step=1e-3, held=True),
     }
 
     def columns(p):
-        a, zero, displacement, size, fwhm, tetragonality = p
+        a, zero, displacement, size, fwhm, tetragonality, off = p
         lines = profiles.matrix(a, zero, displacement, size, abs(fwhm), tetragonality)
-        extra = [_extra_line(x, d, zero, displacement, profiles, width) for d in extra_d_A]
+        extra = [
+            _extra_line(x, d * (1 + off), zero, displacement, profiles, width) for d in extra_d_A
+        ]
         return np.column_stack([lines, *extra, chebyshev])
 
     steps = [1e-3 * s.step * (s.value if s.log else 1.0) for s in sought.values()]
@@ -340,14 +347,24 @@ def pawley_fit(
         )
 
     fit = fitted(sought, sigma, max_evaluations)
-    if counting:  # Poisson weights from the model: weights from the data pull every level down
+    others = slice(len(hkls), len(hkls) + len(extra_d_A))
+    strong = bool((fit.linear[others] > 5 * _linear_errors(fit)[others]).any())
+    if counting or strong:
         now = {
             name: replace(s, value=value)
             for (name, s), value in zip(sought.items(), fit.values.tolist(), strict=True)
         }
-        sigma = np.sqrt(np.maximum(fit.model, 1))
+        if strong:  # else their table would be a ruler of the sample's height
+            now["extra"] = Sought(0.0, step=1e-3, known=(0.0, EXTRA_RELATIVE))
+        if counting:  # Poisson weights from the model: those of the data pull every level down
+            sigma = np.sqrt(np.maximum(fit.model, 1))
         fit = fitted(now, sigma, max(max_evaluations // 2, 5))
+        sought = now
     return _report(x, y, sigma, fit, sought, hkls, len(extra_d_A), shape)
+
+
+def _linear_errors(fit: SeparableFit) -> np.ndarray:
+    return fit.errors[len(fit.errors) - len(fit.linear) :]
 
 
 def _freedom(value, step: float) -> Sought:
