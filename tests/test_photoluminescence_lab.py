@@ -540,3 +540,35 @@ def test_columns_of_one_spectrum_are_no_samples(tmp_path, heads, kept):
         peaks = report_of(tmp_path).select(name="PL peak")
         assert [q.sample for q in peaks] == ["f1", "f2"]
         assert all(abs(q.value - 640) < 1 for q in peaks)
+
+
+def test_red_share_of_bands_of_another_shape():
+    """Gaussians per nm are none per eV: fitted as such they are 6 errors off."""
+    w, times = np.arange(560.0, 800.0, 0.8), np.arange(0.0, 300.0, 7.5)
+    true = 0.4 * (1 - np.exp(-times / 80))
+
+    def band(centre, fwhm):
+        return np.exp(-4 * np.log(2) * ((w - centre) / fwhm) ** 2) / fwhm
+
+    rng, z = np.random.default_rng(12), []
+    light = 1e5 * (np.outer(1 - true, band(642, 28)) + np.outer(true, band(690, 34))) + 30
+    for _ in range(6):
+        counts = rng.poisson(light).astype(float)
+        found = pl.track(w, counts, times, variance=light)
+        assert found.segregates and abs(found.misfit) < 4 and not found.by_shape.any()
+        z.append((found.fraction - true) / found.fraction_error)
+    assert np.abs(np.mean(z, axis=0)[-10:]).mean() < 1 and 0.8 < np.std(z) < 1.25
+
+
+def test_bands_that_no_shape_describes_are_doubtful(tmp_path):
+    times, rng = np.arange(0.0, 120.0, 6.0), np.random.default_rng(13)
+    share = 0.4 * (1 - np.exp(-times / 30))
+    # A shoulder of the main band that is no band of the model.
+    main = line(640, 12) + 0.25 * line(612, 5) + 0.1 * line(655, 3)
+    spectra = rng.poisson(2e5 * (np.outer(1 - share, main) + np.outer(share, line(690, 13))) + 20)
+    heads = ",".join(f"{t:g} s" for t in times)
+    table(tmp_path / "f.csv", f"Wavelength (nm),{heads}", X, *spectra)
+    report = report_of(tmp_path, "sample,measurement,file\nf,pl_series,f.csv\n")
+    (end,) = report.select(name="red share at the end")
+    assert end.status == "doubtful" and "leaves more than noise" in end.reasons
+    assert end.budget["line shape"] > 0

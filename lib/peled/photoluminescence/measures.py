@@ -33,6 +33,7 @@ from peled.photoluminescence.lifetimes import (
 )
 from peled.photoluminescence.plqy import quantum_yield, unabsorbed
 from peled.photoluminescence.segregation import Kinetics, fit_kinetics, partly_exposed, track
+from peled.photoluminescence.segregation import drift as slope
 from peled.photoluminescence.yields import sphere_yield, unstated
 from peled.quantities import Finding, Quantity, described, judge, possible, signal
 from peled.samples import Held, Holdings
@@ -720,14 +721,20 @@ def segregation(holdings: Holdings, members: Sequence[Held], settings: Mapping, 
         if name.startswith("red") and not found.segregates:
             said = f"the series is best described as: {found.account}; no red band is shown"
             findings.append(Finding("signal", "withheld", said))
-        q = Quantity(name, value=float(drift.per_minute), budget={"scatter": drift.standard_error},
+        budget = {"scatter": drift.standard_error}
+        if name.startswith("red") and found.by_shape.any():
+            budget["line shape"] = abs(
+                slope(found.time_s, found.by_shape, found.fraction_error).per_minute
+            )
+        q = Quantity(name, value=float(drift.per_minute), budget=budget,
                      unit=unit, note=found.account, findings=tuple(findings), **labels)  # fmt: skip
         made.append(judge(q, possible(low, high)))
     share, error = found.fraction[-1], found.fraction_error[-1]
     if found.segregates and np.isfinite(error) and error > 0:
-        q = Quantity("red share at the end", value=float(share), budget={"fit": float(error)},
-                     unit="", note=found.account, **labels)  # fmt: skip
-        made.append(judge(q, possible(0, 1)))
+        budget = {"fit": float(error), "line shape": abs(float(found.by_shape[-1]))}
+        q = Quantity("red share at the end", value=float(share), unit="", note=found.account,
+                     budget={k: v for k, v in budget.items() if v > 0}, **labels)  # fmt: skip
+        made.append(judge(q, possible(0, 1), described(found.misfit)))
     kinetics, dark = None, _set(held, "dark_from_s")
     if found.segregates:
         kinetics = fit_kinetics(
