@@ -179,6 +179,7 @@ def test_calibration_line_covers():
     design = np.column_stack([np.ones(5), c]) / s[:, None]
     expected = np.linalg.inv(design.T @ design)
     assert np.std(slope) == pytest.approx(math.sqrt(expected[1, 1]), rel=0.06)
+    assert np.mean([f.chi2_reduced for f in fits]) == pytest.approx(1, abs=0.08)
     calm = [f.covariance for f in fits if f.chi2_reduced <= 1]
     assert calm[0] == pytest.approx(expected)
     assert all(f.covariance[1, 1] > expected[1, 1] for f in fits if f.chi2_reduced > 1)
@@ -453,7 +454,7 @@ def test_what_is_lost_of_a_photon():
 
 def test_the_straight_line_of_a_cutoff_meets_the_floor():
     x = np.arange(15.0, 18.0, 0.02)
-    counts = 5000 * xps.edge(x, 16.4, 0.08) + 40
+    counts = 5000 * xps.edge(x, 16.4, 0.08) + 400
     found = ups.secondary_cutoff(x, counts)
     assert found.energy_eV == pytest.approx(16.4, abs=1e-3)
     assert found.width_eV == pytest.approx(0.08, rel=0.01)

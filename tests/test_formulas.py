@@ -3,18 +3,24 @@ repetition."""
 
 import math
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
 from scipy import integrate
 
-from peled import lineshapes, materials, nmr
+from peled import conditioning, lineshapes, materials, nmr
+from peled.conditioning import propagation, spikes
 from peled.energetics import frenkel
-from peled.led import lifetime, routes
+from peled.formats import nmr as nmr_formats
+from peled.led import current_voltage, device, held, lifetime, light, routes
+from peled.lineshapes.bands import pseudo_voigt
 from peled.nmr import assignment, processing
-from peled.photoluminescence import confocal, recycling, shift_budget
+from peled.optics import indices
+from peled.photoluminescence import confocal, reciprocity, recycling, shift_budget
 from peled.structure import urbach, xps, xrd
 from peled.structure.xrd import pawley, profiles
+from peled.transient_absorption import global_fit, matrices, noise, setup, workflow
 from peled.transient_absorption.preprocess import from_transmission
 from peled.transient_absorption.schemes import Model
 from peled.transient_absorption.terms import Wave
@@ -246,3 +252,325 @@ def test_rates_of_a_damped_wave_and_their_derivatives():
         h[k] = 1e-6
         change = (Wave.rate(at + h)[0] - Wave.rate(at - h)[0]) / 2e-6
         assert slopes[k] == pytest.approx(change, rel=1e-6)
+
+
+# ---- refractive indices --------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    "number, coefficients, wavelength_nm, expected",
+    [
+        # Fused silica (Malitson 1965), BK7 (Schott) at the sodium d line, air (Ciddor 1996).
+        (1, (0, 0.6961663, 0.0684043, 0.4079426, 0.1162414, 0.8974794, 9.896161), 587.6, 1.45846),
+        (2, (0, 1.03961212, 0.00600069867, 0.231792344, 0.0200179144, 1.01046945, 103.560653),
+         587.6, 1.51680),
+        (6, (0, 0.05792105, 238.0185, 0.00167917, 57.362), 587.6, 1.00027716),
+    ],
+)  # fmt: skip
+def test_dispersion_formulas_give_the_indices_they_are_known_for(
+    number, coefficients, wavelength_nm, expected
+):
+    found = indices._Formula(number, coefficients)(wavelength_nm)
+    assert found == pytest.approx(expected, abs=6e-6)
+
+
+def test_polynomial_cauchy_and_general_dispersion():
+    x = np.array([0.45, 0.6, 0.8])
+    square = 2.2 + 0.03 * x**-2 - 0.01 * x**2
+    of = (2.2, 0.03, -2.0, -0.01, 2.0)
+    assert indices._Formula(3, of)(1000 * x) == pytest.approx(np.sqrt(square))
+    assert indices._Formula(5, of)(1000 * x) == pytest.approx(square)
+    general = (2.2, 0.5, 2.0, 0.2, 2.0, 0.7, 1.0, 0.3, 3.0, 0.02, -2.0)
+    expected = 2.2 + 0.5 * x**2 / (x**2 - 0.2**2) + 0.7 * x / (x**2 - 0.3**3) + 0.02 * x**-2
+    assert indices._Formula(4, general)(1000 * x) == pytest.approx(np.sqrt(expected))
+
+
+# ---- light-emitting devices ----------------------------------------------------------------------
+
+
+def test_an_offset_that_drifts_is_that_at_its_end():
+    rng, stop = np.random.default_rng(21), 20
+    found = np.array([
+        light._offset(3 + 0.4 * np.arange(stop) + rng.standard_normal(stop), stop)
+        for _ in range(1500)
+    ])  # fmt: skip
+    drifts = found[:, 0] > 3 + 0.4 * 15  # seen as one
+    assert drifts.mean() > 0.95
+    value, error, sd = found[drifts].T
+    assert value.mean() == pytest.approx(3 + 0.4 * 19, abs=0.1)
+    assert np.sqrt(np.mean(error**2)) == pytest.approx(value.std(), rel=0.1)
+    assert sd.mean() == pytest.approx(1.0, abs=0.05)
+    # It may go on over what follows, evenly to either side.
+    y = 3 + 0.4 * np.arange(60) + 1e-3 * rng.standard_normal(60)
+    assert light._offset(y, stop)[1] == pytest.approx(0.4 * 40 / 2 / math.sqrt(3), rel=0.01)
+
+
+def test_runs_of_few_signs_have_unit_variance():
+    rng, signs = np.random.default_rng(22), np.repeat([1.0, -1.0], [5, 6])
+    z = [current_voltage._runs_z(rng.permutation(signs)) for _ in range(8000)]
+    assert np.std(z) == pytest.approx(1, abs=0.025)
+
+
+def test_budget_of_a_peak_is_of_the_reading_nearest_to_it():
+    seen = light.Light(np.array([0.1, 40.0, 90.0, 200.0]), 2.0, 0.03, 0.0, 1.5, np.zeros(4, bool),
+                       np.array([False, True, True, True]))  # fmt: skip
+    drive = np.array([0.01, 1.0, 3.0, 10.0])
+    context = SimpleNamespace(run=SimpleNamespace(
+        sweep=SimpleNamespace(current_density_mA_cm2=drive)), settings={"current_relative": 0.02}
+    )  # fmt: skip
+    peak = SimpleNamespace(eqe=0.2, eqe_error=math.nan, current_density_mA_cm2=2.5)
+    found = device._peak_budget(context, seen, peak, 0.04)
+    assert found["offset"] == pytest.approx(0.2 * 1.5 / 90.0)
+    assert found["reading"] == pytest.approx(0.2 * math.hypot(2.0, 0.03 * 90.0) / 90.0)
+    assert found["calibration"] == pytest.approx(0.2 * math.hypot(0.02, 0.04))
+    fitted = SimpleNamespace(**{**vars(peak), "eqe_error": 0.007})
+    assert device._peak_budget(context, seen, fitted, 0.04)["reading"] == 0.007
+
+
+def test_a_shift_of_a_spectrum_is_uniform_to_either_side():
+    draws = np.random.default_rng(23).uniform(-4.0, 4.0, 100_000)
+    one = routes.Response("", np.array([1.0]), np.array([2.0]), {"noise": np.array([0.01])},
+                          np.array([-0.03]))  # fmt: skip
+    assert one._elsewhere(4.0)["spectrum elsewhere"] == pytest.approx(0.03 * draws.std(), rel=0.01)
+    lent = one.borrowed(4.0).errors
+    assert lent["spectrum of another device"] == pytest.approx([0.03 * draws.std()], rel=0.01)
+    assert lent["noise"] == [0.01]
+
+
+def test_what_lies_between_two_spectra_is_weighted_by_nearness():
+    two = routes.Response("current_mA_cm2", np.array([1.0, 3.0]), np.array([2.0, 4.0]),
+                          {"noise": np.array([0.01, 0.02])}, np.zeros(2))  # fmt: skip
+    low, high = two.grid()
+    inside = two.error_at(low + 0.25 * (high - low), 4.0)
+    parts = 0.75 * 2.0 * 0.01, 0.25 * 4.0 * 0.02
+    assert inside["noise"] == pytest.approx(math.hypot(*parts) / 2.5)
+    assert "spectrum elsewhere" not in inside
+    beyond = two.error_at(high + 0.5 * (high - low), 4.0)["spectrum elsewhere"]
+    assert beyond == pytest.approx(1.0 / 4.0 / math.sqrt(3))  # half a step on, evenly
+
+
+def test_a_settled_mean_has_the_scatter_about_its_line_and_the_rise_evenly():
+    rng, t = np.random.default_rng(24), np.linspace(0, 60, 30)
+    found = held._settled(t, 5 + 0.01 * t)
+    rise = np.random.default_rng(25).uniform(-0.3, 0.3, 100_000)
+    assert found["drift"] == pytest.approx(rise.std(), rel=0.01)
+    assert found["reading"] == pytest.approx(0, abs=1e-9)
+    drawn = [5 + 0.2 * rng.standard_normal(30) for _ in range(800)]
+    claimed = np.sqrt(np.mean([held._settled(t, y)["reading"] ** 2 for y in drawn]))
+    assert claimed == pytest.approx(np.std([y.mean() for y in drawn]), rel=0.1)
+
+
+# ---- spectra -------------------------------------------------------------------------------------
+
+
+def test_errors_that_neighbours_share_add_in_a_sum():
+    """Variance 1 + 0.5² a point, of which the 1 goes with the neighbour by 0.4."""
+    values = np.zeros((1, 50))
+    made = conditioning.Signal(
+        np.arange(50.0), values, variance=np.full((1, 50), 1.25), correlation=np.array([0.4]),
+        independent=np.full((1, 50), 0.25),
+    )  # fmt: skip
+    weights = np.random.default_rng(26).standard_normal((50, 2))
+    whole = 1.25 * np.eye(50) + 0.4 * (np.eye(50, k=1) + np.eye(50, k=-1))
+    found = propagation.covariance(made, weights)["counting"][0]
+    assert found == pytest.approx(weights.T @ whole @ weights)
+
+
+@pytest.mark.parametrize("beside, low", [(3.0, 10), (7.0, 9)])
+def test_a_spike_takes_its_neighbour_where_that_is_three_noises_up(beside, low):
+    y = np.zeros((1, 30))
+    y[0, 9:12] = beside, 100.0, 0.0
+    at = np.array([0]), np.array([10])
+    (found,) = spikes._runs(y, *at, np.array([100.0]), np.full((1, 30), 2.0), 4)
+    assert found == (0, low, 11, 100.0)
+
+
+@pytest.mark.parametrize(
+    "low, high, expected", [(8, 9, (6, 10)), (0, 1, (0, 4)), (19, 20, (16, 20)), (3, 9, (3, 9))]
+)
+def test_a_run_is_widened_to_both_sides_within_the_spectrum(low, high, expected):
+    found = lineshapes.measures._at_least(low, high, 4, 20)
+    assert found[0] <= low and found[1] >= high and 4 <= found[1] - found[0] <= 6
+    assert found[0] >= 0 and found[1] <= 20
+    assert abs((low - found[0]) - (found[1] - high)) <= 1 or 0 in found or 20 in found
+
+
+# ---- nuclear magnetic resonance ------------------------------------------------------------------
+
+
+def _lorentz(at=7.3, width=0.01, slope=0.0):
+    """A line of unit area (over Hz at 400 MHz) on a straight baseline, hardly any noise."""
+    ppm = np.linspace(0, 10, 32768)
+    line = width / 2 / math.pi / ((ppm - at) ** 2 + (width / 2) ** 2) / 400.0
+    noise = 1e-9 * np.random.default_rng(27).standard_normal(ppm.size)
+    spectrum = nmr_formats.Spectrum(Path("a"), ppm, line + 0.2 + slope * ppm + noise, 400.0, "1H")
+    return processing.from_spectrum(spectrum)
+
+
+@pytest.mark.parametrize("slope", [0.0, 0.01])
+def test_an_integral_leaves_the_straight_line_under_it_and_has_its_wings(slope):
+    done, half = _lorentz(slope=slope), 0.25
+    inside = 2 / math.pi * math.atan(half / 0.005)
+    (with_wings,) = nmr.integrate(done, [(7.05, 7.55)], wings=True).regions
+    assert with_wings.area == pytest.approx(1.0, abs=5e-4)
+    (plain,) = nmr.integrate(done, [(7.05, 7.55)], flank_ppm=0.4).regions
+    assert inside - 0.02 < plain.area < inside
+    (wide,) = nmr.integrate(done, [(7.05, 7.55)], flank_ppm=0.4, wings=True).regions
+    (narrow,) = nmr.integrate(done, [(7.05, 7.55)], flank_ppm=0.2).regions
+    assert plain.wing_error == pytest.approx(abs(wide.area - plain.area), rel=1e-3)
+    assert plain.baseline_error == pytest.approx(abs(narrow.area - plain.area), rel=0.01)
+
+
+# ---- structure, once more ------------------------------------------------------------------------
+
+
+def test_levels_are_twice_as_significant_in_four_times_the_counts():
+    x = np.arange(60.0, 80.0, 0.1)
+    levels = [xps.Doublet("Br 3d", 69.0, 1.05, 0.68, 1.0)]
+    line = sum(
+        h * pseudo_voigt(x, 68.5 + s, 1.0, 0.3, False)[0] for h, s in ((1.0, 0.0), (0.68, 1.05))
+    )
+    found = [
+        xps.find_shift(x, np.random.default_rng(28).poisson(n * (200 + 400 * line)), levels)
+        for n in (1, 4)
+    ]
+    assert all(f.value_eV == pytest.approx(-0.5, abs=0.11) for f in found)
+    for name in ("significance", "rival"):
+        few, many = (getattr(f, name) for f in found)
+        assert many / few == pytest.approx(2, rel=0.15)
+    expected = math.sqrt(np.sum((400 * line) ** 2 / (200 + 400 * line)))
+    assert found[0].significance == pytest.approx(expected, rel=0.3)
+
+
+def test_a_line_of_another_phase_moves_as_those_of_the_cell():
+    """Zero and height of the sample: Δ2θ = zero − 2 s cos θ/R; full width at half maximum."""
+    x = np.arange(20.0, 34.0, 0.002)
+    geometry = SimpleNamespace(lines=[(1.5406, 1.0)], radius=200.0)
+    line = pawley._extra_line(x, 3.3, 0.07, 0.4, geometry, 0.5)
+    theta = math.asin(1.5406 / 6.6)
+    at = 2 * math.degrees(theta) + 0.07 - math.degrees(2 * 0.4 / 200) * math.cos(theta)
+    assert x[np.argmax(line)] == pytest.approx(at, abs=0.002)
+    assert line.max() == pytest.approx(1.0, abs=1e-4)
+    assert np.ptp(x[line > 0.5]) == pytest.approx(0.5, abs=0.005)
+
+
+def test_lines_of_a_thin_film_grow_as_its_lit_volume():
+    x = np.arange(12.0, 20.0, 0.02)
+    plain, thin = (
+        profiles.Profiles(x, [(1, 0, 0)], (1.5406,), 240.0, "lorentzian", 0.0, film).matrix(
+            6.0, 0.0, 0.0, 200.0, 0.05, 0.0
+        )[:, 0]
+        for film in (False, True)
+    )
+    lit = plain > 1e-6 * plain.max()
+    assert thin[lit] / plain[lit] == pytest.approx(1 / np.sin(np.radians(x[lit] / 2)))
+    assert x[np.argmax(plain)] == pytest.approx(xrd.two_theta(6.0, (1, 0, 0), 1.5406), abs=0.02)
+
+
+def test_an_absorptance_is_joined_where_both_are_seen():
+    e = np.linspace(1.6, 2.1, 200)
+    absorbed = 1 / (1 + np.exp(-(e - 1.95) / 0.02))
+    emitted = 5.0 * absorbed * e**2 * np.exp(-(e - 1.9) / 0.0259)
+    emitted[e > 1.98] *= 0.3  # light that the film takes back
+    line = reciprocity.Line(0.0259, 1e-4, (1.85, 1.97), 40, 0.0, 1.91, 0.0)
+    found = reciprocity.with_tail(e, np.where(e < 1.84, 0.0, absorbed), emitted, line, 0.0259)
+    assert found == pytest.approx(absorbed)
+
+
+# ---- transient absorption, once more -------------------------------------------------------------
+
+
+def _step(level=0.0, rise=2.0):
+    """A rise over a constant, seen at twenty wavelengths."""
+    t = np.r_[np.arange(-3, 6, 0.1), np.geomspace(6, 300, 25)]
+    after = np.where(t >= rise, np.exp(-(t - rise) / 40.0), 0.0)
+    signal = np.outer(after, np.linspace(1, 2, 20)) + level
+    rng = np.random.default_rng(29)
+    return matrices.matrix(
+        t, np.linspace(500, 600, 20), signal + 0.005 * rng.standard_normal(signal.shape)
+    )
+
+
+@pytest.mark.parametrize("level", [0.0, 0.1])
+def test_zero_time_is_where_the_change_rises_whatever_was_before(level):
+    found = _step(level)
+    assert found.rise.seen
+    assert matrices.estimate_t0(found) == pytest.approx(2.0, abs=0.11)
+
+
+def test_thinned_wavelengths_keep_both_ends():
+    m = _step()
+    few = setup._thin(m, 5)
+    assert few.shape == (len(m.delay_ps), 5)
+    assert few.wavelength_nm[[0, -1]] == pytest.approx([500, 600])
+    assert np.ptp(np.diff(few.wavelength_nm)) < 11
+    assert setup._thin(m, 20) is m and setup._thin(m, 50) is m
+
+
+def test_a_drawn_chirp_goes_through_its_points():
+    points = [(480.0, -0.4), (560.0, 0.1), (700.0, 0.45)]
+    made = workflow.with_chirp(Model((5.0,), reference_nm=600.0), points)
+    nm, ps = np.array(points).T
+    assert made.t0_ps + made.dispersion_terms(nm).T @ made.dispersion == pytest.approx(ps)
+    assert {"dispersion_1", "dispersion_2"} <= set(made.fixed)
+    line = workflow.with_chirp(made, points[:2])
+    assert len(line.dispersion) == 1
+    nm, ps = np.array(points[:2]).T
+    assert line.t0_ps + line.dispersion_terms(nm).T @ line.dispersion == pytest.approx(ps)
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        {"oscillations": ((-1.0, 2.0),)},
+        {"lifetimes_ps": (-1.0,)},
+        {"free_induction": ((0.0, 1.0),)},
+        {"fwhm_ps": -0.1},
+    ],
+)
+def test_times_are_positive(wrong):
+    with pytest.raises(ValueError, match="positive"):
+        Model(**{"lifetimes_ps": (1.0,), **wrong})
+
+
+def test_structure_is_sought_from_eight_delays_on():
+    rng = np.random.default_rng(30)
+    white = rng.standard_normal((12, 400))
+    assert noise.structure((white @ white.T)[:7, :7], 1, 400) is None
+    found = noise.structure(white @ white.T, 1, 400)
+    assert abs(found.z) < 4 and not found.found
+    assert found.excess == pytest.approx(1.0, abs=0.2)
+    smooth = white + 3 * np.sin(np.linspace(0, 2, 12))[:, None] * rng.standard_normal(400)
+    found = noise.structure(smooth @ smooth.T, 1, 400)
+    assert found.found and found.excess > 2
+
+
+@pytest.mark.parametrize(
+    "model",
+    [
+        Model((0.3, 14.0), t0_ps=0.1, fwhm_ps=0.2, infinite=True),
+        Model((0.3, 14.0), t0_ps=0.1, fwhm_ps=0.2, dispersion=(0.9, 0.4), reference_nm=640.0,
+              infinite=True, offset=True, artefact=2),
+        Model((2.0, 14.0), irf=None, t0_ps=0.0),
+        Model((2.0,), t0_ps=0.1, fwhm_ps=0.2, oscillations=((0.8, 3.0),)),
+    ],
+)  # fmt: skip
+@pytest.mark.parametrize("each_point", [False, True])
+def test_slopes_of_the_cost_are_its_differences(model, each_point):
+    rng, t = np.random.default_rng(31), np.r_[np.arange(-1, 2, 0.06), np.geomspace(2, 80, 25)]
+    x = np.linspace(560, 720, 9)
+    late = np.clip(t - 0.1, 0, None)
+    signal = np.where(t > 0.1, 1.0, 0.0)[:, None] * (
+        np.outer(np.exp(-late / 0.4), np.linspace(1, -1, 9)) + np.exp(-late / 11.0)[:, None]
+    )
+    signal = signal + 0.05 * rng.standard_normal(signal.shape)
+    error = rng.uniform(0.5, 2, signal.shape) if each_point else None
+    fit = global_fit(matrices.matrix(t, x, signal, standard_error=error), model, starts=0,
+                     max_evaluations=1)  # fmt: skip
+    problem, at = fit.setup.problem, fit.theta + 0.02 * rng.standard_normal(fit.theta.size)
+    at = np.clip(at, problem.low + 1e-4, problem.high - 1e-4)
+    found = 2 * problem.evaluate(at).gradient
+    h = 1e-5 * np.eye(at.size)
+    expected = [(problem.evaluate(at + d, False).cost - problem.evaluate(at - d, False).cost) / 2e-5
+                for d in h]  # fmt: skip
+    assert found == pytest.approx(expected, rel=1e-4, abs=1e-4 * np.abs(expected).max())

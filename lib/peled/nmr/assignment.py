@@ -143,7 +143,7 @@ def rank(
                     np.exp(-0.5 * z**2) / combined,
                 )
             )
-    total = sum(row[-1] for row in found) or 1.0
+    total = sum(row[-1] for row in found)
     ranked = [
         Candidate(label, shift, distance, combined, float(z), float(density / total), artefact)
         for label, shift, distance, combined, z, artefact, density in found
