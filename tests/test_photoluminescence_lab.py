@@ -14,6 +14,7 @@ from peled.formats.sphere import Calibration
 from peled.photoluminescence import lifetimes
 from peled.photoluminescence.analyse import analyse, sniff
 from peled.photoluminescence.counts import as_counts
+from peled.photoluminescence.reading import READERS
 from peled.photoluminescence.segregation import partly_exposed
 from peled.photoluminescence.yields import sphere_yield
 from peled.samples import read_sheet
@@ -572,3 +573,13 @@ def test_bands_that_no_shape_describes_are_doubtful(tmp_path):
     (end,) = report.select(name="red share at the end")
     assert end.status == "doubtful" and "leaves more than noise" in end.reasons
     assert end.budget["line shape"] > 0
+
+
+@pytest.mark.parametrize("head, factor", [("absorptance (%)", 100), ("Absorptance", 1)])
+def test_absorptance_is_told_by_its_head(tmp_path, head, factor):
+    absorbance = 0.5 / (1 + np.exp((X - 666) / 8)) + 0.02
+    table(tmp_path / "f.csv", f"Wavelength (nm),{head}", X, factor * (1 - 10**-absorbance))
+    (row,) = read_sheet(tmp_path, "photoluminescence", sniff=sniff)
+    assert row.measurement == "absorption"
+    found = READERS["absorption"](row.path, row)
+    assert found.unit == "T" and np.allclose(-np.log10(found.values[0]), absorbance, atol=1e-4)

@@ -104,8 +104,8 @@ class Spectra:
     labels : tuple of str
         Names of the m spectra.
     value_unit : str
-        "absorbance", "transmittance_percent", or the unit as headed ("counts", "a.u.", ""), lower
-        case.
+        "absorbance", "absorptance", "absorptance_percent", "transmittance_percent", or the unit as
+        headed ("counts", "a.u.", ""), lower case.
     parameter : ndarray, shape (m,), or None
         What was varied along the series, when the heads say so: times in s, voltages, currents,
         powers.
@@ -402,6 +402,8 @@ def _value_unit(names: list[str]) -> str:
     for name in names:
         if re.search(r"%\s*T\b|transmit", name, re.IGNORECASE):
             return "transmittance_percent"
+        if re.search("absorptance", name, re.IGNORECASE):
+            return "absorptance_percent" if "%" in name else "absorptance"
         if re.search(r"\babs(orbance|\.|\b)|\bO\.?D\.?\b|optical density", name, re.IGNORECASE):
             return "absorbance"
     for name in names:

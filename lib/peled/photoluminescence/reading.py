@@ -33,7 +33,10 @@ _STAGES = {
         ("counted", r"\braw\b|^(signal|sample|spectrum)\b"),
     )
 }
-_UNITS = {"transmittance_percent": "%T", "transmittance": "T", "absorbance": "absorbance"}
+_UNITS = {
+    "transmittance_percent": "%T", "transmittance": "T", "absorbance": "absorbance",
+    "absorptance": "absorptance", "absorptance_percent": "%A",
+}  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -180,10 +183,9 @@ def read_absorption(path: Path, row: Row) -> Signal:
     found = _one(path, row)
     order = np.argsort(found.wavelength_nm)
     x, values = found.wavelength_nm[order], found.values[:, order]
-    head = found.value_unit.lower()
-    unit = str(row.settings.get("value_unit") or _UNITS.get(head, ""))
-    per_cent = unit == "%A" or ("absorptance" in head and np.nanmax(values) > 1.5)
-    if unit in ("absorptance", "%A") or (not unit and "absorptance" in head):
+    unit = str(row.settings.get("value_unit") or _UNITS.get(found.value_unit, ""))
+    if unit in ("absorptance", "%A"):
+        per_cent = unit == "%A" or np.nanmax(values) > 1.5
         values, unit = 1 - values / (100 if per_cent else 1), "T"
     return Signal(x, values, unit=unit, source=row.label)
 
