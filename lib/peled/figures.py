@@ -1,6 +1,6 @@
-"""Panels: one style, the paper's own names, and on every panel what it stands on.
+"""Panels: one style, one set of colours, and on every panel what it stands on.
 
-A panel is saved as SVG and PNG under the paper's name (`fig2g`, `ed3n`) with its kind of source
+A panel is saved as SVG and PNG under its name (`fig2g`, `ed3n`) with its kind of source
 stamped in the strip above the axes, a description in the file's own metadata, and a sidecar JSON
 that names every input with its SHA-256. The same inputs give the same bytes.
 """
@@ -11,7 +11,7 @@ import hashlib
 import io
 import json
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
@@ -27,7 +27,7 @@ SINGLE, DOUBLE = 89 / 25.4, 183 / 25.4  # widths of one and two journal columns,
 RATIO = 0.72  # of height to width, at most of one column
 STRIP = 0.17  # height of the strip above the axes that carries panel letter, title and stamp, inch
 
-#: Okabe-Ito colours by name; `neat` and `treated` keep one meaning through all figures.
+#: Okabe-Ito colours by name.
 COLOURS = {
     "blue": "#0072B2",
     "orange": "#D55E00",
@@ -38,11 +38,10 @@ COLOURS = {
     "black": "#000000",
     "brown": "#8C564B",
     "grey": "#7F7F7F",
-    "neat": "#0072B2",
-    "E+G": "#D55E00",
-    "GL": "#009E73",
-    "EDTA": "#CC79A7",
 }
+
+#: Colours of samples in their order, those of the style.
+CYCLE = ("blue", "orange", "green", "pink", "amber", "sky", "black", "brown")
 
 #: What a panel or verdict can stand on, strongest first, with the colour of its stamp.
 KINDS = {
@@ -65,6 +64,29 @@ def use_style() -> None:
     mpl.style.use(Path(__file__).with_name("style") / "peled.mplstyle")
 
 
+def colours_of(names: Iterable[str], given: Mapping[str, str] | None = None) -> dict[str, str]:
+    """A colour for each sample or group: the one given, else the next of `CYCLE`.
+
+    Parameters
+    ----------
+    names : iterable of str
+        Labels of samples or groups, in the order of the legend.
+    given : mapping of str to str, optional
+        Colours of some of them.
+
+    Returns
+    -------
+    dict of str to str
+
+    Examples
+    --------
+    >>> colours_of(["A", "B"], {"B": "black"})
+    {'A': '#0072B2', 'B': 'black'}
+    """
+    given = given or {}
+    return {n: given.get(n, COLOURS[CYCLE[i % len(CYCLE)]]) for i, n in enumerate(names)}
+
+
 def panel(
     name: str, *, width: float = SINGLE, height: float | None = None, title: str = "", **subplots
 ):
@@ -74,7 +96,7 @@ def panel(
     Parameters
     ----------
     name : str
-        Panel name such as `fig2g`; `extra_...` for a figure that the paper does not have.
+        Panel name such as `fig2g`; `extra_...` for a figure without a letter.
     width, height : float
         Size in inch; `SINGLE` and `DOUBLE` are the journal's column widths. The height is 0.72 of
         the width by default.

@@ -5,6 +5,7 @@ from __future__ import annotations
 from functools import partial
 
 from hassan2021 import desk
+from hassan2021.colours import COLOURS
 from hassan2021.desk import Missing, Panel
 from hassan2021.photoluminescence import BARE, CLOCK, HALVES, NEAT, PLACES, TREATED, Evidence
 from peled.materials import HC_EV_NM
@@ -19,14 +20,14 @@ def _absorbed(e: Evidence, ax) -> None:
     if not curves and not bands:
         raise Missing("no absorption or emission of a solution in the folder")
     shown = {s: (HC_EV_NM / one.axis, one.values[0]) for s, one in curves.items()}
-    plots.absorption_and_emission(ax, shown, bands.get(NEAT))
+    plots.absorption_and_emission(ax, shown, bands.get(NEAT), COLOURS)
 
 
 def films(e: Evidence, ax) -> None:
     """Emission of films after each treatment (Fig. 2b)."""
     if not e.films:
         raise Missing("no emission of films in the folder")
-    plots.emissions(ax, list(e.films.values()))
+    plots.emissions(ax, list(e.films.values()), colours=COLOURS)
 
 
 def occupancy() -> float:
@@ -38,7 +39,7 @@ def occupancy() -> float:
 def _yields(e: Evidence, ax) -> None:
     if not e.yields:
         raise Missing("no quantum yields in the folder")
-    plots.yields(ax, e.yields, occupancy=occupancy())
+    plots.yields(ax, e.yields, occupancy=occupancy(), colours=COLOURS)
 
 
 def _fits(e: Evidence, state: str, samples) -> dict:
@@ -51,7 +52,7 @@ def _decays(e: Evidence, ax, state: str, samples=None) -> None:
     if not found:
         raise Missing(f"no decays, {state}, in the folder")
     response = next(iter(found.values())).raw[1]
-    plots.decays(ax, {s: preferred(one.fit) for s, one in found.items()}, response)
+    plots.decays(ax, {s: preferred(one.fit) for s, one in found.items()}, response, COLOURS)
 
 
 def _table(e: Evidence, ax) -> None:
@@ -66,7 +67,7 @@ def _table(e: Evidence, ax) -> None:
 
 
 def _gap(e: Evidence, ax, sample: str) -> None:
-    plots.optical_gap(ax, *e.gap(sample), sample)
+    plots.optical_gap(ax, *e.gap(sample), COLOURS[sample])
 
 
 def _series(e: Evidence, ax, name: str, every: int = 1) -> None:
@@ -82,8 +83,9 @@ def _images(e: Evidence, axes, sample: str, marked: bool = False) -> None:
 
 def _halves(e: Evidence, ax, state: str) -> None:
     areas = e.areas(state)
-    plots.emissions(ax, [e.band(s, state) for s in areas], mark_peaks=False)
-    plots.intensity_bars(ax, areas)
+    bands = [e.band(s, state) for s in areas]
+    plots.emissions(ax, bands, mark_peaks=False, colours=COLOURS)
+    plots.intensity_bars(ax, areas, COLOURS)
 
 
 def _rows(measurement: str, state: str = "", **more: str) -> tuple[dict, ...]:

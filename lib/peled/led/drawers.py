@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from functools import partial
 from typing import TYPE_CHECKING
 
+from peled.figures import CYCLE
 from peled.led import plots
 from peled.led.device import Device
 from peled.report.report import Panel
@@ -134,7 +135,7 @@ def batch(report: Report) -> Iterator[Panel]:
 def _together(curves, figure) -> None:
     ax = figure.subplots()
     plots.efficiency_curve(ax, curves)
-    if len(curves) > len(plots.CYCLE):
+    if len(curves) > len(CYCLE):
         ax.get_legend().remove()
 
 

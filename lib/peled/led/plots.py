@@ -7,29 +7,20 @@ colours.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 from scipy.ndimage import uniform_filter1d
 
-from peled.figures import COLOURS
+from peled.figures import COLOURS, colours_of
 from peled.led.photometry import A_M2_PER_MA_CM2
 
-#: Colours of samples in their order.
-CYCLE = ("blue", "orange", "green", "pink", "amber", "sky", "brown", "grey")
 LIGHT = {
     "luminance": "L (cd m$^{-2}$)",
     "photodiode": "photocurrent (A)",
     "radiance": "radiance (W sr$^{-1}$ m$^{-2}$)",
     "flux": "flux (W)",
 }
-
-
-def _colours_of(names: Iterable[str], given: Mapping[str, str] | None = None) -> dict[str, str]:
-    """A colour a name: the one given, else the next of `CYCLE`."""
-    names = list(names)
-    found = {n: COLOURS[CYCLE[i % len(CYCLE)]] for i, n in enumerate(names)}
-    return found | {n: c for n, c in (given or {}).items() if n in found}
 
 
 # ---- device characteristics ----------------------------------------------------------------------
@@ -43,7 +34,7 @@ def current_and_luminance(
     Points in compliance or at a range step are crosses; light only where it is above its noise.
     """
     right = ax.twinx() if current and light else ax
-    for (label, run), colour in zip(runs.items(), _colours_of(runs, colours).values()):
+    for (label, run), colour in zip(runs.items(), colours_of(runs, colours).values()):
         sweep = run.sweep
         v, j = sweep.voltage_V, sweep.current_density_mA_cm2
         if current:
@@ -65,7 +56,7 @@ def current_and_luminance(
 
 def efficiency_curve(ax, curves: Mapping, *, colours=None) -> None:
     """EQE (%) against J with errors of the points."""
-    for (label, curve), colour in zip(curves.items(), _colours_of(curves, colours).values()):
+    for (label, curve), colour in zip(curves.items(), colours_of(curves, colours).values()):
         y, e = 100 * curve.eqe, 100 * curve.error
         _against_current(ax, curve.current_mA_cm2, y, e, label, colour)
     ax.set(xscale="log", xlabel="J (mA cm$^{-2}$)", ylabel="EQE (%)")
@@ -75,7 +66,7 @@ def efficiency_curve(ax, curves: Mapping, *, colours=None) -> None:
 
 def current_efficiency(ax, runs: Mapping, *, colours=None) -> None:
     """Current efficiency (cd/A) of sweeps against J with errors of the points."""
-    for (label, run), colour in zip(runs.items(), _colours_of(runs, colours).values()):
+    for (label, run), colour in zip(runs.items(), colours_of(runs, colours).values()):
         j, light = run.sweep.current_density_mA_cm2, run.lights["luminance"]
         with np.errstate(divide="ignore", invalid="ignore"):
             y, e = (
@@ -99,7 +90,7 @@ def histogram(ax, groups: Mapping[str, Sequence[float]], label: str, colours=Non
     step = max(np.ptp(every) / 9, 1e-9)
     edges = np.arange(np.floor(every.min() / step) * step, every.max() + 1.001 * step, step)
     top = 1
-    for (group, values), colour in zip(groups.items(), _colours_of(groups, colours).values()):
+    for (group, values), colour in zip(groups.items(), colours_of(groups, colours).values()):
         v = np.asarray(values, float)
         counts, _ = np.histogram(v, edges)
         top = max(top, counts.max())
@@ -174,7 +165,7 @@ def peak_course(
     colours: Mapping[str, str] | None = None,
 ) -> None:
     """Peak (or width) against time or current; `courses` maps a label to (x, y, error)."""
-    chosen = _colours_of(courses, colours)
+    chosen = colours_of(courses, colours)
     for label, (x, y, e) in courses.items():
         ax.errorbar(x, y, e, fmt="o-", ms=2, lw=0.6, color=chosen[label], label=label)
     ax.set(xlabel=xlabel, ylabel="EL peak (nm)", xscale="log" if log else "linear")
@@ -189,7 +180,7 @@ def peak_course(
 
 def lifetimes(ax, logs: Mapping) -> None:
     """L/L0 against time; `logs` maps a label to (LifetimeLog, Crossing of one half)."""
-    chosen = _colours_of(logs)
+    chosen = colours_of(logs)
     for label, (log, crossing) in logs.items():
         start = log.initial_luminance_cd_m2 or float(log.signal[0])
         after = log.time_s > 0  # a logarithmic axis has no place for zero

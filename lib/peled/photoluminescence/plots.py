@@ -1,28 +1,25 @@
-"""Panels of the photoluminescence notebook: each function draws a result on given axes."""
+"""Drawings of photoluminescence: each function draws a result on given axes.
+
+`colours` maps some of the labels to colours; the others follow `peled.figures.CYCLE`.
+"""
 
 from __future__ import annotations
 
 import numpy as np
 
-from peled.figures import COLOURS
+from peled.figures import COLOURS, colours_of
 from peled.materials import HC_EV_NM
 from peled.photoluminescence import fluence as rates
 
-_CYCLE = [COLOURS[c] for c in ("blue", "orange", "green", "pink", "amber", "sky", "black", "brown")]
 
-
-def colour(label: str, position: int = 0) -> str:
-    """Colour of a sample: its own where the style has one of that name, else by position."""
-    return COLOURS.get(label, _CYCLE[position % len(_CYCLE)])
-
-
-def absorption_and_emission(ax, absorbances: dict, emission) -> None:
+def absorption_and_emission(ax, absorbances: dict, emission, colours=None) -> None:
     """Absorbance of every sample and one emission spectrum, normalised, against wavelength."""
+    chosen = colours_of(absorbances, colours)
     for i, (label, (energy, absorbance)) in enumerate(absorbances.items()):
         ax.plot(
             HC_EV_NM / energy,
             absorbance,
-            color=colour(label, i),
+            color=chosen[label],
             ls="--" if i else "-",
             label=f"absorbance, {label}",
         )
@@ -62,16 +59,16 @@ def absorption_and_emission(ax, absorbances: dict, emission) -> None:
         ax.legend(loc="upper left")
 
 
-def emissions(ax, measured, *, normalised: bool = False, mark_peaks: bool = True) -> None:
+def emissions(ax, measured, *, mark_peaks: bool = True, colours=None) -> None:
     """Emission spectra of several samples."""
     top = max(m.counts.max() for m in measured)
-    for i, m in enumerate(measured):
-        scale = m.counts.max() if normalised else top
+    chosen = colours_of((m.label for m in measured), colours)
+    for m in measured:
         text = f"{m.label}, {m.peak_nm:.1f} nm" if mark_peaks else m.label
-        ax.plot(m.wavelength_nm, m.counts / scale, color=colour(m.label, i), label=text)
+        ax.plot(m.wavelength_nm, m.counts / top, color=chosen[m.label], label=text)
     ax.set(
         xlabel="Wavelength (nm)",
-        ylabel="PL (normalised)" if normalised else "PL intensity (relative)",
+        ylabel="PL intensity (relative)",
         ylim=(0, 1.12),
     )
     middle = float(np.median([m.peak_nm for m in measured]))
@@ -79,13 +76,14 @@ def emissions(ax, measured, *, normalised: bool = False, mark_peaks: bool = True
     ax.legend(loc="upper right")
 
 
-def yields(ax, series: dict, *, occupancy=None) -> None:
+def yields(ax, series: dict, *, occupancy=None, colours=None) -> None:
     """PLQY against excitation, with fits and, on top, excitons per crystal.
 
     `series` maps names to (intensity_mW_cm2, PLQY, Recombination or None, generation per mW/cm²).
     """
-    for i, (name, (intensity, result, fit, per_mW)) in enumerate(series.items()):
-        c = colour(name, i)
+    chosen = colours_of(series, colours)
+    for name, (intensity, result, fit, per_mW) in series.items():
+        c = chosen[name]
         ax.errorbar(
             intensity,
             100 * result.plqy,
@@ -123,29 +121,31 @@ def yields(ax, series: dict, *, occupancy=None) -> None:
     ax.legend(loc="upper left")
 
 
-def profiles(axes, fits: dict, true: dict | None = None) -> None:
+def profiles(axes, fits: dict, colours=None) -> None:
     """Profile likelihoods of the recombination parameters, one column each."""
     titles = {
         "capture_rate_s": "Capture rate $k_cN_t$ (s$^{-1}$)",
         "traps_cm3": "Trap density (cm$^{-3}$)",
         "auger_cm6_s": "Auger (cm$^6$ s$^{-1}$)",
     }
+    chosen = colours_of(fits, colours)
     for ax, (name, title) in zip(axes, titles.items(), strict=True):
-        for i, (sample, fit) in enumerate(fits.items()):
+        for sample, fit in fits.items():
             x, delta = fit.profiles[name]
-            ax.plot(x, delta, color=colour(sample, i), label=sample)
+            ax.plot(x, delta, color=chosen[sample], label=sample)
         ax.axhline(3.84, color=COLOURS["grey"], lw=0.6, ls=":")
         ax.set(xscale="log", xlabel=title, ylim=(0, 12))
     axes[0].set_ylabel(r"$\Delta\chi^2$")
     axes[0].legend(loc="upper center")
 
 
-def decays(ax, fits: dict, response=None, *, legend_lifetimes: bool = True) -> None:
+def decays(ax, fits: dict, response=None, colours=None) -> None:
     """Decays with their fits on a logarithmic scale, each divided by its maximum; `fits` maps
     labels to DecayFit.
     """
-    for i, (label, fit) in enumerate(fits.items()):
-        c, top = colour(label, i), fit.model.max()
+    chosen = colours_of(fits, colours)
+    for label, fit in fits.items():
+        c, top = chosen[label], fit.model.max()
         step = max(1, fit.time_ns.size // 350)
         n = fit.counts.size // step * step
         t = fit.time_ns[:n].reshape(-1, step).mean(axis=1)
@@ -157,7 +157,7 @@ def decays(ax, fits: dict, response=None, *, legend_lifetimes: bool = True) -> N
             fit.model / top,
             color=c,
             lw=0.9,
-            label=f"{label}, {mean:.1f}({error * 10:.0f}) ns" if legend_lifetimes else label,
+            label=f"{label}, {mean:.1f}({error * 10:.0f}) ns",
         )
     if response is not None:
         time, counts = response
@@ -255,8 +255,9 @@ def series(ax, signal, *, track=None, every: int = 1, excitation_nm=None) -> Non
 
 def tracks(axes, found: dict, kinetics: dict) -> None:
     """Red share and centroid against time."""
-    for i, (name, t) in enumerate(found.items()):
-        c = _CYCLE[i % len(_CYCLE)]
+    chosen = colours_of(found)
+    for name, t in found.items():
+        c = chosen[name]
         axes[0].errorbar(
             t.time_s / 60,
             100 * t.fraction,
@@ -315,13 +316,12 @@ def images(axes, stack, spots=None) -> None:
         )
 
 
-def optical_gap(ax, tauc, elliott, label: str) -> None:
+def optical_gap(ax, tauc, elliott, colour: str = COLOURS["blue"]) -> None:
     """Tauc plot with its line and window, and Elliott's gap."""
     keep = (tauc.energy_eV > tauc.gap_eV - 0.28) & (tauc.energy_eV < tauc.gap_eV + 0.30)
     e, y = tauc.energy_eV[keep], tauc.tauc[keep]
     scale = y.max()
-    c = colour(label)
-    ax.plot(e, y / scale, color=c, lw=1.0)
+    ax.plot(e, y / scale, color=colour, lw=1.0)
     x = np.array([tauc.gap_eV, tauc.window_eV[1] + 0.25 * (tauc.window_eV[1] - tauc.window_eV[0])])
     ax.plot(x, (tauc.slope * x + tauc.intercept) / scale, color=COLOURS["black"], lw=0.7, ls="--")
     ax.axvspan(*tauc.window_eV, color=COLOURS["grey"], alpha=0.18, lw=0)
@@ -350,7 +350,7 @@ def optical_gap(ax, tauc, elliott, label: str) -> None:
         xlim=(e.min(), e.max()),
     )
     inset = ax.inset_axes([0.03, 0.50, 0.27, 0.40])
-    inset.plot(elliott.energy_eV, elliott.absorbance, ".", ms=1, color=c)
+    inset.plot(elliott.energy_eV, elliott.absorbance, ".", ms=1, color=colour)
     inset.plot(elliott.energy_eV, elliott.model, color=COLOURS["black"], lw=0.6)
     inset.plot(elliott.energy_eV, elliott.continuum, color=COLOURS["green"], lw=0.6, ls=":")
     inset.tick_params(labelsize=4.5)
@@ -358,7 +358,7 @@ def optical_gap(ax, tauc, elliott, label: str) -> None:
     inset.set_title("Elliott", size=5.5, pad=2)
 
 
-def intensity_bars(ax, ratios: dict) -> None:
+def intensity_bars(ax, ratios: dict, colours=None) -> None:
     """Relative intensities with errors as an inset of bars: {label: (value, error)}."""
     names = list(ratios)
     inset = ax.inset_axes([0.66, 0.34, 0.32, 0.30])
@@ -366,7 +366,7 @@ def intensity_bars(ax, ratios: dict) -> None:
         range(len(names)),
         [ratios[n][0] for n in names],
         yerr=[1.96 * ratios[n][1] for n in names],
-        color=[colour(n, i) for i, n in enumerate(names)],
+        color=list(colours_of(names, colours).values()),
         width=0.7,
     )
     inset.set_xticks([])
