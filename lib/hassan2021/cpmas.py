@@ -33,12 +33,13 @@ class Vinyl:
     there: bool
 
 
-def fit_vinyl(spectrum: Processed, mas_rate_Hz: float, *, shift_ppm: float = 130.0) -> Vinyl:
+def fit_vinyl(spectrum: Processed, mas_rate_Hz: float) -> Vinyl:
     """Fit the vinyl line, and both first-order sidebands at free places.
 
     The sidebands are fitted with the shape of the centre line; their distance measures the spinning
     rate.
     """
+    shift_ppm = 130.0
     centre = fit_lines(
         spectrum,
         (shift_ppm - 14, shift_ppm + 14),
@@ -103,12 +104,12 @@ def fit_chain(spectrum: Processed) -> LineFit:
     )
 
 
-def fit_oxidised(spectrum: Processed, *, near_ppm: float = 38.0) -> LineFit:
+def fit_oxidised(spectrum: Processed) -> LineFit:
     """What lies between 35.5 and 47 ppm: a line near 38, the broad carbon beside the ammonium
     group, the glycine alpha carbon.
     """
     components = [
-        Component("near 38", near_ppm, 130, 130, "gauss"),
+        Component("near 38", 38.0, 130, 130, "gauss"),
         Component("C1 ammonium", 40.2, 330, 330, "gauss", fixed=("width",)),
         Component("Gly alpha", 43.6, 130, 130, "gauss"),
     ]
@@ -202,18 +203,14 @@ def per_chain(
 
 
 def contact_series(
-    spectra: Sequence[Processed],
-    times_s: np.ndarray,
-    window_ppm: tuple[float, float],
-    *,
-    flank_ppm: float = 3.0,
+    spectra: Sequence[Processed], times_s: np.ndarray, window_ppm: tuple[float, float]
 ) -> Course:
     """Build-up of the signal of a window: integrals of each spectrum, fitted with their errors by
     noise and baseline.
 
     What the wings take is a share common to the whole series; it cancels in the times.
     """
-    found = [integrate(s, [window_ppm], flank_ppm=flank_ppm).regions[0] for s in spectra]
+    found = [integrate(s, [window_ppm], flank_ppm=3.0).regions[0] for s in spectra]
     return fit_build_up(
         np.asarray(times_s),
         np.array([r.area for r in found]),

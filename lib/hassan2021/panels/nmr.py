@@ -28,10 +28,10 @@ def greek(name: str) -> str:
     return name.replace("beta", r"$\beta$").replace("alpha", r"$\alpha$")
 
 
-def _spectra(found: dict, colours=COLOURS) -> list:
+def _spectra(found: dict) -> list:
     if not found:
         raise Missing("no spectrum in the folder")
-    return [(name, s, colours[name]) for name, s in found.items()]
+    return [(name, s, COLOURS[name]) for name, s in found.items()]
 
 
 def finding(e: Evidence, axes) -> None:

@@ -74,9 +74,9 @@ class Job:
         return f"{state}  {self.name}  ({self.kind}, {self.minutes:g} min)"
 
 
-def listed(table: Path = TABLE) -> list[Job]:
+def listed() -> list[Job]:
     """All calculations, in the order of the list."""
-    with open(table, encoding="utf-8", newline="") as stream:
+    with open(TABLE, encoding="utf-8", newline="") as stream:
         return [
             Job(
                 row["name"],

@@ -59,8 +59,9 @@ def _salt_sheet(parity: int, turned: bool) -> Atoms:
     return sheet
 
 
-def _repeated(sheet, z: float, tag: int, repeat: int = 2) -> Atoms:
+def _repeated(sheet, z: float, tag: int) -> Atoms:
     """`sheet(parity)` in every cell of the slab, at height z."""
+    repeat = 2
     whole = Atoms()
     for i, j in np.ndindex(repeat, repeat):
         cell = sheet(i + j)

@@ -8,12 +8,12 @@ from __future__ import annotations
 
 import numpy as np
 
+TEMPERATURE_K = 300.0  #: of the crystal
+
 BOLTZMANN_EV_K = 1.380649e-23 / 1.602176634e-19  # exact in the SI of 2019
 
 
-def pair_distribution(
-    energy_eV: float, sites: int, interstitials: int, temperature_K: float = 300.0
-) -> np.ndarray:
+def pair_distribution(energy_eV: float, sites: int, interstitials: int) -> np.ndarray:
     """Probability of n = 0, 1, ... pairs; shape (min(sites, interstitials) + 1,)."""
     most = min(sites, interstitials)
     log_weight = np.zeros(most + 1)
@@ -21,7 +21,7 @@ def pair_distribution(
     # W(n+1)/W(n) = (N - n)(M - n)/(n + 1)² exp(-E/kT): one pair more, one choice of each site less.
     log_weight[1:] = np.cumsum(
         np.log((sites - n) * (interstitials - n) / (n + 1.0) ** 2)
-        - energy_eV / (BOLTZMANN_EV_K * temperature_K)
+        - energy_eV / (BOLTZMANN_EV_K * TEMPERATURE_K)
     )
     weight = np.exp(log_weight - log_weight.max())
     return weight / weight.sum()
@@ -32,7 +32,6 @@ def hopping(
     sites: int,
     interstitials: int,
     *,
-    temperature_K: float = 300.0,
     sweeps: int = 2000,
     seed: int = 0,
 ) -> float:
@@ -43,7 +42,7 @@ def hopping(
     of choices there and back keeps detailed balance.
     """
     rng = np.random.default_rng(seed)
-    factor = np.exp(-energy_eV / (BOLTZMANN_EV_K * temperature_K))
+    factor = np.exp(-energy_eV / (BOLTZMANN_EV_K * TEMPERATURE_K))
     n, total, counted = 0, 0, 0
     draws = rng.random((sweeps * sites, 2))
     for k, (way, accept) in enumerate(draws):

@@ -24,6 +24,9 @@ from ledger.files import ROOT, write_atomically
 from peled.formats.delimited import read_table
 from peled.tables import table
 
+HYSTERESIS_V = 0.02  #: by which a sweep lags behind
+TEMPERATURE_K = 295.0  #: of the device
+
 HC_EV_NM = constants.h * constants.c / constants.e * 1e9
 AREA_CM2 = 0.045
 
@@ -82,16 +85,14 @@ class Diode:
     builtin_V: float = 0.3
 
 
-def current_density(
-    voltage_V: np.ndarray, device: Diode, temperature_K: float = 295.0
-) -> np.ndarray:
+def current_density(voltage_V: np.ndarray, device: Diode) -> np.ndarray:
     """Current density (mA cm-2) at each voltage, by bisection of Kirchhoff's laws.
 
     Transport: J = 9/8 eps eps0 mu V^2/L^3 exp(0.891 gamma sqrt(V/L)) (Murgatroyd, J. Phys. D 3, 151
     (1970)), with eps_r = 3.
     """
     voltage = np.asarray(voltage_V, float)
-    thermal = constants.k * temperature_K / constants.e
+    thermal = constants.k * TEMPERATURE_K / constants.e
     length = device.thickness_nm * 1e-9
     prefactor = (
         9 / 8 * 3 * constants.epsilon_0 * device.mobility_cm2_Vs * 1e-4 / length**3 * 0.1
@@ -268,14 +269,12 @@ EMITTERS = {name: Emitter() for name in SEGREGATION} | {
 }
 
 
-def driven(
-    name: str, current_mA_cm2: np.ndarray, *, soak: float = 1.0
-) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+def driven(name: str, current_mA_cm2: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Share, shift and broadening after a short dwell at a current: saturating with current, none
     below a threshold."""
     final, shift, broad, _ = SEGREGATION[name]
     excess = np.clip(np.asarray(current_mA_cm2, float) - 0.02, 0, None)
-    weight = soak * excess / (excess + 3.0)
+    weight = excess / (excess + 3.0)
     return final * weight, shift * weight, broad * weight
 
 
@@ -374,10 +373,9 @@ def sweep(
     *,
     step_V: float = 0.05,
     range_step: float = 5e-4,
-    hysteresis_V: float = 0.02,
 ) -> dict[str, np.ndarray]:
     """A sweep up and down: voltage, current (A) as the ranges of the meter show it, luminance."""
-    voltage, true = _currents(device.diode, device.v_max, step_V, hysteresis_V)
+    voltage, true = _currents(device.diode, device.v_max, step_V, HYSTERESIS_V)
     current = true * 1e-3 * AREA_CM2
     decade = np.ceil(np.log10(np.clip(np.abs(current), 1e-9, None) / 1.05))
     gain = 1 + range_step * np.where(decade == -5, 1.0, 0.05 * np.sin(3.1 * decade))

@@ -34,6 +34,9 @@ from scipy.linalg import expm
 from hassan2021.simulate.writers import write_ufs
 from ledger import files
 
+REFERENCE_NM = 630.0  #: where the group delay is zero
+CARRIER_MASS = 0.2  #: of electron and hole, in units of m0
+
 HC_EV_NM = 1239.8419843320026
 KB_EV = 8.617333262e-5
 H_J_S, C_NM_PS, C_M_S = 6.62607015e-34, 299792.458, 299792458.0
@@ -141,9 +144,9 @@ def _fermi_table():
     return np.log(2 / np.sqrt(np.pi) * integrand.sum(1) * (x[1] - x[0])), eta
 
 
-def occupation(energy_above_eV, density_cm3, temperature_K, mass=0.2):
+def occupation(energy_above_eV, density_cm3, temperature_K):
     """Electron (= hole) occupation at half of the excess energy."""
-    states = 2.509e19 * mass**1.5 * (temperature_K / 300) ** 1.5
+    states = 2.509e19 * CARRIER_MASS**1.5 * (temperature_K / 300) ** 1.5
     logs, eta = _fermi_table()
     level = np.interp(np.log(max(density_cm3, 1e10) / states), logs, eta)
     return 1 / (
@@ -216,7 +219,7 @@ def response(f: Film, wavelength_nm):
 # ---- the instrument ------------------------------------------------------------------------------
 
 
-def group_delay_ps(wavelength_nm, millimetres=12.0, reference_nm=630.0):
+def group_delay_ps(wavelength_nm, millimetres=12.0):
     """Group delay of fused silica relative to a reference wavelength."""
 
     def index(um):
@@ -231,7 +234,7 @@ def group_delay_ps(wavelength_nm, millimetres=12.0, reference_nm=630.0):
         um, d = np.asarray(nm, float) / 1e3, 1e-4
         return index(um) - um * (index(um + d) - index(um - d)) / (2 * d)
 
-    return millimetres * 1e6 / C_NM_PS * (group(wavelength_nm) - group(reference_nm))
+    return millimetres * 1e6 / C_NM_PS * (group(wavelength_nm) - group(REFERENCE_NM))
 
 
 def delays_ps():
@@ -248,10 +251,11 @@ def delays_ps():
     )
 
 
-def ideal(f: Film, delay_ps, wavelength_nm, *, artefact=1.5e-3, t0_ps=0.05, fwhm_ps=RESOLUTION_PS):
+def ideal(f: Film, delay_ps, wavelength_nm):
     """Noise-free signal as the instrument sees it, shape (delays, wavelengths)."""
+    artefact, t0_ps = 1.5e-3, 0.05
     time, clean = response(f, wavelength_nm)
-    sigma = fwhm_ps / 2.3548200450309493
+    sigma = RESOLUTION_PS / 2.3548200450309493
     u = np.linspace(-5, 5, 101)
     weight = np.exp(-0.5 * u**2)
     weight /= weight.sum()

@@ -54,11 +54,11 @@ def _published(row: dict[str, str]) -> Found:
     }
 
 
-def _estimate(found: float | str, standard_error: float = 0.0, *, note: str) -> Found:
+def _estimate(found: float | str, *, note: str) -> Found:
     """An estimate that leaves something out: evidence, but not enough to decide."""
     return {
         "found": found,
-        "standard_error": standard_error,
+        "standard_error": 0.0,
         "kind": "calculated",
         "holds": "inconclusive",
         "note": note,

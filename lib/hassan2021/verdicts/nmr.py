@@ -184,14 +184,14 @@ def letters(e: Evidence) -> Found:
 # ---- solutions -----------------------------------------------------------------------------------
 
 
-def moves(trend, up: bool, z: float = 3.0) -> bool:
-    """Whether a line moves up or down by more than z standard errors."""
-    return (trend.shift_ppm if up else -trend.shift_ppm) > z * trend.shift_error_ppm
+def moves(trend, up: bool) -> bool:
+    """Whether a line moves up or down by more than three standard errors."""
+    return (trend.shift_ppm if up else -trend.shift_ppm) > 3.0 * trend.shift_error_ppm
 
 
-def broadens(trend, z: float = 3.0) -> bool:
-    """Whether a line gets broader by more than z standard errors."""
-    return trend.broadening_Hz > z * trend.broadening_error_Hz
+def broadens(trend) -> bool:
+    """Whether a line gets broader by more than three standard errors."""
+    return trend.broadening_Hz > 3.0 * trend.broadening_error_Hz
 
 
 def _directions(e: Evidence, said: str, parts: Sequence[bool]) -> Found:

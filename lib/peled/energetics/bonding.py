@@ -150,35 +150,7 @@ def links(
     return [Link(i, j, s, d) for i, j, s, d in near_pairs(positions, cell, limit)]
 
 
-def bonds(symbols: Sequence[str], positions: np.ndarray, *, slack: float = 1.2) -> np.ndarray:
-    """Bonds inside the cell as pairs of indices, shape (bonds, 2).
-
-    Parameters
-    ----------
-    symbols, positions, slack
-        See `links`.
-
-    Returns
-    -------
-    ndarray of int, shape (bonds, 2)
-
-    Examples
-    --------
-    >>> bonds(["O", "H", "H"], np.array([[0, 0, 0], [0.96, 0, 0], [-0.24, 0.93, 0]])).tolist()
-    [[0, 1], [0, 2]]
-    """
-    return np.array([(b.i, b.j) for b in links(symbols, positions, slack=slack)], int).reshape(
-        -1, 2
-    )
-
-
-def hydrogen_bonds(
-    symbols: Sequence[str],
-    positions: np.ndarray,
-    groups: np.ndarray,
-    *,
-    longest: float = LONGEST_HYDROGEN["O"],
-) -> np.ndarray:
+def hydrogen_bonds(symbols: Sequence[str], positions: np.ndarray, groups: np.ndarray) -> np.ndarray:
     """Pairs (H, acceptor) between different `groups` (one integer an atom) with H on N or O,
     H...acceptor up to `longest` angstrom, and straight enough.
     """
@@ -190,7 +162,7 @@ def hydrogen_bonds(
         donors[:, None]
         & (polar & (groups >= 0))[None]
         & (groups[:, None] != groups[None])
-        & (distance <= longest)
+        & (distance <= LONGEST_HYDROGEN["O"])
     )
     heavy = np.where(polar[None], distance, np.inf).argmin(axis=1)
     return np.array(

@@ -375,37 +375,31 @@ def two_views(
     axes,
     found: Structure,
     *,
-    tilt_deg: float = 4.0,
     turn_deg: float = 0.0,
     depth_angstrom: float | None = None,
-    iodide: bool = False,
-    lengths: bool = True,
     fontsize: float = 5.5,
-    bar: bool = True,
     **look,
 ) -> tuple[Drawn, Drawn]:
     """The same structure from the side (first Axes) and from above (second), to one scale if the
     two Axes are equally large; as `structure` otherwise.
     """
-    shown, contacts = bonding.cropped(bonding.arranged(found), depth_angstrom, iodide=iodide)
-    flat = [
-        project(shown.positions, tilt_deg=tilt, turn_deg=turn_deg)[:, :2]
-        for tilt in (tilt_deg, 90.0)
-    ]
+    shown, contacts = bonding.cropped(bonding.arranged(found), depth_angstrom)
+    tilts = (4.0, 90.0)
+    flat = [project(shown.positions, tilt_deg=tilt, turn_deg=turn_deg)[:, :2] for tilt in tilts]
     half = (
         np.max([np.ptp(v, axis=0) for v in flat], axis=0) / 2
         + (_PAD if shown.cell is None else _PAD_PERIODIC)
-        + [0.0, _BAR_ROOM / 2 if bar else 0.0]
+        + [0.0, _BAR_ROOM / 2]
     )
     drawn = []
-    for k, (ax, tilt, v) in enumerate(zip(axes, (tilt_deg, 90.0), flat, strict=True)):
+    for k, (ax, tilt, v) in enumerate(zip(axes, tilts, flat, strict=True)):
         x, y = (v.min(axis=0) + v.max(axis=0)) / 2
         # Seen from above most contacts are points; their lengths stand in the first view.
         options = {
-            "lengths": lengths,
+            "lengths": True,
             "shortest_angstrom": float(k),
             "fontsize": fontsize,
-            "bar": bar and not k,
+            "bar": not k,
         }
         options["limits"] = (x - half[0], x + half[0], y - half[1], y + half[1])
         drawn.append(_structure(ax, shown, contacts, tilt, turn_deg, options, look))
@@ -529,7 +523,7 @@ def _covered(
     )
 
 
-def scale_bar(ax, length_angstrom: float = 2.0, *, fontsize: float = 5.5) -> None:
+def scale_bar(ax, *, fontsize: float = 5.5) -> None:
     """A bar of known length in the lower right corner.
 
     Parameters
@@ -538,6 +532,7 @@ def scale_bar(ax, length_angstrom: float = 2.0, *, fontsize: float = 5.5) -> Non
         Whose unit is the angstrom.
     length_angstrom, fontsize : float
     """
+    length_angstrom = 2.0
     (_, x1), (y0, y1) = ax.get_xlim(), ax.get_ylim()
     y = y0 + 0.02 * (y1 - y0)
     ax.plot(

@@ -18,6 +18,8 @@ import numpy as np
 from peled.energetics.frenkel import K_EV
 from peled.energetics.outputs import EnergyRow, error_of_minimum
 
+APART_EV = 0.002  #: minima closer than this are one
+
 
 @dataclass(frozen=True)
 class Poses:
@@ -79,14 +81,13 @@ def populations(energies_eV: Sequence[float], temperature_K: float = 300.0) -> n
     return weights / weights.sum()
 
 
-def distinct(energies_eV: Sequence[float], apart_eV: float = 0.002) -> np.ndarray:
-    """Energies of different minima: of those closer than `apart_eV` to a lower one, which are the
+def distinct(energies_eV: Sequence[float]) -> np.ndarray:
+    """Energies of different minima: of those closer than `APART_EV` to a lower one, which are the
     same found twice, the lower.
 
     Parameters
     ----------
     energies_eV : sequence of float
-    apart_eV : float
 
     Returns
     -------
@@ -100,7 +101,7 @@ def distinct(energies_eV: Sequence[float], apart_eV: float = 0.002) -> np.ndarra
     """
     kept: list[float] = []
     for energy in sorted(energies_eV):
-        if not kept or energy - kept[-1] > apart_eV:
+        if not kept or energy - kept[-1] > APART_EV:
             kept.append(float(energy))
     return np.array(kept)
 

@@ -278,8 +278,6 @@ def view(
     found: Structure,
     title: str = "",
     *,
-    tilt_deg: float = 8.0,
-    turn_deg: float = 0.0,
     depth_angstrom: float | None = None,
     iodide: bool = False,
     width: int = 480,
@@ -294,8 +292,6 @@ def view(
         sticks.
     title : str
         For screen readers and the frame's name.
-    tilt_deg, turn_deg : float
-        The first view, see `draw.project`.
     depth_angstrom : float, optional
         Leave out what lies deeper than this under the topmost lead.
     iodide : bool
@@ -304,9 +300,8 @@ def view(
         Pixels.
     """
     shown, contacts = bonding.cropped(bonding.arranged(found), depth_angstrom, iodide=iodide)
-    return View3D(
-        shown, tuple(contacts), title, float(tilt_deg), float(turn_deg), int(width), int(height)
-    )
+    first = {"tilt_deg": 8.0, "turn_deg": 0.0}
+    return View3D(shown, tuple(contacts), title, **first, width=int(width), height=int(height))
 
 
 def _foggy(colour: str, share: float) -> str:

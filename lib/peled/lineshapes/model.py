@@ -287,11 +287,11 @@ class BandModel:
                 power = power * (x - self.origin)
         return out, jac
 
-    def evaluate_free(self, x, free, derivatives=True):
+    def evaluate_free(self, x, free):
         """Spectra (n, m) and derivatives (n, q, m) in the free parameters (n, q); what the fit
         calls."""
-        values, jac = self._sum(x, free if self._plain else self.full(free), derivatives)
-        if derivatives and not self._plain:
+        values, jac = self._sum(x, free if self._plain else self.full(free), True)
+        if not self._plain:
             jac = np.matmul(self.transform.T, jac)
         return values, jac
 

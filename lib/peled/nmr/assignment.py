@@ -106,7 +106,6 @@ def rank(
     references: Sequence[Reference],
     *,
     extra: Sequence[tuple[str, float, float]] = (),
-    largest_z: float = 3.0,
 ) -> list[Candidate]:
     """Candidates for a line, best first.
 
@@ -116,8 +115,6 @@ def rank(
         The line, with the error of referencing.
     extra : sequence of (label, shift_ppm, error_ppm)
         Spinning sidebands and other artefacts, which compete on equal terms.
-    largest_z : float
-        Candidates further away are left out.
 
     Notes
     -----
@@ -131,7 +128,7 @@ def rank(
     for label, shift, spread, artefact in rows:
         combined = float(np.hypot(error_ppm, spread))
         z = (position_ppm - shift) / combined
-        if abs(z) <= largest_z:
+        if abs(z) <= 3.0:
             found.append(
                 (
                     label,

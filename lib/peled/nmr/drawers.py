@@ -32,13 +32,10 @@ def spectra(report: Report) -> Iterator[Panel]:
             yield Panel("spectrum", draw, sample, title, wide=True)
 
 
-def thinned(seen, low: float | None = None, high: float | None = None):
+def thinned(seen):
     """Shift and height over the largest, of each block its extremes: no sharp line is lost."""
     ppm, y = seen.spectrum.ppm, seen.spectrum.real
     top = float(np.abs(y).max())
-    if low is not None:
-        part = slice(*np.searchsorted(ppm, (low, high)))
-        ppm, y = ppm[part], y[part]
     block = max(len(y) // POINTS, 1)
     if block > 1:
         cut = len(y) // block * block

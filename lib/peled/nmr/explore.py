@@ -173,7 +173,7 @@ class Ratio(Explorer):
 # ---- views of the paper's notebook ---------------------------------------------------------------
 
 
-def phase_view(path, *, points: int = 4000) -> Callable:
+def phase_view(path) -> Callable:
     """A drawing of one spectrum for given phases (relative to the automatic p0) and polynomial
     baseline.
     """
@@ -198,7 +198,7 @@ def phase_view(path, *, points: int = 4000) -> Callable:
                 x, np.polynomial.polynomial.polyfit(x[quiet][::4], y[quiet][::4], baseline_order)
             )
         _, ax = plt.subplots(figsize=(6.2, 2.2), layout="constrained")
-        step = max(len(y) // points, 1)
+        step = max(len(y) // 4000, 1)
         ax.plot(turned.ppm[::step], y[::step] / y.max(), lw=0.5)
         ax.set_xlim(turned.ppm[-1], turned.ppm[0])
         ax.set_ylim(-0.15, 0.5)
@@ -213,10 +213,9 @@ def exchange_view(
     ligand_M: float,
     log10_K: float,
     shift_Hz: float,
-    width_free_Hz: float = 1.3,
-    width_bound_Hz: float = 5.0,
 ) -> Callable:
     """A drawing of one proton in exchange between free and bound ligand for given lead and rate."""
+    width_free_Hz, width_bound_Hz = 1.3, 5.0
     offset = np.linspace(-0.8 * shift_Hz, 1.8 * shift_Hz, 1200)
 
     def draw(lead_per_ligand: float, log10_k_off: float) -> None:

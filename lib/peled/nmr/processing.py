@@ -120,7 +120,7 @@ class Processed:
             )
         return slice(int(a), int(b))
 
-    def covariance_of(self, operators: np.ndarray, start: int = 0) -> np.ndarray:
+    def covariance_of(self, operators: np.ndarray) -> np.ndarray:
         """Covariance of linear functionals of a stretch of points.
 
         Parameters
@@ -441,7 +441,6 @@ def autophase(
     *,
     p1_deg: float | None = None,
     window_ppm: tuple[float, float] | None = None,
-    max_lines: int = 40,
 ) -> Phase:
     """Phase without a hand on the mouse.
 
@@ -461,6 +460,7 @@ def autophase(
     --------
     _one_pass : how.
     """
+    max_lines = 40
     inside = np.ones(len(processed.ppm), bool)
     if window_ppm is not None:
         inside = (processed.ppm >= min(window_ppm)) & (processed.ppm <= max(window_ppm))
@@ -826,7 +826,6 @@ class Baseline:
 def baseline(
     processed: Processed,
     *,
-    span_ppm: float | None = None,
     methods: tuple[str, ...] = ("arpls", "imodpoly", "std_distribution"),
 ) -> Baseline:
     """Baseline by at least three methods, with their spread.
@@ -834,8 +833,6 @@ def baseline(
     Parameters
     ----------
     processed : Processed
-    span_ppm : float, optional
-        Nothing wider than this counts as a signal; by default a fifth of the sweep.
     methods : names of `pybaselines`
         `arpls` (Baek et al. 2015, doi:10.1039/C4AN01061B), `imodpoly` (Zhao et al. 2007,
         doi:10.1366/000370207782597003), `std_distribution` (Wang et al. 2013,
@@ -858,8 +855,7 @@ def baseline(
     # A baseline is smooth: it is sought on medians of neighbouring points and read between them.
     coarse = np.median(y[: size * step].reshape(size, step), axis=1)
     place = (np.arange(size) + 0.5) * step - 0.5
-    total = processed.ppm[-1] - processed.ppm[0]
-    span = (span_ppm or total / 5) / total * size
+    span = size / 5  # nothing wider than a fifth of the sweep counts as a signal
     fitter = Methods(np.arange(size))
     options = {
         "arpls": {"lam": max((span / 6.28) ** 4, 1e3)},

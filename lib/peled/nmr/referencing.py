@@ -59,7 +59,6 @@ def reference(
     processed: Processed,
     standard: Standard,
     *,
-    search_ppm: float | None = None,
     width_Hz: float = 1.5,
 ) -> Referenced:
     """Find the line of a standard near where it should be and move the axis so that it is there.
@@ -67,14 +66,12 @@ def reference(
     Residual CHD2 signals are fitted as the 1:2:3:2:1 quintet that one deuteron pair makes: as two
     couplings to a spin 1 each, here a first-order pattern of `partners` spin-1/2 with the coupling
     stated (4 partners give 1:4:6:4:1, which shares the centre; only the centre is used).
-    `search_ppm` is by default `SEARCH_PPM` of the nucleus.
+    It is sought as far on either side as `SEARCH_PPM` of the nucleus says.
 
     Parameters
     ----------
     processed : Processed
     standard : Standard
-    search_ppm : float, optional
-        How far on either side its line is sought.
     width_Hz : float
         Start of the width of its line.
 
@@ -85,14 +82,14 @@ def reference(
     Raises
     ------
     ValueError
-        If no line stands out within `search_ppm`, or the nucleus is another.
+        If no line stands out there, or the nucleus is another.
     """
     if processed.nucleus and standard.nucleus != processed.nucleus:
         raise ValueError(
             f"{standard.name}: a standard for {standard.nucleus}, "
             f"the spectrum is {processed.nucleus}"
         )
-    search_ppm = search_ppm or SEARCH_PPM.get(standard.nucleus, 3.0)
+    search_ppm = SEARCH_PPM.get(standard.nucleus, 3.0)
     low, high = standard.shift_ppm - search_ppm, standard.shift_ppm + search_ppm
     peaks = pick_peaks(processed, threshold=8.0, window_ppm=(low, high))
     if not len(peaks.ppm):

@@ -14,6 +14,8 @@ from peled.nmr.lines import Component, Line, fit_lines, multiplet, shape_columns
 from peled.nmr.processing import Processed
 from peled.nmr.spins import fit_spin_system
 
+STEP_PPM = 0.12  #: by which a line moves from one spectrum to the next, at most
+
 RESONANCE_COLUMNS = (
     "ligand", "name", "shift_ppm", "couplings_Hz", "partners", "width_Hz", "reach_ppm",
 )  # fmt: skip
@@ -87,7 +89,6 @@ def follow(
     resonances: Sequence[Resonance],
     *,
     reference_error_ppm: float = 0.001,
-    step_ppm: float = 0.12,
 ) -> Followed:
     """Fit resonances in every spectrum, each sought where its last places point.
 
@@ -118,9 +119,9 @@ def follow(
         seek = [
             0.05
             if k == 0
-            else step_ppm
+            else STEP_PPM
             if k == 1
-            else min(step_ppm, max(0.02, 0.7 * abs(d) + 0.01))
+            else min(STEP_PPM, max(0.02, 0.7 * abs(d) + 0.01))
             for d in drift
         ]
         sought = np.array(
@@ -161,7 +162,7 @@ def follow(
                 continue
             for i, line in zip(group, fit.lines, strict=True):
                 if not (
-                    line.area > 5 * line.area_error and abs(line.position_ppm - guess[i]) < step_ppm
+                    line.area > 5 * line.area_error and abs(line.position_ppm - guess[i]) < STEP_PPM
                 ):
                     continue
                 _keep(table, k, i, line, reference_error_ppm)

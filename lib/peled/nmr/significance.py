@@ -111,17 +111,14 @@ def matched_filter(
     processed: Processed,
     window_ppm: tuple[float, float] | None = None,
     *,
-    widths_Hz: tuple[float, float] | None = None,
     false_alarm: float = FALSE_ALARM,
 ) -> Matched:
-    """Look for lines of any width between two in a window, or in the whole spectrum.
+    """Look for lines of any width from a point to a hundredth of the sweep.
 
     Parameters
     ----------
     window_ppm : (low, high), optional
-    widths_Hz : (narrowest, widest), optional
-        Full widths at half maximum beyond the window function's; by default from one point to a
-        hundredth of the sweep.
+        The whole spectrum otherwise.
     false_alarm : float
         Chance that noise alone makes a line anywhere in the window.
 
@@ -142,6 +139,8 @@ def matched_filter(
     .. [2] S. O. Rice, Bell Syst. Tech. J. 23, 282 (1944), doi:10.1002/j.1538-7305.1944.tb00874.x
     """
     part = processed.window(*window_ppm) if window_ppm else slice(0, len(processed.ppm))
+    step = processed.hz_per_point
+    widths_Hz = _widths(step, max(step * 8, processed.spectral_width_Hz / 100))
     rows, widths, tries = [], [], 0.0
     for width, template, sd, crossings in _templates(processed, widths_Hz, part.stop - part.start):
         answer = oaconvolve(processed.real, template[::-1], mode="same")[part]
@@ -160,7 +159,7 @@ def matched_filter(
 
 def _templates(processed: Processed, widths_Hz, count: int):
     """Of each width: it, its template, the noise of the answer, comparisons in `count` points."""
-    for k, width in enumerate(_widths(processed, widths_Hz)):
+    for k, width in enumerate(widths_Hz):
         template = _template(processed, width)
         if k and len(template) > len(processed.ppm) // 3:
             return
@@ -174,9 +173,8 @@ def _all_tries(processed: Processed, tries: float) -> int:
     return max(int((PHASE_TRIES if sought else 1.0) * tries), 1)
 
 
-def _widths(processed: Processed, widths_Hz: tuple[float, float] | None) -> np.ndarray:
-    step = processed.hz_per_point
-    low, high = widths_Hz or (step, max(step * 8, processed.spectral_width_Hz / 100))
+def _widths(low: float, high: float) -> np.ndarray:
+    """Full widths at half maximum, doubled from one to the next, beyond the window function's."""
     return np.geomspace(low, high, max(round(np.log2(high / low)), 1) + 1)
 
 
@@ -214,6 +212,6 @@ def there(processed: Processed, line: Line, window_ppm: tuple[float, float]) -> 
     """
     wide = max(line.width_Hz, line.gauss_Hz, processed.hz_per_point)
     part = processed.window(*window_ppm)
-    looked = _templates(processed, (wide / 2, wide), part.stop - part.start)
+    looked = _templates(processed, _widths(wide / 2, wide), part.stop - part.start)
     tries = _all_tries(processed, sum(crossings for *_, crossings in looked))
     return bool(line.area > threshold(tries) * line.area_error)

@@ -148,7 +148,6 @@ def fit_spin_system(
     width_Hz: float = 1.0,
     equivalent: Sequence[Sequence[int]] = (),
     free_couplings: Sequence[tuple[int, int]] | None = None,
-    baseline_order: int = 1,
 ) -> SpinFit:
     """Fit shifts, couplings and one width of a spin system to a window.
 
@@ -222,7 +221,7 @@ def fit_spin_system(
     sought["width"] = Sought(width_Hz, step=0.3, log=True, unit="Hz")
     steps = [1e-4 * (s.step * s.value if s.log else s.step) for s in sought.values()]
     found, misfit = fit_window(
-        processed, window_ppm, differences(design, steps), sought, ["area"], baseline_order
+        processed, window_ppm, differences(design, steps), sought, ["area"], 1
     )
     s, j, width = unpack(found.values)
     error = found.errors

@@ -18,14 +18,13 @@ from scipy.special import chdtri
 from peled import separable
 from peled.separable import Sought, differences
 
+REACH_PPM = 0.1  #: of a line from one spectrum to the next, at most
+
 # ---- which line is which -------------------------------------------------------------------------
 
 
 def track(
-    positions_ppm: Sequence[np.ndarray],
-    areas: Sequence[np.ndarray] | None = None,
-    *,
-    reach_ppm: float = 0.1,
+    positions_ppm: Sequence[np.ndarray], areas: Sequence[np.ndarray] | None = None
 ) -> np.ndarray:
     """Follow lines along a series by the cheapest assignment of each spectrum's lines to the lines
     before.
@@ -39,8 +38,6 @@ def track(
         Line positions of each spectrum, in any order and number.
     areas : sequence of ndarray, optional
         A line that changes its area by e costs like one that moves by half of `reach_ppm`.
-    reach_ppm : float
-        Largest step of a line between neighbours.
 
     Returns
     -------
@@ -54,14 +51,14 @@ def track(
     last_area = None if areas is None else np.asarray(areas[0], float).copy()
     for k in range(1, len(positions_ppm)):
         now = np.asarray(positions_ppm[k], float)
-        cost = ((now[None, :] - (last + drift)[:, None]) / reach_ppm) ** 2
+        cost = ((now[None, :] - (last + drift)[:, None]) / REACH_PPM) ** 2
         if areas is not None:
             with np.errstate(divide="ignore", invalid="ignore"):
                 change = np.log(
                     np.abs(np.asarray(areas[k], float))[None, :] / np.abs(last_area)[:, None]
                 )
             cost = cost + np.where(np.isfinite(change), (0.5 * change) ** 2, 4.0)
-        allowed = np.abs(now[None, :] - last[:, None]) <= reach_ppm
+        allowed = np.abs(now[None, :] - last[:, None]) <= REACH_PPM
         cost = np.where(allowed, cost, 1e6)
         padded = np.hstack([cost, np.full((len(first), len(first)), 1.0)])
         rows, columns = linear_sum_assignment(padded)
@@ -100,8 +97,6 @@ def trend(
     shift_error_ppm: np.ndarray,
     width_Hz: np.ndarray,
     width_error_Hz: np.ndarray,
-    *,
-    z: float = 3.0,
 ) -> Trend:
     """Change of shift from the start of a series to its end, and of width from its start to the
     rest.
@@ -127,7 +122,7 @@ def trend(
         if later.any() and np.isfinite(w[0])
         else np.inf
     )
-    moves, broadens = abs(moved) > z * moved_error, abs(broader) > z * broader_error
+    moves, broadens = abs(moved) > 3.0 * moved_error, abs(broader) > 3.0 * broader_error
     if moves and broadens and broader > 0:
         kind = "shift and broadening"
     elif moves:

@@ -17,6 +17,8 @@ import numpy as np
 from peled import separable
 from peled.separable import Sought, differences
 
+REACH_EV = (0.25, 0.35)  #: of Elliott's window below and above the steepest point of the edge
+
 BROAD_EV = 0.4  #: an edge that rises over more is no exciton's
 POWERS = {
     "direct": 2.0,
@@ -107,7 +109,6 @@ def tauc_gap(
     *,
     transition: str = "direct",
     window_eV: tuple[float, float] | None = None,
-    edge_eV: tuple[float, float] | None = None,
 ) -> TaucGap:
     """Tauc gap, with the fit window given or found and scanned.
 
@@ -122,8 +123,6 @@ def tauc_gap(
         Any order of energy.
     transition : {"direct", "indirect", "direct forbidden", "indirect forbidden"}
     window_eV : (float, float), optional
-    edge_eV : (float, float), optional
-        Where to look for the edge; the whole spectrum otherwise.
 
     Raises
     ------
@@ -133,9 +132,6 @@ def tauc_gap(
     if transition not in POWERS:
         raise ValueError(f"transition: expected one of {', '.join(POWERS)}, found {transition!r}")
     e, a = _ascending(energy_eV, absorbance)
-    if edge_eV is not None:
-        inside = (e >= edge_eV[0]) & (e <= edge_eV[1])
-        e, a = e[inside], a[inside]
     if e.size < 12:
         raise ValueError(f"spectrum: expected at least 12 points, found {e.size}")
     _refuse_noise(e, a)
@@ -213,26 +209,13 @@ def elliott(
     return bound / (np.pi * gamma), continuum / (np.pi * gamma)
 
 
-def elliott_gap(
-    energy_eV: np.ndarray,
-    absorbance: np.ndarray,
-    *,
-    start_eV: float | None = None,
-    reach_eV: tuple[float, float] = (0.25, 0.35),
-    scan: bool = True,
-) -> ElliottGap:
+def elliott_gap(energy_eV: np.ndarray, absorbance: np.ndarray) -> ElliottGap:
     """Fit Elliott's absorption to the edge; strength, offset and slope of a background are solved
     linearly.
 
     Parameters
     ----------
     energy_eV, absorbance : ndarray, shape (n,)
-    start_eV : float, optional
-        First guess of the gap; the steepest point of the edge otherwise.
-    reach_eV : (float, float)
-        The window reaches this far below and above the first guess.
-    scan : bool
-        Repeat with five other windows (ends moved by 20 %) for the systematic error.
 
     Raises
     ------
@@ -241,17 +224,16 @@ def elliott_gap(
     """
     e, a = _ascending(energy_eV, absorbance)
     _refuse_noise(e, a)
-    if start_eV is None:
-        start_eV = _steepest(e, a)
+    start_eV = _steepest(e, a)
     if not e[0] + 0.05 < start_eV < e[-1] - 0.05:
         raise ValueError(
             f"spectrum: expected an edge inside {e[0]:.3g} to {e[-1]:.3g} eV, found the steepest "
             f"rise at {start_eV:.3g} eV; measure further"
         )
     windows = [
-        (start_eV - reach_eV[0] * p, start_eV + reach_eV[1] * q)
+        (start_eV - REACH_EV[0] * p, start_eV + REACH_EV[1] * q)
         for p, q in ((1, 1), (0.8, 1), (1.2, 1), (1, 0.8), (1, 1.2), (0.8, 0.8))
-    ][: 6 if scan else 1]
+    ]
     fits = []
     for low, high in windows:
         inside = (e >= low) & (e <= high)

@@ -695,9 +695,7 @@ def _check_response(response, bin_ns, fit_width):
         raise ValueError(f"response: expected a positive fwhm_ns, found {response.fwhm_ns:g}")
 
 
-def prepare_response(
-    time_ns: np.ndarray, counts: np.ndarray, bin_ns: float, *, trim: float = 1e-4
-) -> Response:
+def prepare_response(time_ns: np.ndarray, counts: np.ndarray, bin_ns: float) -> Response:
     """A measured response ready for reconvolution: background off, cut to where it has light, on
     bins of `bin_ns`.
 
@@ -709,8 +707,6 @@ def prepare_response(
     time_ns, counts : ndarray, shape (n,)
     bin_ns : float
         Bin width of the decay it is for.
-    trim : float
-        Fraction of the peak below which bins at the ends are cut.
     """
     time, y, width = _prepared(time_ns, counts)
     # The darkest bins of a smoothed trace, wherever they are: a trace may begin in the rise or end
@@ -720,7 +716,7 @@ def prepare_response(
     # traces, and beside it; elsewhere positive counts are noise, not response.
     dark = 5 * floor + 1
     least = special.gammaincinv(dark, 1 - 1e-3 / y.size) / 5
-    lit = _smoothed(y) - floor > max(least - floor, trim * (y.max() - floor))
+    lit = _smoothed(y) - floor > max(least - floor, 1e-4 * (y.max() - floor))
     lit |= y == y.max()
     lit = np.convolve(np.pad(lit, 2), np.ones(5), "valid") > 0
     ends = np.flatnonzero(lit)[[0, -1]] + [0, 1]

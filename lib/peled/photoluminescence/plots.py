@@ -426,10 +426,11 @@ def shift_combinations(ax, found: list, observed_nm: float, observed_error_nm: f
     ax.set(xlabel="Blue-shift (nm)")
 
 
-def wavelength_colour(wavelength_nm: float, width_nm: float = 30.0) -> tuple[float, float, float]:
+def wavelength_colour(wavelength_nm: float) -> tuple[float, float, float]:
     """sRGB of a Gaussian band, for a patch of colour: CIE 1931 by the fits of C. Wyman et al., JCGT
     2 (2013) 1.
     """
+    width_nm = 30.0
     w = np.arange(400.0, 801.0, 2.0)
     band = np.exp(-0.5 * ((w - wavelength_nm) / (width_nm / 2.35482)) ** 2)
 

@@ -68,7 +68,6 @@ def find_lines(
     *,
     least: int = 3,
     dof: float | None = None,
-    false_alarm: float = FALSE_ALARM,
 ) -> Found:
     """Lines that rise out of a slow background.
 
@@ -82,24 +81,22 @@ def find_lines(
         Points of the narrowest line.
     dof : float, optional
         Degrees of freedom of each of `sigma`, where it was estimated from few points.
-    false_alarm : float
-        Share of files of noise alone in which something is found.
 
     Raises
     ------
     ValueError
         For fewer than 24 points.
     """
-    return _search(x, y, sigma, _line, least, false_alarm, dof)
+    return _search(x, y, sigma, _line, least, dof)
 
 
-def find_edges(x, y, sigma=None, *, falling: bool = False, false_alarm: float = FALSE_ALARM):
+def find_edges(x, y, sigma=None, *, falling: bool = False):
     """Edges, rising (or falling) with x; as `find_lines`."""
     edge = (lambda y, v, w: _edge(-y, v, w)) if falling else _edge
-    return _search(x, y, sigma, edge, 5, false_alarm)
+    return _search(x, y, sigma, edge, 5)
 
 
-def _search(x, y, sigma, filter_, least, false_alarm, dof=None) -> Found:
+def _search(x, y, sigma, filter_, least, dof=None) -> Found:
     x, y = np.asarray(x, float), np.asarray(y, float)
     if len(y) < 24:
         raise ValueError(f"expected at least 24 points, found {len(y)}")
@@ -108,7 +105,7 @@ def _search(x, y, sigma, filter_, least, false_alarm, dof=None) -> Found:
     widths = [w for w in _WIDTHS if least <= w <= max(len(y) // 8, least)]
     rows = [filter_(y, variance, w) for w in widths]
     tries = sum(int(np.isfinite(row).sum()) for row in rows)
-    needed = threshold(tries, dof, false_alarm=false_alarm)
+    needed = threshold(tries, dof, false_alarm=FALSE_ALARM)
     scores = np.full((len(rows), len(y)), -np.inf)
     spread = 1.0
     for row, score in zip(rows, scores, strict=True):

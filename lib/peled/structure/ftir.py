@@ -12,6 +12,8 @@ from peled import separable
 from peled.lineshapes.bands import pseudo_voigt
 from peled.separable import Sought
 
+STIFFNESS = 1e6  #: of the baseline, for points 2 cm-1 apart
+
 PROMINENCE = 6.0  #: least of a band, in units of the noise
 NO_BANDS_CM1 = ((2280, 2400),)  #: carbon dioxide of the air
 MOST_BANDS = 40
@@ -70,7 +72,7 @@ def atr_corrected(wavenumber_cm1, absorbance) -> np.ndarray:
     return np.asarray(absorbance, float) * np.asarray(wavenumber_cm1, float) / 1000.0
 
 
-def baseline(wavenumber_cm1, absorbance, *, stiffness: float = 1e6) -> np.ndarray:
+def baseline(wavenumber_cm1, absorbance) -> np.ndarray:
     """Asymmetrically reweighted penalised least squares (arPLS [1]_), by pybaselines.
 
     References
@@ -82,7 +84,7 @@ def baseline(wavenumber_cm1, absorbance, *, stiffness: float = 1e6) -> np.ndarra
     # The penalty acts on points: scaled so that one stiffness means the same at every resolution.
     spacing = np.median(np.abs(np.diff(wavenumber_cm1)))
     return Baseline(np.asarray(wavenumber_cm1, float)).arpls(
-        np.asarray(absorbance, float), lam=stiffness * (2.0 / spacing) ** 4, max_iter=100, tol=1e-4
+        np.asarray(absorbance, float), lam=STIFFNESS * (2.0 / spacing) ** 4, max_iter=100, tol=1e-4
     )[0]
 
 

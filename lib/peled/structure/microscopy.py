@@ -9,6 +9,10 @@ import numpy as np
 
 from peled.quantities import FALSE_ALARM, threshold
 
+TOLERANCE = 0.08  #: of a spacing, relative, to be taken for the one expected
+
+SMOOTHING_NM = 0.8  #: standard deviation, at least 0.7 pixels
+
 #: Area that the half-way contour of a Gaussian-blurred right-angled corner loses, in units of the
 #: blur's variance: the integral of probit(1/(2 Phi(y))) over y from 0 to infinity.
 CORNER = 0.86477
@@ -107,8 +111,6 @@ def segment(
     pixel_nm: float,
     *,
     smallest_nm: float = 4.0,
-    smoothing_nm: float = 0.8,
-    dark: bool | None = None,
 ) -> Segmentation:
     """Find cubes or round particles: background taken off, smoothed, threshold (Otsu 1979),
     touching ones parted by watershed on the distance to the outline.
@@ -123,9 +125,6 @@ def segment(
     pixel_nm : float
     smallest_nm : float
         Particles with a shorter edge are noise.
-    dark : bool, optional
-        Particles darker than the film (bright field); decided by the skew of the grey values when
-        None.
 
     Raises
     ------
@@ -141,12 +140,9 @@ def segment(
             "micrograph: expected a two-dimensional image and a positive pixel size, found shape "
             f"{image.shape} and {pixel_nm}"
         )
-    blur_nm = max(smoothing_nm, 0.7 * pixel_nm)
+    blur_nm = max(SMOOTHING_NM, 0.7 * pixel_nm)
     smooth = ndimage.gaussian_filter(image, blur_nm / pixel_nm)
-    if dark is None:
-        centred = smooth - np.median(smooth)
-        dark = float(np.mean(centred**3)) < 0
-    if dark:
+    if np.mean((smooth - np.median(smooth)) ** 3) < 0:  # dark crystals on a bright film
         smooth = -smooth
     smooth = smooth - _plane(smooth)
     mask = smooth > filters.threshold_otsu(smooth)
@@ -545,7 +541,6 @@ def fit_square_lattice(
     pixel_nm: float,
     *,
     d100_nm: float,
-    tolerance: float = 0.08,
     pixel_relative_error: float = 0.01,
     **options,
 ) -> LatticeFit:
@@ -560,7 +555,7 @@ def fit_square_lattice(
     options = {"least": 12.0} | options
     spots, power, step = find_spots(pixels, pixel_nm, **options)
     families = {1: d100_nm, 2: d100_nm / np.sqrt(2)}
-    first = [s for s in spots if abs(s.d_nm / families[1] - 1) < tolerance]
+    first = [s for s in spots if abs(s.d_nm / families[1] - 1) < TOLERANCE]
     best = None
     for i, a in enumerate(first):
         for b in first[i + 1 :]:

@@ -145,8 +145,9 @@ def histogram(ax, distribution, shade: str) -> None:
     )
 
 
-def transform(ax, lattice, *, reach: float = 4.0) -> None:
+def transform(ax, lattice) -> None:
     """Central part of the power spectrum with the indexed spots and spacings."""
+    reach = 4.0
     n = lattice.power.shape[0]
     k = min(int(reach / lattice.frequency_step), n // 2 - 1)
     part = np.log(lattice.power[n // 2 - k : n // 2 + k + 1, n // 2 - k : n // 2 + k + 1])

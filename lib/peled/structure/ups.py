@@ -99,7 +99,7 @@ def secondary_cutoff(binding_eV, counts, *, bias_V: float = 0.0) -> Cutoff:
     )
 
 
-def valence_onset(binding_eV, counts, *, log_threshold: float = 3.0) -> Onset:
+def valence_onset(binding_eV, counts) -> Onset:
     """Straight-line extrapolation of the first leading edge to the background, over a range of
     windows; binding energy from the Fermi level.
 
@@ -150,7 +150,7 @@ def valence_onset(binding_eV, counts, *, log_threshold: float = 3.0) -> Onset:
         raise ValueError("valence edge: expected a rising edge of at least six points, found none")
     positions = np.array([f[0] for f in found])
     middle = found[int(np.argmin(np.abs(positions - np.median(positions))))]
-    above = np.flatnonzero(smooth > baseline + log_threshold * noise)
+    above = np.flatnonzero(smooth > baseline + 3.0 * noise)
     above = above[x[above] > x[ground][-1]]
     scatter = float(positions.std(ddof=1)) if len(found) > 1 else 0.0
     return Onset(

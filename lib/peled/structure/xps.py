@@ -23,6 +23,8 @@ MG_EV, AL_EV, HE_I_EV = 1253.6, 1486.7, 21.218
 
 #: How far a fitted level may lie from where it is looked for, eV: chemical shifts, not charging.
 REACH_EV = 1.5
+#: How far the levels of a region may lie together from where they are expected, eV: charging.
+SHIFT_REACH_EV = 12.0
 #: What may lie under core levels.
 BACKGROUNDS = ("shirley", "tougaard", "linear", "exponential")
 _SUBSHELLS = {
@@ -289,10 +291,10 @@ class Shift:
         return min(self.significance, self.rival) > self.threshold
 
 
-def find_shift(energy_eV, counts, doublets: Sequence[Doublet], *, reach_eV: float = 12.0) -> Shift:
+def find_shift(energy_eV, counts, doublets: Sequence[Doublet]) -> Shift:
     """Where the levels of a region lie together, against where they were expected.
 
-    All doublets are moved as one over `reach_eV` both ways, or over the whole of a region that lies
+    All doublets are moved as one over `SHIFT_REACH_EV` both ways, or over the whole of a region that lies
     further off; at each place their areas, not
     negative, with a step below each and a straight background are fitted by weighted least squares.
     A region with two elements has its own ruler; one with a single level cannot tell charging from
@@ -315,10 +317,10 @@ def find_shift(energy_eV, counts, doublets: Sequence[Doublet], *, reach_eV: floa
     if not low < high:
         names = " and ".join(d.name for d in doublets)
         raise ValueError(f"the region from {x[0]:.5g} to {x[-1]:.5g} eV has no room for {names}")
-    if low > reach_eV or high < -reach_eV:  # somebody followed the charging with the window
+    if low > SHIFT_REACH_EV or high < -SHIFT_REACH_EV:  # somebody followed the charging with the window
         grid = np.arange(low, high, 0.1)
     else:
-        grid = np.arange(-reach_eV, reach_eV + 1e-9, 0.1)
+        grid = np.arange(-SHIFT_REACH_EV, SHIFT_REACH_EV + 1e-9, 0.1)
     chi2 = np.full(len(grid), alone)
 
     def look(k: int) -> np.ndarray | None:

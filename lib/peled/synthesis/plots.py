@@ -22,10 +22,11 @@ from peled.synthesis.recipe import Recipe
 _STAGES = ("#E8F0F8", "#FBEDE2", "#E6F4EE", "#F3EAF5", "#FBF6DC")
 
 
-def procedure_flow(ax, procedure: Procedure, *, columns: int = 4) -> None:
+def procedure_flow(ax, procedure: Procedure) -> None:
     """All steps as boxes in reading order, each with its quantities and conditions as the file has
     them.
     """
+    columns = 4
     steps = procedure.steps
     sections = list(dict.fromkeys(step["section"] for step in steps if step.get("section")))
     width, gap_x, gap_y, line = 1.0, 0.17, 0.13, 0.072

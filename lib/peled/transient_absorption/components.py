@@ -83,9 +83,7 @@ _UNCLEAR = (
 )
 
 
-def number_of_components(
-    data, model, *, most: int = 5, noise: float | None = None, **options
-) -> ComponentTable:
+def number_of_components(data, model, *, most: int = 5, **options) -> ComponentTable:
     """Fit with 1 to `most` lifetimes and say how many the data support.
 
     The F test and the Bayesian information criterion count wavelengths by their effective
@@ -101,8 +99,11 @@ def number_of_components(
         As for `global_fit`; the model's lifetimes are replaced, an artefact that the delays do not
         resolve is left out, the rest is kept. Numbers that have
         too few delays are left out.
+    most : int
+    **options
+        For `global_fit`.
     """
-    fits = _fits(data, model, most, noise, options)
+    fits = _fits(data, model, most, options)
     grams = [f.rows[0].gram for f in fits]
     nt, nw = data.shape
     independent = min(effective_wavelengths(differences(grams[-1])), nw)
@@ -140,7 +141,7 @@ def number_of_components(
     return ComponentTable(tuple(rows), best + 1, at_least, float(independent), tuple(fits))
 
 
-def _fits(data, model, most, noise, options) -> list:
+def _fits(data, model, most, options) -> list:
     last = float(data.delay_ps[-1])
     response = 2 * model.fwhm_ps if model.irf == "gaussian" else 0.0
     low = max(response, 2 * float(np.diff(data.delay_ps).min()))
@@ -154,7 +155,7 @@ def _fits(data, model, most, noise, options) -> list:
         made = replace(model, lifetimes_ps=start, fixed=fixed, bounds_ps={})
         if n > 1 and len(data.delay_ps) <= len(made.spectra) + len(made.names):
             break
-        fits.append(lasting(global_fit(data, made, noise=noise, **options)))
+        fits.append(lasting(global_fit(data, made, **options)))
     return fits
 
 

@@ -343,7 +343,7 @@ class Interval:
     rise: np.ndarray
 
 
-def profile(fit, name: str, *, level: float = 0.95, points: int = 9) -> Interval:
+def profile(fit, name: str, *, level: float = 0.95) -> Interval:
     """Profile-likelihood interval of one parameter: it is held at a series of values and everything
     else refitted.
 
@@ -358,8 +358,6 @@ def profile(fit, name: str, *, level: float = 0.95, points: int = 9) -> Interval
         One of `fit.free`.
     level : float
         Of confidence.
-    points : int
-        Refits on either side at most.
 
     Returns
     -------
@@ -371,6 +369,7 @@ def profile(fit, name: str, *, level: float = 0.95, points: int = 9) -> Interval
     ValueError
         If the parameter was not fitted.
     """
+    points = 9
     from peled.separable import Problem, minimise
 
     if name not in fit.free:

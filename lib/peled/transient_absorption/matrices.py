@@ -65,8 +65,6 @@ def matrix(
     *,
     name: str = "data",
     standard_error=None,
-    unit: str = "dA",
-    steps: Sequence[str] = (),
 ) -> Matrix:
     """A checked matrix, sorted by delay and wavelength.
 
@@ -80,14 +78,10 @@ def matrix(
     delay_ps : array, shape (nt,)
     wavelength_nm : array, shape (nw,)
     signal : array, shape (nt, nw)
-        In OD (or what `unit` says); NaN where missing.
+        In OD; NaN where missing.
     name : str
     standard_error : array, shape (nt, nw), optional
         Weights the fits.
-    unit : str
-    steps : sequence of str
-        What was done before.
-
     Returns
     -------
     Matrix
@@ -126,7 +120,7 @@ def matrix(
                 f"{np.count_nonzero(~np.isfinite(axis))} that are not, first at position "
                 f"{int(np.argmin(np.isfinite(axis))) + 1}"
             )
-    done, notes = list(steps), []
+    done, notes = [], []
     signal = np.where(np.isfinite(signal), signal, np.nan)
     size = np.abs(signal)
     full = size == np.fmax.reduce(size, axis=None)
@@ -184,7 +178,7 @@ def matrix(
         np.ascontiguousarray(signal),
         name,
         error,
-        unit,
+        "dA",
         tuple(done),
         tuple(notes),
     )

@@ -29,25 +29,21 @@ def time_label(tau_ps: float) -> str:
     )
 
 
-def draw_spectra(
-    ax, spectra, *, style: str = "-", label: bool = True, unit: float = 1e3, suffix: str = ""
-) -> None:
+def draw_spectra(ax, spectra, *, style: str = "-", label: bool = True) -> None:
     """Spectra with bands of 95 % confidence."""
     for i, (y, e) in enumerate(zip(spectra.values, spectra.standard_errors, strict=True)):
         colour = COLOURS[COMPONENTS[i % len(COMPONENTS)]]
         tau = spectra.lifetimes_ps[i] if i < len(spectra.lifetimes_ps) else np.nan
         ax.plot(
-            *_broken(spectra.wavelength_nm, y * unit),
+            *_broken(spectra.wavelength_nm, y * 1e3),
             style,
             color=colour,
             lw=1.1,
-            label=(time_label(tau) if np.isfinite(tau) else spectra.names[i]) + suffix
-            if label
-            else None,
+            label=(time_label(tau) if np.isfinite(tau) else spectra.names[i]) if label else None,
         )
         ax.fill_between(
-            *_broken(spectra.wavelength_nm, (y - 1.96 * e) * unit),
-            _broken(spectra.wavelength_nm, (y + 1.96 * e) * unit)[1],
+            *_broken(spectra.wavelength_nm, (y - 1.96 * e) * 1e3),
+            _broken(spectra.wavelength_nm, (y + 1.96 * e) * 1e3)[1],
             color=colour,
             alpha=0.18,
             lw=0,
@@ -81,7 +77,6 @@ def draw_map(
     ax,
     m: Matrix,
     *,
-    limit: float | None = None,
     label: str = "ΔA (mOD)",
     scale=None,
 ) -> None:
@@ -89,7 +84,7 @@ def draw_map(
     nothing was measured. `scale` are the axes of the colours, beside the map where there are
     none."""
     z = m.signal.T * 1e3
-    limit = np.nanquantile(np.abs(z), 0.998) if limit is None else limit
+    limit = np.nanquantile(np.abs(z), 0.998)
     gaps = np.diff(m.wavelength_nm)
     cut = np.flatnonzero(gaps > 3 * np.median(gaps)) if len(gaps) else []
     for part in np.split(np.arange(len(m.wavelength_nm)), np.asarray(cut, int) + 1):
@@ -166,12 +161,12 @@ def draw_table(ax, rows: list[tuple[str, ...]], heads: tuple[str, ...]) -> None:
     ax.axis("off")
 
 
-def draw_overview(axes, fit, matrix: int = 0) -> None:
+def draw_overview(axes, fit) -> None:
     """Residual map, residual singular values, first residual vectors: four axes in a row."""
-    residual = fit.residual(matrix)
-    m = fit.matrices[matrix]
+    residual = fit.residual(0)
+    m = fit.matrices[0]
     draw_map(axes[0], Matrix(m.delay_ps, m.wavelength_nm, residual, m.name), label="residual (mOD)")
-    s, left, right = fit.residual_singular_values(matrix)
+    s, left, right = fit.residual_singular_values(0)
     axes[1].semilogy(np.arange(1, len(s[:15]) + 1), s[:15] * 1e3, "o", ms=3, color=COLOURS["blue"])
     axes[1].set(xlabel="Number", ylabel="Singular value (mOD)")
     axes[2].plot(m.delay_ps, left[:, 0], "-", lw=0.8, color=COLOURS["blue"])

@@ -152,7 +152,7 @@ def mask(m: Matrix, *regions_nm: tuple[float, float]) -> Matrix:
     )
 
 
-def find_scatter(m: Matrix, *, threshold: float = 5.0) -> tuple[tuple[float, float], ...]:
+def find_scatter(m: Matrix) -> tuple[tuple[float, float], ...]:
     """Wavelength regions in which the signal before zero time fluctuates or stands far above its
     neighbours: pump scatter, dead pixels.
 
@@ -162,8 +162,6 @@ def find_scatter(m: Matrix, *, threshold: float = 5.0) -> tuple[tuple[float, flo
     Parameters
     ----------
     m : Matrix
-    threshold : float
-        In scales.
 
     Returns
     -------
@@ -179,7 +177,7 @@ def find_scatter(m: Matrix, *, threshold: float = 5.0) -> tuple[tuple[float, flo
     square = np.nansum((early - mean) ** 2, axis=0) / np.maximum(number, 1)
     spread = np.where(number > 0, np.sqrt(square), np.nan)
     scale = np.nanmedian(spread[spread > 0]) if np.any(spread > 0) else 0.0
-    bad = ~np.isfinite(spread) | (spread > threshold * scale)
+    bad = ~np.isfinite(spread) | (spread > 5.0 * scale)
     edges = np.flatnonzero(np.diff(np.r_[False, bad, False].astype(int)))
     return tuple(
         (float(m.wavelength_nm[a]), float(m.wavelength_nm[b - 1]))
@@ -246,7 +244,7 @@ def reject_spikes(m: Matrix, *, threshold: float = 10.0) -> Matrix:
     )
 
 
-def band_average(m: Matrix, low_nm: float, high_nm: float, signal=None) -> np.ndarray:
+def band_average(m: Matrix, low_nm: float, high_nm: float) -> np.ndarray:
     """Mean transient over a band of wavelengths, shape (nt,); NaN where the data do not reach into
     it.
 
@@ -254,18 +252,15 @@ def band_average(m: Matrix, low_nm: float, high_nm: float, signal=None) -> np.nd
     ----------
     m : Matrix
     low_nm, high_nm : float
-    signal : array, shape (nt, nw), optional
-        On the axes of `m`; by default its own.
 
     Returns
     -------
     ndarray, shape (nt,)
     """
     inside = (m.wavelength_nm >= low_nm) & (m.wavelength_nm <= high_nm)
-    signal = m.signal if signal is None else signal
     if not inside.any():
         return np.full(len(m.delay_ps), np.nan)
-    part = signal[:, inside]
+    part = m.signal[:, inside]
     number = np.isfinite(part).sum(1)
     return np.where(number > 0, np.nansum(part, axis=1) / np.maximum(number, 1), np.nan)
 
@@ -293,7 +288,6 @@ def find_chirp(
     *,
     order: int = 2,
     fwhm_ps: float = 0.15,
-    reference_nm: float | None = None,
     window_ps: float = 2.0,
 ) -> Chirp:
     """Zero time at each wavelength from its rise, and a robust polynomial in 1/λ through it.
@@ -309,8 +303,6 @@ def find_chirp(
         Of the polynomial.
     fwhm_ps : float
         Of the response.
-    reference_nm : float, optional
-        Where the polynomial begins; by default the middle of the probe.
 
     Returns
     -------
@@ -321,7 +313,7 @@ def find_chirp(
     ValueError
         If fewer than `order + 2` wavelengths show a rise.
     """
-    reference = float(np.median(m.wavelength_nm)) if reference_nm is None else reference_nm
+    reference = float(np.median(m.wavelength_nm))
     centre = estimate_t0(m)
     early = np.abs(m.delay_ps - centre) < max(window_ps, 4 * fwhm_ps)
     t = m.delay_ps[early]
@@ -446,7 +438,7 @@ def _shifted(t, values, shift):
     return out
 
 
-def struck_delays(m: Matrix, *, threshold: float = 8.0) -> tuple[float, ...]:
+def struck_delays(m: Matrix) -> tuple[float, ...]:
     """Delays at which the whole spectrum stands off although its neighbours agree: a laser hiccup,
     a bubble. For a person to drop.
 
@@ -457,7 +449,6 @@ def struck_delays(m: Matrix, *, threshold: float = 8.0) -> tuple[float, ...]:
     Parameters
     ----------
     m : Matrix
-    threshold : float
 
     Returns
     -------
@@ -471,7 +462,7 @@ def struck_delays(m: Matrix, *, threshold: float = 8.0) -> tuple[float, ...]:
     off = np.median(np.abs(y[1:-1] - (1 - share) * y[:-2] - share * y[2:]), axis=1)
     beside = np.median(np.abs(y[2:] - y[:-2]), axis=1)
     largest = off >= np.maximum(np.r_[0, off[:-1]], np.r_[off[1:], 0])
-    bad = (off > threshold * np.median(off)) & (off > 2 * beside) & largest
+    bad = (off > 8.0 * np.median(off)) & (off > 2 * beside) & largest
     return tuple(float(t) for t in m.delay_ps[1:-1][bad])
 
 

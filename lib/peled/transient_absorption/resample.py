@@ -30,7 +30,7 @@ class Bootstrap:
         return np.quantile(self.spectra, [tail, 1 - tail], axis=0)
 
 
-def bootstrap(fit, draws: int = 1000, *, scans=None, block: int = 1, seed: int = 0) -> Bootstrap:
+def bootstrap(fit, draws: int = 1000, *, scans=None, seed: int = 0) -> Bootstrap:
     """Distribution of lifetimes and spectra by refitting resampled data, from the optimum on.
 
     Parameters
@@ -43,8 +43,6 @@ def bootstrap(fit, draws: int = 1000, *, scans=None, block: int = 1, seed: int =
         rows of the residual
         (all wavelengths of a delay together, so that their correlation stays) are drawn and added
         to the fit.
-    block : int
-        Neighbouring delays drawn together, where the noise is correlated along the delays.
     seed : int
 
     Missing cells take the fit's values and the residuals of their wavelengths grow accordingly.
@@ -84,7 +82,7 @@ def bootstrap(fit, draws: int = 1000, *, scans=None, block: int = 1, seed: int =
     mm, mr, rr = model @ model.T, model @ rest.T, rest @ rest.T
     for _ in range(draws):
         if stack is None:  # D·Dᵀ of a resample follows from three small products
-            rows = _rows(rng, nt, block)
+            rows = rng.integers(nt, size=nt)
             gram = mm + mr[:, rows] + mr[:, rows].T + rr[np.ix_(rows, rows)]
             trial = _gram_block(gram, original, basis)
         else:
@@ -131,10 +129,3 @@ def _gram_block(gram, like, basis):
     made.compressed, made.gram, made.total = None, gram, float(np.trace(gram))
     made.exact = lambda: None
     return made
-
-
-def _rows(rng, nt: int, block: int) -> np.ndarray:
-    if block <= 1:
-        return rng.integers(nt, size=nt)
-    starts = rng.integers(nt - block + 1, size=-(-nt // block))
-    return (starts[:, None] + np.arange(block)).ravel()[:nt]

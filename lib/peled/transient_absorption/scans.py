@@ -15,13 +15,12 @@ from peled.transient_absorption.matrices import Matrix
 # (C. Croux, P. J. Rousseeuw, Computational Statistics 1, 411 (1992), DOI
 # 10.1007/978-3-662-26811-7_58).
 _FEW = (1.196, 1.495, 1.363, 1.206, 1.200, 1.140, 1.129, 1.107)
+_OUTLYING = 5.0  # robust standard deviations off the median over the scans: left out
 _DRIFT = 4.0  # standard errors from which on a change over the scans is said
 _LEAST_DRIFT = 0.02  # and its least size over all scans
 
 
-def average_scans(
-    scans: Sequence[Matrix], *, threshold: float = 5.0, name: str | None = None
-) -> Matrix:
+def average_scans(scans: Sequence[Matrix], *, name: str | None = None) -> Matrix:
     """Mean of scans, each weighted by its scatter, with standard errors; outlying points and scans
     are left out.
 
@@ -29,9 +28,6 @@ def average_scans(
     ----------
     scans : sequence of Matrix
         At least two. Pixels and delays may be missing in some; the mean has all that any scan has.
-    threshold : float
-        A point further from the median over the scans than this many robust standard deviations is
-        left out.
 
     Returns
     -------
@@ -49,7 +45,7 @@ def average_scans(
     if len(scans) < 2:
         raise ValueError(f"scans: expected at least 2, found {len(scans)}")
     delay, wavelength, stack = on_common_axes(scans)
-    good, lost = _good(stack, threshold)
+    good, lost = _good(stack)
     variance = _scan_variances(np.where(good, stack, np.nan))
     weight = np.where(good, 1 / variance[:, None, None], 0.0)
     total = weight.sum(0)
@@ -118,7 +114,7 @@ def _places(axis, values):
     return np.clip(np.searchsorted(axis, values - 1e-5 * np.abs(values) - 1e-8), 0, len(axis) - 1)
 
 
-def _good(stack, threshold: float):
+def _good(stack):
     """Which points count, and which scans are left out as a whole (a fifth of the points off: a
     blocked beam, a mode hop)."""
     few = _FEW[min(len(stack), len(_FEW) + 1) - 2] if len(stack) <= len(_FEW) + 1 else 1.0
@@ -128,7 +124,7 @@ def _good(stack, threshold: float):
         spread = few * 1.4826 * np.nanmedian(np.abs(stack - median), axis=0)
         # A chance agreement of a few scans must not reject the rest.
         scale = np.maximum(np.nan_to_num(spread), np.nanmedian(spread))
-        far = np.abs(stack - median) > threshold * np.maximum(scale, 1e-300)
+        far = np.abs(stack - median) > _OUTLYING * np.maximum(scale, 1e-300)
     measured = np.isfinite(stack)
     share = far.sum((1, 2)) / np.maximum(measured.sum((1, 2)), 1)
     lost = share > 0.2

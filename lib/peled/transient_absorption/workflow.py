@@ -246,9 +246,7 @@ def start_model(
 _APART = 0.25
 
 
-def common_dispersion(
-    matrices: Sequence[Matrix], model: Model, *, wavelengths: int = 40
-) -> GlobalFit | None:
+def common_dispersion(matrices: Sequence[Matrix], model: Model) -> GlobalFit | None:
     """One fit of all sets with a common response and dispersion, lifetimes and zero times their
     own, on neighbouring wavelengths averaged to about `wavelengths`.
 
@@ -263,12 +261,12 @@ def common_dispersion(
     matrices : sequence of Matrix
     model : Model
         With start values of the dispersion.
-    wavelengths : int
 
     Returns
     -------
     GlobalFit or None
     """
+    wavelengths = 40
     if not model.dispersion:
         return None
     coarse = [

@@ -22,11 +22,10 @@ def proton(
     rng: np.random.Generator,
     *,
     d2o: bool = False,
-    points: int = 8192,
 ) -> tuple[np.ndarray, Receiver, float]:
     """One solution spectrum of GL, EDTA or both ("E+G") with lead iodide."""
     base = samples.BASE_1H_MHz
-    receiver = Receiver(6002.4, points, 0.012, rng.uniform(-160, 160), 8e-6, 0.002, 30e-6)
+    receiver = Receiver(6002.4, 8192, 0.012, rng.uniform(-160, 160), 8e-6, 0.002, 30e-6)
     time = receiver.times()
     place = {"carrier_ppm": CARRIER_1H_ppm, "reference_MHz": base}
     ligands = ["GL", "EDTA"] if name == "E+G" else [name]
@@ -154,7 +153,6 @@ def carbon(
     contact_s: float = samples.CONTACT_s,
     points: int = 2048,
     noise: float = 0.07,
-    mas_rate_Hz: float = samples.MAS_RATE_Hz,
 ) -> tuple[np.ndarray, Receiver, float]:
     """One 13C CP-MAS decay."""
     receiver = Receiver(
@@ -164,7 +162,7 @@ def carbon(
         receiver.times(),
         sites,
         contact_s=contact_s,
-        mas_rate_Hz=mas_rate_Hz,
+        mas_rate_Hz=samples.MAS_RATE_Hz,
         carrier_ppm=CARRIER_13C_ppm,
         reference_MHz=samples.BASE_13C_MHz,
     )

@@ -54,19 +54,13 @@ class Receiver:
             + self.dead_time_s
         )
 
-    def store(
-        self, signal: np.ndarray, rng: np.random.Generator, *, step: float | None = None
-    ) -> np.ndarray:
+    def store(self, signal: np.ndarray, rng: np.random.Generator) -> np.ndarray:
         """Digitise, filter, decimate.
 
         Parameters
         ----------
         signal : ndarray, complex, shape (points * OVERSAMPLING,)
             At `times()`.
-
-        step : float, optional
-            Size of the digitiser's unit; spectra of one series share it. By default an eighth of
-            its noise.
 
         Returns
         -------
@@ -84,7 +78,7 @@ class Receiver:
         )
         # Signal averaging rounds in units of the sum of scans: a step well below the noise, as on
         # any healthy instrument.
-        step = step or fine_noise / 8
+        step = fine_noise / 8
         digital = np.rint(analogue.real / step) + 1j * np.rint(analogue.imag / step)
         size = 2 ** int(np.ceil(np.log2(len(digital) + TAPS)))
         filtered = np.fft.ifft(np.fft.fft(digital, size) * np.fft.fft(taps, size))[

@@ -10,6 +10,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
+ORIENTATIONS = 240  #: of crystallites in a powder
+
 MAGIC_ANGLE = np.arccos(1 / np.sqrt(3))
 
 
@@ -43,13 +45,7 @@ class Site:
 
 
 def rotor_echoes(
-    anisotropy_ppm: float,
-    asymmetry: float,
-    frequency_MHz: float,
-    mas_rate_Hz: float,
-    steps: int,
-    *,
-    orientations: int = 240,
+    anisotropy_ppm: float, asymmetry: float, frequency_MHz: float, mas_rate_Hz: float, steps: int
 ) -> np.ndarray:
     """Powder signal over one rotor period at `steps` equidistant times: periodic, 1 at time
     zero."""
@@ -66,8 +62,8 @@ def rotor_echoes(
     )
     # Fibonacci points on the sphere for the tensor's z axis, golden turns about it; the rotor phase
     # is averaged as well.
-    index = np.arange(orientations) + 0.5
-    beta, alpha = np.arccos(1 - 2 * index / orientations), np.pi * (1 + 5**0.5) * index
+    index = np.arange(ORIENTATIONS) + 0.5
+    beta, alpha = np.arccos(1 - 2 * index / ORIENTATIONS), np.pi * (1 + 5**0.5) * index
     turn = 2 * np.pi * ((index * 0.5545497) % 1.0)
     principal = anisotropy_ppm * np.array([-(1 + asymmetry) / 2, -(1 - asymmetry) / 2, 1.0])
     total = np.zeros(steps, complex)
@@ -90,7 +86,7 @@ def rotor_echoes(
         wave = np.exp(1j * phase[:fine])
         # Average over the rotor's starting phase: correlation of the wave with itself.
         total += np.fft.ifft(np.abs(np.fft.fft(wave)) ** 2)[:: fine // steps] / fine
-    return total / orientations
+    return total / ORIENTATIONS
 
 
 def polarised(site: Site, contact_s: float) -> float:

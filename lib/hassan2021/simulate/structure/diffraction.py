@@ -11,13 +11,14 @@ from __future__ import annotations
 
 import numpy as np
 
+INSTRUMENT_FWHM_DEG = 0.08
+BIN_A = 0.01  #: of the histogram of distances between atoms
+
 LINES_A = ((1.5405929, 2 / 3), (1.5444274, 1 / 3))
 RADIUS_MM = 240.0
 
 
-def pair_histograms(
-    a_A: float, mean_nm: float, sd_nm: float, bin_A: float = 0.01
-) -> tuple[np.ndarray, dict]:
+def pair_histograms(a_A: float, mean_nm: float, sd_nm: float) -> tuple[np.ndarray, dict]:
     """Numbers of pairs at each distance for lead, halide and cation sites, averaged over the
     distribution of edges."""
     cells = np.arange(1, int((mean_nm + 4 * sd_nm) * 10 / a_A) + 2)
@@ -35,7 +36,7 @@ def pair_histograms(
         "X": [(0.5, 0, 0), (0, 0.5, 0), (0, 0, 0.5)],
         "MA": [(0.5, 0.5, 0.5)],
     }
-    bins = int((top + 1) * a_A * np.sqrt(3) / bin_A) + 2
+    bins = int((top + 1) * a_A * np.sqrt(3) / BIN_A) + 2
     found = {}
     names = list(sites)
     for m, first in enumerate(names):
@@ -43,7 +44,7 @@ def pair_histograms(
             histogram = np.zeros(bins)
             for one in sites[first]:
                 for two in sites[second]:
-                    r = a_A / bin_A * np.linalg.norm(grid + np.array(two) - np.array(one), axis=1)
+                    r = a_A / BIN_A * np.linalg.norm(grid + np.array(two) - np.array(one), axis=1)
                     low = r.astype(int)
                     part = (
                         (r - low) * pairs
@@ -52,7 +53,7 @@ def pair_histograms(
                         low + 1, part, bins
                     )
             found[first, second] = histogram * (1 if first == second else 2)
-    return bin_A * np.arange(bins), found
+    return BIN_A * np.arange(bins), found
 
 
 def debye_intensity(
@@ -101,10 +102,8 @@ def film_pattern(
     x_br: float,
     zero_deg: float = 0.0,
     displacement_mm: float = 0.0,
-    instrument_fwhm_deg: float = 0.08,
     peak_counts: float = 4000.0,
     background_counts: float = 300.0,
-    thin_film: bool = True,
 ) -> np.ndarray:
     """Expected counts of a film of nanocubes on a Bragg-Brentano diffractometer, before counting
     noise."""
@@ -121,9 +120,8 @@ def film_pattern(
     for wavelength, weight in LINES_A:
         total += weight * np.interp(4 * np.pi * np.sin(half) / wavelength, q, curve)
     total *= (1 + np.cos(2 * half) ** 2) / 2
-    if thin_film:
-        total /= np.sin(half)
-    sigma = instrument_fwhm_deg / 2.3548 / 0.01
+    total /= np.sin(half)  # a film is thinner than the depth of the rays
+    sigma = INSTRUMENT_FWHM_DEG / 2.3548 / 0.01
     kernel = np.exp(-0.5 * (np.arange(-int(5 * sigma), int(5 * sigma) + 1) / sigma) ** 2)
     signal = np.interp(true, fine, np.convolve(total, kernel / kernel.sum(), "same"))
     # The small-angle rise of the cubes is left to the background here; the lines carry peak_counts.
@@ -136,15 +134,12 @@ def film_pattern(
 def standard_pattern(
     two_theta_deg,
     *,
-    a_A: float = 4.156826,
     zero_deg: float = 0.0,
     displacement_mm: float = 0.0,
-    gauss_fwhm_deg: float = 0.08,
-    lorentz_fwhm_deg: float = 0.015,
-    peak_counts: float = 20000.0,
 ) -> np.ndarray:
     """Expected counts of lanthanum hexaboride (NIST SRM 660c: a = 4.156826 ångström): Voigt lines
     with tabulated-like intensities."""
+    a_A, gauss_fwhm_deg, lorentz_fwhm_deg, peak_counts = 4.156826, 0.08, 0.015, 20000.0
     from scipy.special import voigt_profile
 
     x = np.asarray(two_theta_deg, float)

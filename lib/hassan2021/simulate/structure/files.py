@@ -60,8 +60,8 @@ def _xrdml(path: Path, x, counts, sample: str) -> None:
     files.write_atomically(path, text)
 
 
-def write_diffraction(folder: Path, seed: int = 701) -> None:
-    rng = np.random.default_rng(seed)
+def write_diffraction(folder: Path) -> None:
+    rng = np.random.default_rng(701)
     x = np.round(np.arange(10.0, 60.001, 0.03), 4)
     for key, t in TRUTH.items():
         expected = diffraction.film_pattern(
@@ -84,8 +84,8 @@ def write_diffraction(folder: Path, seed: int = 701) -> None:
     )
 
 
-def write_images(folder: Path, seed: int = 702) -> None:
-    rng = np.random.default_rng(seed)
+def write_images(folder: Path) -> None:
+    rng = np.random.default_rng(702)
     for key, t in TRUTH.items():
         edge, sd = t["edge_nm"], t["edge_sd_nm"]
         for name, n, pixel, dose in (("overview", 896, 0.30, 500), ("overview2", 896, 0.30, 500)):
@@ -128,8 +128,8 @@ def write_images(folder: Path, seed: int = 702) -> None:
         )
 
 
-def write_photoelectrons(folder: Path, seed: int = 703) -> None:
-    rng = np.random.default_rng(seed)
+def write_photoelectrons(folder: Path) -> None:
+    rng = np.random.default_rng(703)
     blocks = []
     for key, t in TRUTH.items():
         amounts = {
@@ -209,8 +209,8 @@ def write_photoelectrons(folder: Path, seed: int = 703) -> None:
     )
 
 
-def write_spectra(folder: Path, seed: int = 704) -> None:
-    rng = np.random.default_rng(seed)
+def write_spectra(folder: Path) -> None:
+    rng = np.random.default_rng(704)
     e = np.round(np.arange(1.40, 2.6001, 0.005), 4)
     columns = []
     for t in TRUTH.values():
@@ -235,10 +235,10 @@ def write_spectra(folder: Path, seed: int = 704) -> None:
         )
 
 
-def write_mass_spectrometry(folder: Path, seed: int = 705) -> None:
+def write_mass_spectrometry(folder: Path) -> None:
     """Standards and digests: counts a second of 208Pb over those of the internal standard, in
     ratios with their scatter."""
-    rng = np.random.default_rng(seed)
+    rng = np.random.default_rng(705)
     rows = [
         "kind,sample,concentration_ug_L,signal_ratio,signal_ratio_sd,volume_mL,dilution,mass_mg"
     ]

@@ -11,6 +11,8 @@ from __future__ import annotations
 
 import numpy as np
 
+GAP_NM = 3.0  #: between cubes, at least
+
 
 def transfer(
     shape,
@@ -36,18 +38,16 @@ def place_cubes(
     mean_nm: float,
     sd_nm: float,
     *,
-    gap_nm: float = 3.0,
     touching: float = 0.15,
-    rotation_deg: float | None = None,
 ) -> np.ndarray:
     """Cubes on a disordered square lattice: rows of (x, y, edge, rotation in radians). A share of
     pairs touches face to face."""
-    pitch = mean_nm + gap_nm + 1.2 * sd_nm + 0.17 * mean_nm
+    pitch = mean_nm + GAP_NM + 1.2 * sd_nm + 0.17 * mean_nm
     found = []
     for x in np.arange(-0.3 * pitch, extent_nm[0] + pitch, pitch):
         for y in np.arange(-0.3 * pitch, extent_nm[1] + pitch, pitch):
             edge = max(rng.normal(mean_nm, sd_nm), 0.4 * mean_nm)
-            angle = rng.uniform(0, np.pi / 2) if rotation_deg is None else np.radians(rotation_deg)
+            angle = rng.uniform(0, np.pi / 2)
             found.append(
                 [
                     x + rng.uniform(-0.06, 0.06) * pitch,
@@ -76,12 +76,11 @@ def micrograph(
     *,
     a_nm: float = 0.605,
     dose_per_nm2: float = 3000.0,
-    film_contrast: float = 0.05,
-    thickness_contrast: float = 0.35,
     lattice_contrast: float = 0.35,
     **optics,
 ) -> np.ndarray:
     """Counts of electrons, float array; rows are y."""
+    film_contrast, thickness_contrast = 0.05, 0.35
     rows, columns = shape
     y, x = np.mgrid[0:rows, 0:columns] * pixel_nm
     absorption, phase = np.zeros(shape), np.zeros(shape)

@@ -9,6 +9,8 @@ from __future__ import annotations
 
 import numpy as np
 
+WIDTH_EV = 0.12  #: standard deviation of the blur of analyser and helium line
+
 PHOTON_EV = 1486.7
 #: Level: binding energy of the strong line, splitting, weak : strong, Scofield cross-section of the
 #: pair (C 1s = 1), lifetime and Gaussian width, all eV.
@@ -35,11 +37,10 @@ def transmission(kinetic_eV):
     return (np.asarray(kinetic_eV) / 1000) ** -0.55
 
 
-def depth_factor(
-    kinetic_eV, *, shell_nm: float = 0.0, edge_nm: float = 14.0, layers: int = 400
-) -> float:
+def depth_factor(kinetic_eV, *, shell_nm: float = 0.0) -> float:
     """Signal of a core under a ligand shell, summed over thin layers and particles, in nm of
     core."""
+    edge_nm, layers = 14.0, 400
     length = attenuation_length_nm(kinetic_eV)
     pitch = edge_nm + 2 * shell_nm
     z = (np.arange(layers * 8) + 0.5) * pitch / layers
@@ -53,11 +54,10 @@ def core_levels(
     *,
     counts_per_unit: float,
     shell_nm: float = 0.0,
-    loss_B_eV2: float = 1800.0,
-    floor: float = 150.0,
 ) -> np.ndarray:
     """Expected counts over binding energy; `amounts` are atoms per formula unit by element, C and O
     as given (shell)."""
+    loss_B_eV2, floor = 1800.0, 150.0
     from scipy.special import voigt_profile
 
     x = np.asarray(energy_eV, float)
@@ -90,12 +90,10 @@ def secondary_edge(
     binding_eV,
     *,
     work_function_eV: float,
-    width_eV: float = 0.12,
-    height: float = 40000.0,
-    photon_eV: float = 21.218,
 ) -> np.ndarray:
     """Expected counts of the secondary cascade E/(E + phi)^4 above the vacuum level, blurred by the
     analyser."""
+    height, photon_eV = 40000.0, 21.218
     x = np.asarray(binding_eV, float)
     fine = np.arange(x.min() - 2, x.max() + 2, 0.005)
     kinetic = photon_eV - fine - work_function_eV  # above the vacuum level
@@ -104,8 +102,8 @@ def secondary_edge(
     cascade = np.where(
         kinetic > 0, (0.35 + np.maximum(kinetic, 0)) / (1.4 + np.maximum(kinetic, 0)) ** 3.2, 0
     )
-    n = int(5 * width_eV / 0.005)
-    kernel = np.exp(-0.5 * (np.arange(-n, n + 1) * 0.005 / width_eV) ** 2)
+    n = int(5 * WIDTH_EV / 0.005)
+    kernel = np.exp(-0.5 * (np.arange(-n, n + 1) * 0.005 / WIDTH_EV) ** 2)
     return (
         np.interp(x, fine, np.convolve(cascade / cascade.max(), kernel / kernel.sum(), "same"))
         * height
@@ -113,9 +111,7 @@ def secondary_edge(
     )
 
 
-def valence_region(
-    binding_eV, *, onset_eV: float, width_eV: float = 0.12, height: float = 9000.0
-) -> np.ndarray:
+def valence_region(binding_eV, *, onset_eV: float) -> np.ndarray:
     """Expected counts of a valence band: density of states with a weak foot at the edge (Endres et
     al., J. Phys. Chem. Lett. 7, 2722 (2016)), blurred."""
     x = np.asarray(binding_eV, float)
@@ -127,10 +123,10 @@ def valence_region(
         + 0.6 * np.exp(-0.5 * ((e - 3.9) / 0.8) ** 2) * (e > 0)
     )
     density += 0.02 * np.where(e > -0.35, np.clip(e + 0.35, 0, 0.35) / 0.35, 0)
-    n = int(5 * width_eV / 0.01)
-    kernel = np.exp(-0.5 * (np.arange(-n, n + 1) * 0.01 / width_eV) ** 2)
+    n = int(5 * WIDTH_EV / 0.01)
+    kernel = np.exp(-0.5 * (np.arange(-n, n + 1) * 0.01 / WIDTH_EV) ** 2)
     return (
-        np.interp(x, fine, np.convolve(density, kernel / kernel.sum(), "same")) * height / 1.4 + 120
+        np.interp(x, fine, np.convolve(density, kernel / kernel.sum(), "same")) * 9000.0 / 1.4 + 120
     )
 
 
@@ -139,12 +135,10 @@ def photothermal(
     *,
     gap_eV: float,
     urbach_meV: float,
-    exciton_meV: float = 25.0,
-    thickness_um: float = 0.25,
-    floor: float = 3e-4,
 ) -> np.ndarray:
     """Deflection signal: Elliott absorption above, exponential tail below, saturation 1 -
     exp(-alpha d), and a floor of scattered light."""
+    exciton_meV, thickness_um, floor = 25.0, 0.25, 3e-4
     e = np.asarray(energy_eV, float)
     u = urbach_meV * 1e-3
     # The tail joins where the broadened edge has its slope: one Urbach energy below the exciton.
@@ -209,11 +203,10 @@ BANDS = {
 }
 
 
-def infrared_film(
-    wavenumber_cm1, parts: dict[str, float], rng, *, index: float = 1.8, crystal: float = 2.40
-) -> np.ndarray:
+def infrared_film(wavenumber_cm1, parts: dict[str, float], rng) -> np.ndarray:
     """ATR absorbance on diamond: bands weighted by the depth of the wave, a sloping foot, water and
     carbon dioxide, detector noise."""
+    index, crystal = 1.8, 2.40
     x = np.asarray(wavenumber_cm1, float)
     total = np.zeros_like(x)
     for name, amount in parts.items():

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -11,6 +10,17 @@ from peled import separable
 from peled.separable import Sought, differences
 from peled.structure.xrd.crystal import line_strength
 from peled.structure.xrd.pawley import PawleyFit, pawley_fit
+
+#: Lines whose intensities tell the composition.
+STRONG_LINES = (
+    (1, 0, 0),
+    (1, 1, 0),
+    (1, 1, 1),
+    (2, 0, 0),
+    (2, 1, 0),
+    (2, 1, 1),
+    (2, 2, 0),
+)
 
 
 @dataclass(frozen=True)
@@ -87,15 +97,6 @@ def composition_from_intensities(
     fit: PawleyFit,
     *,
     texture: bool = True,
-    hkls: Sequence[tuple] = (
-        (1, 0, 0),
-        (1, 1, 0),
-        (1, 1, 1),
-        (2, 0, 0),
-        (2, 1, 0),
-        (2, 1, 1),
-        (2, 2, 0),
-    ),
 ) -> tuple[float, float, float, float]:
     """Bromide fraction from line intensities, with a March-Dollase texture along <100> (Dollase, J.
     Appl. Cryst. 19, 267 (1986)).
@@ -110,7 +111,7 @@ def composition_from_intensities(
     ValueError
         If fewer than three of the lines were fitted.
     """
-    use = [hkl for hkl in hkls if hkl in fit.indices]
+    use = [hkl for hkl in STRONG_LINES if hkl in fit.indices]
     if len(use) < 3:
         raise ValueError(
             f"composition from intensities: expected at least three of the lines, found {len(use)}"

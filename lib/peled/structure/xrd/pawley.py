@@ -19,6 +19,8 @@ from peled.structure.xrd.crystal import (
 )
 from peled.structure.xrd.profiles import Profiles
 
+CUBIC_RANGE_A = (3.4, 6.9)  #: of lattice constants that are tried
+
 #: What the line profile of cubes misses against exact Debye sums (12 to 16 nm, sample height free):
 #: a is found up to 0.012 ångström nm / L too small, L within 0.4 %. Added in quadrature to the
 #: standard errors of `shape="cube"` fits.
@@ -131,7 +133,6 @@ def cubic_cells(
     intensity,
     *,
     wavelength_A: float,
-    a_range_A: tuple[float, float] = (3.4, 6.9),
 ) -> list[tuple[float, float]]:
     """Primitive cubic cells that explain the strongest lines with few absent ones, best first.
 
@@ -162,7 +163,7 @@ def cubic_cells(
     for i in np.argsort(-heights)[:4]:
         for n in (1, 2, 3, 4, 5, 6, 8):
             a = d[i] * np.sqrt(n)
-            if not a_range_A[0] <= a <= a_range_A[1]:
+            if not CUBIC_RANGE_A[0] <= a <= CUBIC_RANGE_A[1]:
                 continue
             lines = two_theta(a, np.sqrt(sums)[:, None], wavelength_A)
             lines = lines[np.isfinite(lines) & (lines > x[0]) & (lines < x[-1])]
@@ -176,8 +177,8 @@ def cubic_cells(
                 scored.append((float(explained * (0.4 + 0.6 * seen)), float(a)))
     if not scored:
         raise ValueError(
-            f"powder pattern: expected a primitive cubic cell between {a_range_A[0]} and "
-            f"{a_range_A[1]} ångström, found none that explains half of the lines"
+            f"powder pattern: expected a primitive cubic cell between {CUBIC_RANGE_A[0]} and "
+            f"{CUBIC_RANGE_A[1]} ångström, found none that explains half of the lines"
         )
     return sorted(scored, reverse=True)
 

@@ -190,10 +190,6 @@ def model_pattern(
     edge_nm: float,
     x_br: float,
     displacement_mm: float = 0.0,
-    zero_deg: float = 0.0,
-    instrument_fwhm_deg: float = 0.08,
-    relative_sd: float = 0.13,
-    radius_mm: float = 240.0,
 ) -> np.ndarray:
     """Pattern of a film of cubes with calculated intensities, lattice constant by Vegard, no
     background: to look at, not to fit.
@@ -203,6 +199,7 @@ def model_pattern(
     ValueError
         If `x_br` is not a fraction or the edge not positive.
     """
+    instrument_fwhm_deg, relative_sd, radius_mm = 0.08, 0.13, 240.0
     if not edge_nm > 0:
         raise ValueError(f"edge_nm: expected a positive number, found {edge_nm}")
     x, a = np.asarray(two_theta_deg, float), float(lattice_constant_angstrom(x_br))
@@ -212,5 +209,5 @@ def model_pattern(
     grid = np.round(x_br, 1)
     profiles = Profiles(x, hkls, CU_KALPHA_A, radius_mm, "cube", relative_sd, True)
     return profiles.matrix(
-        a, zero_deg, displacement_mm, 10 * edge_nm, instrument_fwhm_deg, 0.0
+        a, 0.0, displacement_mm, 10 * edge_nm, instrument_fwhm_deg, 0.0
     ) @ np.array([line_strength(hkl, float(grid)) for hkl in hkls])
