@@ -42,6 +42,19 @@ __all__ = [
 def plan(signal: Signal, row: Mapping[str, Any]) -> Plan:
     """The steps for a signal, from the settings of its row of the sample sheet.
 
+    Parameters
+    ----------
+    signal : Signal
+        As it was read.
+    row : mapping
+        Settings of its row: `measurement`, `integration_ms` (ms), `filter_transmission` (0 to 1),
+        `excitation_nm` (nm), `baseline_nm` (low, high), `value_unit`.
+
+    Returns
+    -------
+    list of (name, options)
+        Steps in their order.
+
     Examples
     --------
     >>> s = Signal(np.linspace(380, 780, 400), np.zeros((1, 400)))

@@ -151,8 +151,20 @@ def links(
 
 
 def hydrogen_bonds(symbols: Sequence[str], positions: np.ndarray, groups: np.ndarray) -> np.ndarray:
-    """Pairs (H, acceptor) between different `groups` (one integer an atom) with H on N or O,
-    H...acceptor up to `longest` angstrom, and straight enough.
+    """Pairs (H, acceptor) between different groups with H on N or O, and straight enough.
+
+    Parameters
+    ----------
+    symbols : sequence of str
+    positions : ndarray, shape (atoms, 3)
+        Ångström, without a cell.
+    groups : ndarray of int, shape (atoms,)
+        The molecule of each atom; negative ones have no hydrogen bonds.
+
+    Returns
+    -------
+    ndarray of int, shape (bonds, 2)
+        Indices of H and acceptor, not further apart than `LONGEST_HYDROGEN` of oxygen.
     """
     symbols, groups = np.asarray(symbols), np.asarray(groups)
     distance = np.linalg.norm(positions[:, None] - positions[None], axis=2)

@@ -144,6 +144,22 @@ class Drawn:
 def project(positions: np.ndarray, *, tilt_deg: float, turn_deg: float) -> np.ndarray:
     """Orthographic view: turned about z, then tilted (0 is from the side with z up, 90 from
     above); columns x, y, depth towards the eye.
+
+    Parameters
+    ----------
+    positions : ndarray, shape (atoms, 3)
+        Cartesian, ångström.
+    tilt_deg, turn_deg : float
+
+    Returns
+    -------
+    ndarray, shape (atoms, 3)
+        Ångström.
+
+    Examples
+    --------
+    >>> project(np.array([[1.0, 2.0, 3.0]]), tilt_deg=90.0, turn_deg=0.0).round(6).tolist()
+    [[1.0, 2.0, 3.0]]
     """
     turn, tilt = np.deg2rad(turn_deg), np.deg2rad(tilt_deg)
     x = positions[:, 0] * np.cos(turn) - positions[:, 1] * np.sin(turn)
@@ -381,6 +397,23 @@ def two_views(
 ) -> tuple[Drawn, Drawn]:
     """The same structure from the side (first Axes) and from above (second), to one scale if the
     two Axes are equally large; as `structure` otherwise.
+
+    Parameters
+    ----------
+    axes : pair of Axes
+    found : Structure
+    turn_deg : float
+        About the surface's normal.
+    depth_angstrom : float, optional
+        Leave out what lies deeper than this under the topmost lead.
+    fontsize : float
+        Of the lengths, points.
+    **look
+        Colours, sizes and labels, as for `structure`.
+
+    Returns
+    -------
+    side, top : Drawn
     """
     shown, contacts = bonding.cropped(bonding.arranged(found), depth_angstrom)
     tilts = (4.0, 90.0)

@@ -30,6 +30,20 @@ def sniff(path: Path) -> Content | None:
 
     A log whose current stands still, or that has none, is a lifetime; a table with wavelengths
     holds spectra, one series where their heads count bias, current or time.
+
+    Parameters
+    ----------
+    path : Path
+
+    Returns
+    -------
+    Content or None
+        None for a folder; without a kind where the content tells none.
+
+    Raises
+    ------
+    FormatError
+        If the file cannot be read.
     """
     if path.is_dir():
         return None

@@ -61,7 +61,26 @@ def to_energy(
 
 
 def to_wavelength(energy_eV: np.ndarray, signal: np.ndarray):
-    """The way back: a density per eV as one per nm. Returns (wavelength_nm ascending, signal)."""
+    """The way back from `to_energy`: a density per eV as one per nm.
+
+    Parameters
+    ----------
+    energy_eV : ndarray, shape (m,)
+    signal : ndarray, shape (..., m)
+
+    Returns
+    -------
+    wavelength_nm : ndarray, shape (m,)
+        Ascending.
+    signal : ndarray, shape (..., m)
+        Times hc/λ².
+
+    Examples
+    --------
+    >>> wavelength, signal = to_wavelength(np.array([1.9, 2.0]), np.array([1.0, 1.0]))
+    >>> wavelength.round(2).tolist()
+    [619.92, 652.55]
+    """
     energy = _axis(energy_eV, "energy_eV")
     return tuple(to_energy(energy, signal))[:2]
 
@@ -69,8 +88,28 @@ def to_wavelength(energy_eV: np.ndarray, signal: np.ndarray):
 def estimate_variance(y: np.ndarray) -> np.ndarray:
     """Variance of white noise on a smooth curve, from third differences (robust: median absolute).
 
-    Shape (...,) for `y` (..., m). A curve that bends within four points is taken for noise;
-    neighbours that the instrument has smoothed give too small a value.
+    A curve that bends within four points is taken for noise; neighbours that the instrument has
+    smoothed give too small a value.
+
+    Parameters
+    ----------
+    y : ndarray, shape (..., m)
+
+    Returns
+    -------
+    ndarray, shape (...,)
+        In the square of the unit of `y`.
+
+    Raises
+    ------
+    ValueError
+        For fewer than eight points.
+
+    Examples
+    --------
+    >>> y = np.random.default_rng(0).normal(0, 2.0, 4000)
+    >>> bool(abs(estimate_variance(y) / 4 - 1) < 0.1)
+    True
     """
     y = np.asarray(y, float)
     if y.shape[-1] < 8:

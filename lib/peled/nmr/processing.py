@@ -106,6 +106,14 @@ class Processed:
     def window(self, low_ppm: float, high_ppm: float) -> slice:
         """Points between two shifts (in either order).
 
+        Parameters
+        ----------
+        low_ppm, high_ppm : float
+
+        Returns
+        -------
+        slice
+
         Raises
         ------
         ValueError

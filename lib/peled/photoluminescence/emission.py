@@ -109,7 +109,20 @@ def measure(signal: Signal, window_nm: tuple[float, float], *, label: str = "") 
 
 
 def per_nanometre(spectra) -> tuple[np.ndarray, np.ndarray]:
-    """Wavelengths (n,), ascending, and spectra (m, n) per nm of a `Spectra` on either axis."""
+    """Spectra of a file per nanometre, whichever axis it has.
+
+    Parameters
+    ----------
+    spectra : Spectra
+        Over wavelength (nm) or photon energy (eV), shape (m, n).
+
+    Returns
+    -------
+    wavelength_nm : ndarray, shape (n,)
+        Ascending.
+    values : ndarray, shape (m, n)
+        Times hc/λ² where the file is per eV.
+    """
     if spectra.x_unit == "nm":
         return spectra.x, spectra.values
     order = np.argsort(spectra.wavelength_nm)
@@ -120,6 +133,19 @@ def per_nanometre(spectra) -> tuple[np.ndarray, np.ndarray]:
 def looks_like_counts(values: np.ndarray) -> bool:
     """Whole numbers, none negative, and more than a few of them: what a photon counter writes
     before anybody scales it.
+
+    Parameters
+    ----------
+    values : ndarray
+
+    Returns
+    -------
+    bool
+
+    Examples
+    --------
+    >>> looks_like_counts([0, 3, 12]), looks_like_counts([0.5, 3.0])
+    (True, False)
     """
     y = np.asarray(values, dtype=float)
     return bool(

@@ -264,7 +264,27 @@ def excitons_per_crystal(
     lifetime_ns: float,
     excitation_nm: float,
 ) -> np.ndarray:
-    """Mean number of excitons in one crystal under continuous light: σ I τ/(hν)."""
+    """Mean number of excitons in one crystal under continuous light.
+
+    Parameters
+    ----------
+    intensity_mW_cm2 : ndarray
+    cross_section_cm2 : float
+        Of one crystal, at the excitation.
+    lifetime_ns : float
+    excitation_nm : float
+
+    Returns
+    -------
+    ndarray
+        σ I τ λ/(hc), below saturation.
+
+    Examples
+    --------
+    >>> known = {"cross_section_cm2": 2e-14, "lifetime_ns": 20.0, "excitation_nm": 405.0}
+    >>> float(excitons_per_crystal(100.0, **known).round(4))
+    0.0001
+    """
     photon_J = H_C / (excitation_nm * 1e-9)
     return (
         np.asarray(intensity_mW_cm2, dtype=float)

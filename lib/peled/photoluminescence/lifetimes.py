@@ -554,10 +554,27 @@ def fit_decays(
 ) -> dict[str, DecayFit]:
     """The same decay by several laws, best BIC first.
 
-    `laws` are numbers of exponentials as text, or "stretched"; `options` as `fit_decay`. A law that
-    the data cannot support (fewer counts than it needs) is left out. Where there is a response, a
-    law takes a scatter term if that lowers its BIC by more than `SCATTER`; the best law is given
-    with scatter in any case, beside the one without: few counts do not show it, and bend to it.
+    A law that the data cannot support (fewer counts than it needs) is left out. Where there is a
+    response, a law takes a scatter term if that lowers its BIC by more than `SCATTER`; the best law
+    is given with scatter in any case, beside the one without: few counts do not show it, and bend
+    to it.
+
+    Parameters
+    ----------
+    time_ns, counts : ndarray, shape (n,)
+    laws : sequence of str
+        Numbers of exponentials as text, or "stretched".
+    **options
+        For `fit_decay`.
+
+    Returns
+    -------
+    dict of str to DecayFit
+
+    Raises
+    ------
+    ValueError
+        If not even the first law can be fitted.
     """
     fits = {}
     for law in laws:
@@ -590,6 +607,15 @@ def fit_decays(
 def preferred(fits: dict[str, DecayFit]) -> DecayFit:
     """The law to report: lowest BIC among the fits without problems, or lowest BIC when all have
     some.
+
+    Parameters
+    ----------
+    fits : dict of str to DecayFit
+        As `fit_decays` gives them.
+
+    Returns
+    -------
+    DecayFit
     """
     sound = [fit for fit in fits.values() if not fit.problems]
     return min(sound or fits.values(), key=lambda fit: fit.bic)
@@ -994,6 +1020,23 @@ def least_squares_lifetime(
     comparison only.
 
     It treats a bin of ten thousand counts as well known as a bin of ten, so its error is not one.
+
+    Parameters
+    ----------
+    time_ns, counts : ndarray, shape (n,)
+    background : float
+        Counts a bin.
+
+    Returns
+    -------
+    lifetime_ns, claimed_error_ns : float
+
+    Examples
+    --------
+    >>> t = np.arange(200) * 0.5
+    >>> counts = np.random.default_rng(0).poisson(1000 * np.exp(-t / 8.0))
+    >>> bool(abs(least_squares_lifetime(t, counts, background=0.0)[0] - 8.0) < 0.2)
+    True
     """
     from scipy.optimize import curve_fit
 

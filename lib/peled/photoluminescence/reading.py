@@ -60,6 +60,20 @@ def sniff(path: Path) -> Content | None:
     Times in ns or a counter's own format make a decay, an image a confocal stack; of spectra the
     unit of the values, the heads and the axis of a series tell. A file named as a run of a sphere,
     in a folder or beside names of a sphere, is one.
+
+    Parameters
+    ----------
+    path : Path
+
+    Returns
+    -------
+    Content or None
+        None for a folder.
+
+    Raises
+    ------
+    FormatError
+        If the file cannot be read.
     """
     if path.is_dir():
         return None
@@ -273,7 +287,22 @@ def read_decay(path: Path, row: Row) -> Decay:
 
 @reader("a table of name, value, unit")
 def read_truth(path: Path) -> dict[str, float]:
-    """What went into simulated files: {name: value} from a table of name, value, unit."""
+    """What went into simulated files.
+
+    Parameters
+    ----------
+    path : Path
+        Table of name, value, unit.
+
+    Returns
+    -------
+    dict of str to float
+
+    Raises
+    ------
+    FormatError
+        Naming the row whose value is no number.
+    """
     return {row["name"]: row.number("value") for row in read_records(path, ("name", "value"))[0]}
 
 

@@ -391,6 +391,28 @@ def _blue(energy, signal, spread, two, t) -> Drift:
 def drift(time_s: np.ndarray, values: np.ndarray, errors: np.ndarray) -> Drift:
     """Weighted linear regression; the error is widened by √(χ²/dof) where the points scatter more
     than their errors.
+
+    Parameters
+    ----------
+    time_s : ndarray, shape (n,)
+    values, errors : ndarray, shape (n,)
+        Values without a positive error do not count.
+
+    Returns
+    -------
+    Drift
+        Change per minute.
+
+    Raises
+    ------
+    ValueError
+        For fewer than three values with errors.
+
+    Examples
+    --------
+    >>> found = drift(np.array([0.0, 60, 120]), np.array([620.0, 621, 622]), np.full(3, 0.1))
+    >>> round(found.per_minute, 3), round(found.standard_error, 3)
+    (1.0, 0.071)
     """
     minutes = np.asarray(time_s, dtype=float) / 60
     errors = np.where(np.isfinite(errors) & (np.asarray(errors) > 0), errors, np.nan)
@@ -413,6 +435,19 @@ def fit_kinetics(
 ) -> Kinetics:
     """Exponential approach of the red share to its end value, and its return in the dark after
     `dark_from_s`.
+
+    Parameters
+    ----------
+    time_s : ndarray, shape (n,)
+    fraction, error : ndarray, shape (n,)
+        Red share of the emission, 0 to 1, and its standard error.
+    dark_from_s : float, optional
+        From when on the light is off.
+
+    Returns
+    -------
+    Kinetics
+        Times that the course does not determine are NaN.
     """
     t, f = np.asarray(time_s, dtype=float), np.asarray(fraction, dtype=float)
     s = np.where(np.isfinite(error) & (np.asarray(error) > 0), error, np.nanmax(error))

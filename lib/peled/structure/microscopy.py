@@ -410,8 +410,22 @@ def size_change(
     *,
     errors_nm: tuple[float, float] | None = None,
 ) -> SizeChange:
-    """From (mean, spread) of edges in nm before and after; `errors_nm` of the means, where
-    known."""
+    """What a change of the edges of cubes means in cells.
+
+    Parameters
+    ----------
+    before, after : (float, float)
+        Mean and spread of the edges, nm.
+    a_A : float
+        Lattice constant, ångström.
+    errors_nm : (float, float), optional
+        Standard errors of the means.
+
+    Returns
+    -------
+    SizeChange
+        Lost volume 1 - q³ with q the ratio of the edges, its error 3 q² σ_q.
+    """
     (l1, s1), (l2, s2) = before, after
     e1, e2 = errors_nm or (0.0, 0.0)
     q = l2 / l1

@@ -34,6 +34,20 @@ def sniff(path: Path) -> Content | None:
     Two columns of numbers are told apart by their heads (binding or kinetic energy, wavenumber,
     photon energy, wavelength, 2theta), without heads by the range of the first: wavenumbers reach
     from above 100 beyond 1000, 2theta stays below 170.
+
+    Parameters
+    ----------
+    path : Path
+
+    Returns
+    -------
+    Content or None
+        None for a folder.
+
+    Raises
+    ------
+    FormatError
+        If no reader of this topic knows the file.
     """
     if path.is_dir():
         return None

@@ -322,7 +322,17 @@ def filled(t, y):
 
 def estimate_t0(m: Matrix) -> float:
     """Zero time from the rise: where the change over all wavelengths first reaches half of its
-    early maximum; the first delay where there is none."""
+    early maximum; the first delay where there is none.
+
+    Parameters
+    ----------
+    m : Matrix
+
+    Returns
+    -------
+    float
+        ps.
+    """
     found = m.rise
     if not found.seen:
         return float(m.delay_ps[0])

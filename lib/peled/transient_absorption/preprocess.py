@@ -501,6 +501,16 @@ def drop_delays(m: Matrix, delays_ps: Sequence[float]) -> Matrix:
 def from_transmission(change) -> np.ndarray:
     """ΔA = −lg(1 + ΔT/T) of a relative change of the transmission.
 
+    Parameters
+    ----------
+    change : array
+        ΔT/T; NaN is given where it is -1 or less.
+
+    Returns
+    -------
+    ndarray
+        ΔA in OD.
+
     Examples
     --------
     >>> from_transmission(np.array([-0.1])).round(4)

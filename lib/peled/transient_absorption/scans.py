@@ -221,6 +221,15 @@ def smooth_errors(m: Matrix) -> Matrix:
 
     Errors from few scans scatter, and weighting by them costs efficiency; the product form also
     keeps the fit's exact data compression.
+
+    Parameters
+    ----------
+    m : Matrix
+        With standard errors, or it is given back.
+
+    Returns
+    -------
+    Matrix
     """
     if m.standard_error is None:
         return m

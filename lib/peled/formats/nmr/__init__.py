@@ -118,6 +118,15 @@ def read_ppm_table(path: str | os.PathLike) -> Spectrum:
 
     The spectrometer frequency is taken from the header (`frequency: 400.13 MHz`, `SF = ...`).
 
+    Parameters
+    ----------
+    path : path-like
+
+    Returns
+    -------
+    Spectrum
+        Shifts rise; without a frequency in the file it is NaN, with a note.
+
     Raises
     ------
     FormatError

@@ -103,6 +103,17 @@ def williamson_hall(lines: Sequence[Breadth], wavelength_A: float) -> Estimates:
 
     β cos θ = λ/L + 4 ε sin θ [1]_, weighted; errors grow with the scatter about the line.
 
+    Parameters
+    ----------
+    lines : sequence of Breadth
+        Integral breadths of single lines.
+    wavelength_A : float
+
+    Returns
+    -------
+    Estimates
+        Inverse size (1/nm) and strain (%).
+
     Raises
     ------
     ValueError

@@ -15,7 +15,25 @@ KALPHA2_RATIO = 0.5
 
 
 def two_theta(a_A, hkl, wavelength_A: float = CU_KALPHA_A[0]):
-    """Bragg angle 2theta, degrees, of reflection `hkl` of a cubic cell. NaN beyond 180 degrees."""
+    """Bragg angle of a reflection of a cubic cell.
+
+    Parameters
+    ----------
+    a_A : float or ndarray
+        Lattice constant, ångström.
+    hkl : array, shape (..., 3)
+    wavelength_A : float
+
+    Returns
+    -------
+    float or ndarray
+        2θ in degrees; NaN where λ √(h² + k² + l²) is above 2a.
+
+    Examples
+    --------
+    >>> float(two_theta(6.05, (1, 0, 0)).round(3))
+    14.63
+    """
     with np.errstate(invalid="ignore"):
         return 2 * np.degrees(
             np.arcsin(
@@ -27,9 +45,35 @@ def two_theta(a_A, hkl, wavelength_A: float = CU_KALPHA_A[0]):
 def scherrer_fwhm_deg(
     size_nm, two_theta_deg, shape_factor: float = 0.9, wavelength_A: float = CU_KALPHA_A[0]
 ):
-    """Width K lambda/(L cos theta), degrees of 2theta (Scherrer 1918). For the (h00) lines of a
-    cube of edge L, K is 0.886 for the full width at half maximum and 1 for the integral breadth
-    (Langford and Wilson, J. Appl. Cryst. 11, 102 (1978)).
+    """Breadth of a line by the size of the crystals, K λ/(L cos θ) [1]_.
+
+    For the (h00) lines of a cube of edge L, K is 0.886 for the full width at half maximum and 1 for
+    the integral breadth [2]_.
+
+    Parameters
+    ----------
+    size_nm : float or ndarray
+    two_theta_deg : float or ndarray
+    shape_factor : float
+        K.
+    wavelength_A : float
+        By default Cu Kα1.
+
+    Returns
+    -------
+    float or ndarray
+        Degrees of 2θ.
+
+    References
+    ----------
+    .. [1] P. Scherrer, Nachr. Ges. Wiss. Göttingen, Math.-Phys. Kl. 1918, 98 (1918)
+    .. [2] J. I. Langford, A. J. C. Wilson, J. Appl. Cryst. 11, 102 (1978),
+       doi:10.1107/S0021889878012844
+
+    Examples
+    --------
+    >>> float(scherrer_fwhm_deg(12.0, 14.6, 0.886).round(3))
+    0.657
     """
     return np.degrees(
         shape_factor
@@ -45,6 +89,20 @@ def reflection_families(n_max: int) -> tuple[tuple[int, int, int], ...]:
 
     Families of equal sum, such as (300) and (221), fall together; the one with the most equivalents
     stands for both.
+
+    Parameters
+    ----------
+    n_max : int
+        Largest h² + k² + l².
+
+    Returns
+    -------
+    tuple of (h, k, l)
+
+    Examples
+    --------
+    >>> reflection_families(4)
+    ((1, 0, 0), (1, 1, 0), (1, 1, 1), (2, 0, 0))
     """
     best: dict[int, tuple] = {}
     top = int(np.sqrt(n_max)) + 1
@@ -195,7 +253,19 @@ def _imaginary_part(hkl, f2: dict[str, float], x_br: float, a: float, b: tuple) 
 
 @lru_cache(maxsize=1024)
 def line_strength(hkl: tuple, x_br: float) -> float:
-    """m |F|2 without geometry: what `PawleyFit.intensities` is proportional to."""
+    """m |F|2 without geometry: what `PawleyFit.intensities` is proportional to.
+
+    Parameters
+    ----------
+    hkl : (int, int, int)
+    x_br : float
+        Bromide fraction of the halides.
+
+    Returns
+    -------
+    float
+        In the units of `powder_pattern`, for Cu Kα1.
+    """
     a = float(lattice_constant_angstrom(x_br))
     theta = np.radians(two_theta(a, hkl)) / 2
     return powder_pattern(x_br, a, hkls=(hkl,))[hkl] / (

@@ -59,8 +59,21 @@ class PhaseTest:
 
 
 def phase_test(two_theta_deg, intensity, sigma=None, **options) -> PhaseTest:
-    """Fit a pattern as cubic, with superlattice lines, and with c/a free; options as
-    `pawley_fit`."""
+    """Fit a pattern as cubic, with superlattice lines, and with c/a free.
+
+    Parameters
+    ----------
+    two_theta_deg, intensity : ndarray, shape (n,)
+    sigma : ndarray, shape (n,), optional
+        Standard errors.
+    **options
+        For `pawley_fit`; `wavelengths_A` among them.
+
+    Returns
+    -------
+    PhaseTest
+        Differences of BIC are divided by the reduced χ² of the cubic fit: misfit is no evidence.
+    """
     cubic = pawley_fit(two_theta_deg, intensity, sigma, **options)
     options = options | {"a_A": cubic.a_A}
     tilted = pawley_fit(two_theta_deg, intensity, sigma, superlattice=True, **options)
@@ -87,8 +100,16 @@ def phase_test(two_theta_deg, intensity, sigma=None, **options) -> PhaseTest:
 
 
 def lattice_change(first: PawleyFit, second: PawleyFit) -> tuple[float, float]:
-    """Difference second - first of two lattice constants and its standard error, ångström, as
-    independent fits.
+    """Difference of two lattice constants of independent fits.
+
+    Parameters
+    ----------
+    first, second : PawleyFit
+
+    Returns
+    -------
+    change_A, standard_error_A : float
+        Second less first, ångström.
     """
     return second.a_A - first.a_A, float(np.hypot(first.a_error_A, second.a_error_A))
 
@@ -98,8 +119,14 @@ def composition_from_intensities(
     *,
     texture: bool = True,
 ) -> tuple[float, float, float, float]:
-    """Bromide fraction from line intensities, with a March-Dollase texture along <100> (Dollase, J.
-    Appl. Cryst. 19, 267 (1986)).
+    """Bromide fraction from line intensities, with a March-Dollase texture along <100> [1]_.
+
+    Parameters
+    ----------
+    fit : PawleyFit
+        At Cu Kα, with at least three of `STRONG_LINES`.
+    texture : bool
+        Whether r is free; 1 otherwise.
 
     Returns
     -------
@@ -110,6 +137,10 @@ def composition_from_intensities(
     ------
     ValueError
         If fewer than three of the lines were fitted.
+
+    References
+    ----------
+    .. [1] W. A. Dollase, J. Appl. Cryst. 19, 267 (1986), doi:10.1107/S0021889886089458
     """
     use = [hkl for hkl in STRONG_LINES if hkl in fit.indices]
     if len(use) < 3:

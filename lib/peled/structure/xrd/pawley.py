@@ -103,6 +103,16 @@ def noise_of(intensity) -> np.ndarray:
 
     The scatter of third differences is regressed on the local intensity: variance = floor + gain *
     intensity.
+
+    Parameters
+    ----------
+    intensity : array, shape (n,)
+        At even steps.
+
+    Returns
+    -------
+    ndarray, shape (n,)
+        Never zero.
     """
     y = np.asarray(intensity, float)
     third = np.convolve(y, [1, -3, 3, -1], "valid") ** 2 / 20
@@ -124,7 +134,23 @@ def noise_of(intensity) -> np.ndarray:
 
 
 def find_cubic_cell(two_theta_deg, intensity, *, wavelength_A: float) -> float:
-    """The first of `cubic_cells`, ångström."""
+    """The first of `cubic_cells`.
+
+    Parameters
+    ----------
+    two_theta_deg, intensity : array, shape (n,)
+    wavelength_A : float
+
+    Returns
+    -------
+    float
+        Lattice constant, ångström.
+
+    Raises
+    ------
+    ValueError
+        As `cubic_cells`.
+    """
     return cubic_cells(two_theta_deg, intensity, wavelength_A=wavelength_A)[0][1]
 
 
@@ -135,6 +161,11 @@ def cubic_cells(
     wavelength_A: float,
 ) -> list[tuple[float, float]]:
     """Primitive cubic cells that explain the strongest lines with few absent ones, best first.
+
+    Parameters
+    ----------
+    two_theta_deg, intensity : array, shape (n,)
+    wavelength_A : float
 
     Returns
     -------

@@ -102,7 +102,17 @@ def spacings(hkl: np.ndarray, cell: np.ndarray) -> np.ndarray:
 
 
 def known_phases(folder: Path | None = None) -> dict[str, Phase]:
-    """Phases by name from `cells.csv`, in the folder or the package's; cells to start from."""
+    """Phases by name from `cells.csv`, in the folder or the package's; cells to start from.
+
+    Parameters
+    ----------
+    folder : Path, optional
+        Where `cells.csv` may lie; the package's otherwise.
+
+    Returns
+    -------
+    dict of str to Phase
+    """
     columns = ("name", "spacegroup", *_LETTERS)
     rows, _ = read_records(table("structure/cells.csv", folder), columns)
     return {
@@ -113,6 +123,15 @@ def known_phases(folder: Path | None = None) -> dict[str, Phase]:
 
 def read_cif(path: Path) -> Phase:
     """The phase of a CIF.
+
+    Parameters
+    ----------
+    path : Path
+
+    Returns
+    -------
+    Phase
+        Named as the file.
 
     Raises
     ------

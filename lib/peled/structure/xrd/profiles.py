@@ -49,6 +49,19 @@ def streaks(t, edge, s0):
     direction the sphere of radius s meets it at s > s0 only, so the line leans to high angles. With
     sinc2 across, <exp(i pi t q2/s0)> = 1 - sqrt(t/(s0 L2)) exp(-i pi/4)/pi for t << s0 L2 (Fresnel
     integral). Without it a is found 0.02 ångström nm/L too large.
+
+    Parameters
+    ----------
+    t : ndarray
+        Length along the line's normal, of the transform of its profile.
+    edge : float
+        Of the cube, in the unit of `t`.
+    s0 : float
+        2 sin θ/λ of the line, in the inverse unit.
+
+    Returns
+    -------
+    ndarray, complex
     """
     return 1 - np.sqrt(np.maximum(t, 0) / (s0 * edge**2)) * np.exp(-0.25j * np.pi) / np.pi
 
@@ -193,6 +206,21 @@ def model_pattern(
 ) -> np.ndarray:
     """Pattern of a film of cubes with calculated intensities, lattice constant by Vegard, no
     background: to look at, not to fit.
+
+    Parameters
+    ----------
+    two_theta_deg : array, shape (n,)
+    edge_nm : float
+        Of the cubes, spread by 13 %.
+    x_br : float
+        Bromide fraction of the halides.
+    displacement_mm : float
+        Of the sample's surface.
+
+    Returns
+    -------
+    ndarray, shape (n,)
+        For Cu Kα and a goniometer of 240 mm.
 
     Raises
     ------
