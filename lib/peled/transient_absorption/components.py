@@ -15,6 +15,16 @@ from peled.transient_absorption.noise import differences, effective_wavelengths
 def small_p(p: float) -> str:
     """A p value as text; below 10⁻¹⁰ its size says nothing.
 
+    Parameters
+    ----------
+    p : float
+
+    Returns
+    -------
+    str
+
+    Examples
+    --------
     >>> small_p(0.0312), small_p(1e-40)
     ('0.031', '< 1e-10')
     """

@@ -39,8 +39,18 @@ class LifetimeDensity:
     gcv: np.ndarray
 
     def peaks(self, *, least: float = 0.1) -> np.ndarray:
-        """Lifetimes at which the density, as root mean square over wavelengths, has a maximum of at
-        least `least` times the highest."""
+        """Lifetimes at which the density, as root mean square over wavelengths, has a maximum.
+
+        Parameters
+        ----------
+        least : float
+            Height that counts, as a share of the highest.
+
+        Returns
+        -------
+        ndarray
+            ps, ascending.
+        """
         y = np.sqrt(np.mean(self.density**2, axis=1))
         inner = (
             np.flatnonzero((y[1:-1] >= y[:-2]) & (y[1:-1] > y[2:]) & (y[1:-1] > least * y.max()))

@@ -127,8 +127,17 @@ def netcdf(fit, matrix: int = 0) -> bytes:
 
 
 def fit_record(fit) -> dict:
-    """Model, start values, data windows, options, results and versions of a fit, as plain JSON
-    values."""
+    """Model, start values, data windows, options, results and versions of a fit.
+
+    Parameters
+    ----------
+    fit : GlobalFit
+
+    Returns
+    -------
+    dict
+        Plain JSON values.
+    """
     return {
         "model": _record_of(fit.model),
         "start": [
@@ -212,7 +221,17 @@ def _tupled(value):
 
 
 def model_from_record(record: dict) -> Model:
-    """The model of a record; with its `start` and `options`, `global_fit` repeats the fit."""
+    """The model of a record; with its `start` and `options`, `global_fit` repeats the fit.
+
+    Parameters
+    ----------
+    record : dict
+        As `fit_record` gives it.
+
+    Returns
+    -------
+    Model
+    """
     given = dict(record["model"])
     if given["scheme"]:
         s = given["scheme"]

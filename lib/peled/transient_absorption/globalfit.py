@@ -110,7 +110,17 @@ class GlobalFit:
     setup: Setup = field(repr=False, default=None)
 
     def value(self, name: str) -> float:
-        """Value of one parameter."""
+        """Value of one parameter.
+
+        Parameters
+        ----------
+        name : str
+            As in `parameters`.
+
+        Returns
+        -------
+        float
+        """
         return self[name].value
 
     def __getitem__(self, name: str) -> Estimate:
@@ -149,14 +159,35 @@ class GlobalFit:
         return self.lifetimes(0)
 
     def lifetimes(self, matrix: int | str = 0) -> np.ndarray:
-        """Lifetimes of one data set's decays, ps."""
+        """Lifetimes of one data set's decays.
+
+        Parameters
+        ----------
+        matrix : int or str
+            Number or name of the data set.
+
+        Returns
+        -------
+        ndarray, shape (decays,)
+            ps.
+        """
         k, _ = self.setup.segments[self._which(matrix)].rates(self._u)
         with np.errstate(divide="ignore"):
             return 1 / k
 
     def lifetime_errors(self, matrix: int | str = 0) -> np.ndarray:
-        """Standard errors of `lifetimes`, ps; 0 for fixed ones, NaN for one at its bound or not
-        determined."""
+        """Standard errors of `lifetimes`.
+
+        Parameters
+        ----------
+        matrix : int or str
+            Number or name of the data set.
+
+        Returns
+        -------
+        ndarray, shape (decays,)
+            ps; 0 for fixed ones, NaN for one at its bound or not determined.
+        """
         segment = self.setup.segments[self._which(matrix)]
         k, dk = segment.rates(self._u)
         _, jacobian = self.setup.expand(self.theta)
@@ -282,8 +313,19 @@ class GlobalFit:
         )
 
     def widened(self, moves: Mapping[str, float], standard_error: float) -> GlobalFit:
-        """The same fit with what a further unknown, of this standard error, adds to the covariance;
-        `moves` are the derivatives of the coordinates `free` by it."""
+        """The same fit with what a further unknown adds to the covariance.
+
+        Parameters
+        ----------
+        moves : mapping of str to float
+            Derivatives of the coordinates `free` by the unknown.
+        standard_error : float
+            Of the unknown.
+
+        Returns
+        -------
+        GlobalFit
+        """
         along = standard_error * np.array([moves.get(name, 0.0) for name in self.free])
         along = np.where(self.minimum.at_bound, 0.0, along)
         covariance = self.covariance + np.outer(along, along)
@@ -292,7 +334,18 @@ class GlobalFit:
         return replace(self, parameters=estimates, covariance=covariance)
 
     def fitted(self, matrix: int | str = 0) -> np.ndarray:
-        """The model of one data set, shape (nt, nw), without weights, at missing points too."""
+        """The model of one data set, without weights, at missing points too.
+
+        Parameters
+        ----------
+        matrix : int or str
+            Number or name of the data set.
+
+        Returns
+        -------
+        ndarray, shape (nt, nw)
+            OD.
+        """
         i = self._which(matrix)
         block, rows = self.setup.place[i]
         segment = self.setup.segments[i]
@@ -305,14 +358,36 @@ class GlobalFit:
         return product / segment.weights
 
     def residual(self, matrix: int | str = 0) -> np.ndarray:
-        """Data less model, shape (nt, nw); NaN where the data are missing."""
+        """Data less model.
+
+        Parameters
+        ----------
+        matrix : int or str
+            Number or name of the data set.
+
+        Returns
+        -------
+        ndarray, shape (nt, nw)
+            OD; NaN where the data are missing.
+        """
         i = self._which(matrix)
         return self.matrices[i].signal - self.fitted(i)
 
     def spectra(self, matrix: int | str = 0) -> Spectra:
         """The linear spectra as fitted, named by `Model.spectra`: DADS (those of the species where
         something is demanded of them), infinite component, offset, coherent artefact, further
-        terms."""
+        terms.
+
+        Parameters
+        ----------
+        matrix : int or str
+            Number or name of the data set.
+
+        Returns
+        -------
+        Spectra
+            OD, with standard errors.
+        """
         i = self._which(matrix)
         values, errors_ = self._linear(i)
         return Spectra(
@@ -324,7 +399,23 @@ class GlobalFit:
         )
 
     def dads(self, matrix: int | str = 0) -> Spectra:
-        """Decay-associated spectra: the amplitude of each decay."""
+        """Decay-associated spectra [1]_: the amplitude of each decay.
+
+        Parameters
+        ----------
+        matrix : int or str
+            Number or name of the data set.
+
+        Returns
+        -------
+        Spectra
+            OD, with standard errors; the infinite component last.
+
+        References
+        ----------
+        .. [1] I. H. M. van Stokkum, D. S. Larsen, R. van Grondelle, Biochim. Biophys. Acta 1657,
+           82 (2004), doi:10.1016/j.bbabio.2004.04.011
+        """
         i = self._which(matrix)
         found = self._transformed(i, lambda u: self._to_decays(i, u), self.model.columns)
         later = (np.inf,) if self.model.infinite else ()
@@ -342,7 +433,18 @@ class GlobalFit:
 
     def eads(self, matrix: int | str = 0) -> Spectra:
         """Evolution-associated spectra: those of the compartments of 1 → 2 → … in the order of
-        increasing lifetimes."""
+        increasing lifetimes.
+
+        Parameters
+        ----------
+        matrix : int or str
+            Number or name of the data set.
+
+        Returns
+        -------
+        Spectra
+            OD, with standard errors.
+        """
         i = self._which(matrix)
 
         def transform(u):
@@ -358,6 +460,16 @@ class GlobalFit:
 
     def sads(self, matrix: int | str = 0) -> Spectra:
         """Species-associated spectra of the model's scheme.
+
+        Parameters
+        ----------
+        matrix : int or str
+            Number or name of the data set.
+
+        Returns
+        -------
+        Spectra
+            OD, with standard errors.
 
         Raises
         ------
@@ -442,10 +554,19 @@ class GlobalFit:
         return value, error
 
     def oscillations(self, matrix: int | str = 0) -> tuple[Spectra, Spectra]:
-        """Amplitude and phase (rad, of a cosine at zero time) of each oscillation over wavelength,
-        with standard errors.
+        """Amplitude and phase of each oscillation over wavelength, with standard errors.
 
         Cosine and sine are taken as independent, as they are over several periods.
+
+        Parameters
+        ----------
+        matrix : int or str
+            Number or name of the data set.
+
+        Returns
+        -------
+        amplitude, phase : Spectra
+            OD, and rad of a cosine at zero time.
         """
         found = self.spectra(matrix)
         n = len(self.model.oscillations)
@@ -466,8 +587,22 @@ class GlobalFit:
         )
 
     def residual_singular_values(self, matrix: int | str = 0):
-        """Singular values of the residual, and its left (delay) and right (wavelength) singular
-        vectors."""
+        """Singular values of the residual, and its singular vectors; missing cells count as zero.
+
+        Parameters
+        ----------
+        matrix : int or str
+            Number or name of the data set.
+
+        Returns
+        -------
+        values : ndarray, shape (k,)
+            OD, k = min(nt, nw).
+        left : ndarray, shape (nt, k)
+            Over delays.
+        right : ndarray, shape (k, nw)
+            Over wavelengths.
+        """
         left, s, right = np.linalg.svd(np.nan_to_num(self.residual(matrix)), full_matrices=False)
         return s, left, right
 

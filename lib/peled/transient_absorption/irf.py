@@ -25,7 +25,19 @@ _SATURATED = -6.2  # erfc(z) = 2 to double precision below this
 
 
 def gaussian(x, s):
-    """Gaussian of unit area and standard deviation `s`."""
+    """Gaussian of unit area.
+
+    Parameters
+    ----------
+    x : ndarray
+    s : float
+        Standard deviation, in the unit of `x`.
+
+    Returns
+    -------
+    ndarray
+        In the inverse unit of `x`.
+    """
     return np.exp(-0.5 * np.square(x / s)) / (s * _ROOT2PI)
 
 
@@ -74,6 +86,19 @@ def damped_wave(x, kappa, s):
     Real and imaginary part are the damped cosine and sine. The error function of the complex
     argument is evaluated through the Faddeeva function w, which cannot overflow:
     ½·exp(−x²/2s²)·w(iz) before the response has passed, z = (κs − x/s)/√2.
+
+    Parameters
+    ----------
+    x : ndarray
+        Time, ps.
+    kappa : complex
+        1/ps.
+    s : float
+        ps.
+
+    Returns
+    -------
+    ndarray, complex
     """
     x, kappa = np.asarray(x, float), np.asarray(kappa, complex)
     if s is None:
@@ -135,6 +160,17 @@ class MeasuredIRF:
 
         The response is linear between its points, so each interval integrates in closed form; the
         decay is carried from point to point by the exact recursion c(b) = e^(−kh) c(a) + ∫.
+
+        Parameters
+        ----------
+        x : ndarray
+            Time, ps.
+        k : float
+            1/ps.
+
+        Returns
+        -------
+        values, derivative : ndarray
         """
         time, y = self.time_ps, self.intensity
         h, slope = np.diff(time), np.diff(y) / np.diff(time)
@@ -153,7 +189,18 @@ class MeasuredIRF:
         return fade * c[j] + a, fade * (dc[j] - dx * c[j]) + da
 
     def value(self, x):
-        """The response at `x`."""
+        """The response at some times.
+
+        Parameters
+        ----------
+        x : ndarray
+            ps.
+
+        Returns
+        -------
+        ndarray
+            1/ps.
+        """
         return np.interp(x, self.time_ps, self.intensity, left=0.0, right=0.0)
 
 

@@ -41,7 +41,18 @@ class Matrix:
         return find_rise(self)
 
     def take(self, delays=slice(None), wavelengths=slice(None), step: str = "") -> Matrix:
-        """Rows and columns by index, slice or mask."""
+        """Some of the rows and columns.
+
+        Parameters
+        ----------
+        delays, wavelengths : index, slice or mask
+        step : str
+            What is recorded as done.
+
+        Returns
+        -------
+        Matrix
+        """
         error = self.standard_error
         return replace(
             self,
@@ -53,7 +64,16 @@ class Matrix:
         )
 
     def near(self, wavelength_nm: float) -> int:
-        """Index of the nearest wavelength."""
+        """Index of the nearest wavelength.
+
+        Parameters
+        ----------
+        wavelength_nm : float
+
+        Returns
+        -------
+        int
+        """
         return int(np.argmin(np.abs(self.wavelength_nm - wavelength_nm)))
 
 
@@ -253,6 +273,14 @@ def find_rise(m: Matrix) -> Rise:
     lowers the sum of squares most counts where the fall is significant, and where the constant is
     small beside what follows, at most wavelengths. Neighbouring wavelengths are averaged into about
     48 groups first; groups without signal take the onset of the others.
+
+    Parameters
+    ----------
+    m : Matrix
+
+    Returns
+    -------
+    Rise
     """
     coarse = bin_wavelengths(m, max(1, len(m.wavelength_nm) // _GROUPS))
     t, y = m.delay_ps, filled(m.delay_ps, coarse.signal)
@@ -357,6 +385,21 @@ def resolved_artefact(m: Matrix, columns: int, fwhm_ps: float, t0_ps: float | No
     None where the signal is there from the first delay on, or where fewer delays than columns and
     one more lie within two widths of zero time: the artefact would then stand for the fastest
     decay.
+
+    Parameters
+    ----------
+    m : Matrix
+    columns : int
+        Those of the model.
+    fwhm_ps : float
+        Of the response.
+    t0_ps : float, optional
+        Sought where it is not given.
+
+    Returns
+    -------
+    int
+        `columns` or 0.
     """
     if m.rise.late:
         return 0

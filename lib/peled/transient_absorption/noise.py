@@ -162,12 +162,27 @@ def _projected(part, hats):
 
 
 def widening(variances, spread) -> np.ndarray:
-    """Factor by which 1.96 standard errors must grow to hold 95 %, for a sum of variances (parts,
-    p) known with a relative covariance (parts, parts), 2/ν for ν degrees of freedom.
+    """Factor by which 1.96 standard errors must grow to hold 95 %.
 
-    Student's t at the degrees of the sum, 2 v²/var(v) (Satterthwaite, Biometrics Bull. 2, 110
-    (1946), DOI 10.2307/3002019).
+    For a sum of variances that are not well known: Student's t at the degrees of the sum,
+    2 v²/var(v) [1]_.
 
+    Parameters
+    ----------
+    variances : array, shape (parts, p)
+    spread : array, shape (parts, parts)
+        Their relative covariance, 2/ν for ν degrees of freedom.
+
+    Returns
+    -------
+    ndarray, shape (p,)
+
+    References
+    ----------
+    .. [1] F. E. Satterthwaite, Biometrics Bull. 2, 110 (1946), doi:10.2307/3002019
+
+    Examples
+    --------
     >>> widening([[1.0]], [[2 / 8]]).round(2), widening([[1.0]], [[2e-6]]).round(2)
     (array([1.18]), array([1.]))
     """
@@ -179,10 +194,18 @@ def widening(variances, spread) -> np.ndarray:
 
 
 def effective_wavelengths(gram) -> float:
-    """Effective number of independent wavelengths, (tr Σ)²/tr Σ², from R·Rᵀ of independent delays;
-    unbiased for few of them.
+    """Effective number of independent wavelengths, (tr Σ)²/tr Σ²; unbiased for few delays.
 
     Noise common to all wavelengths gives 1, independent noise of equal size their number.
+
+    Parameters
+    ----------
+    gram : ndarray, shape (nt, nt)
+        R·Rᵀ of independent delays.
+
+    Returns
+    -------
+    float
     """
     nt = len(gram)
     trace, square = float(np.trace(gram)), float(np.sum(gram * gram))
@@ -192,7 +215,17 @@ def effective_wavelengths(gram) -> float:
 
 def differences(gram) -> np.ndarray:
     """R·Rᵀ of half the differences of neighbouring delays (pairs without a common one): noise
-    without what is smooth over delays."""
+    without what is smooth over delays.
+
+    Parameters
+    ----------
+    gram : ndarray, shape (nt, nt)
+        R·Rᵀ.
+
+    Returns
+    -------
+    ndarray, shape (nt // 2, nt // 2)
+    """
     first, second = np.arange(0, len(gram) - 1, 2), np.arange(1, len(gram), 2)
     cross = gram[np.ix_(first, second)]
     pairs = gram[np.ix_(first, first)] + gram[np.ix_(second, second)]

@@ -15,6 +15,16 @@ BANDS = ("blue", "green", "amber", "orange")
 def time_label(tau_ps: float) -> str:
     """A lifetime with a fitting unit.
 
+    Parameters
+    ----------
+    tau_ps : float
+
+    Returns
+    -------
+    str
+
+    Examples
+    --------
     >>> time_label(0.4), time_label(14.2), time_label(float("inf"))
     ('400 fs', '14.2 ps', 'stays')
     """
@@ -30,7 +40,18 @@ def time_label(tau_ps: float) -> str:
 
 
 def draw_spectra(ax, spectra, *, style: str = "-", label: bool = True) -> None:
-    """Spectra with bands of 95 % confidence."""
+    """Spectra with bands of 95 % confidence.
+
+    Parameters
+    ----------
+    ax : Axes
+    spectra : Spectra
+        OD; drawn in mOD.
+    style : str
+        Of the lines.
+    label : bool
+        Whether the lines stand in a legend.
+    """
     for i, (y, e) in enumerate(zip(spectra.values, spectra.standard_errors, strict=True)):
         colour = COLOURS[COMPONENTS[i % len(COMPONENTS)]]
         tau = spectra.lifetimes_ps[i] if i < len(spectra.lifetimes_ps) else np.nan
@@ -54,7 +75,16 @@ def draw_spectra(ax, spectra, *, style: str = "-", label: bool = True) -> None:
 
 def draw_pair(ax, before, after, *, edge: float | None = None) -> None:
     """Decay-associated spectra before (solid) and after (dashed) irradiation, an arrow at the red
-    edge."""
+    edge.
+
+    Parameters
+    ----------
+    ax : Axes
+    before, after : Spectra
+        `after` may be None.
+    edge : float, optional
+        Where the arrow stands, nm.
+    """
     draw_spectra(ax, before)
     if after is not None:
         draw_spectra(ax, after, style="--", label=False)
@@ -80,9 +110,19 @@ def draw_map(
     label: str = "ΔA (mOD)",
     scale=None,
 ) -> None:
-    """The matrix as a map, delays linear up to 1 ps and logarithmic beyond; blank where
-    nothing was measured. `scale` are the axes of the colours, beside the map where there are
-    none."""
+    """The matrix as a map, delays linear up to 1 ps and logarithmic beyond; blank where nothing was
+    measured.
+
+    Parameters
+    ----------
+    ax : Axes
+    m : Matrix
+        OD; drawn in mOD.
+    label : str
+        Of the scale of colours.
+    scale : Axes, optional
+        Of the colours; beside the map otherwise.
+    """
     z = m.signal.T * 1e3
     limit = np.nanquantile(np.abs(z), 0.998)
     gaps = np.diff(m.wavelength_nm)
@@ -108,7 +148,21 @@ def draw_transients(
     ax, m: Matrix, fitted, windows_nm, *, chirp=None, span_ps=None, logarithmic: bool = False
 ) -> None:
     """Averages over bands of wavelengths with the global fit (dashed), after the chirp has been
-    taken out of both."""
+    taken out of both.
+
+    Parameters
+    ----------
+    ax : Axes
+    m : Matrix
+    fitted : ndarray, shape (nt, nw)
+        OD.
+    windows_nm : sequence of (low, high)
+    chirp : callable, optional
+        Zero time (ps) of a wavelength (nm).
+    span_ps : (first, last), optional
+    logarithmic : bool
+        Axis of the delays.
+    """
     model = Matrix(m.delay_ps, m.wavelength_nm, fitted, m.name)
     if chirp is not None:
         m, model = correct_chirp(m, chirp), correct_chirp(model, chirp)
@@ -136,7 +190,13 @@ def draw_transients(
 
 
 def draw_missing(ax, what: str) -> None:
-    """A panel for which there is no file."""
+    """A panel for which there is no file.
+
+    Parameters
+    ----------
+    ax : Axes
+    what : str
+    """
     ax.text(
         0.5,
         0.5,
@@ -151,7 +211,14 @@ def draw_missing(ax, what: str) -> None:
 
 
 def draw_table(ax, rows: list[tuple[str, ...]], heads: tuple[str, ...]) -> None:
-    """A small table."""
+    """A small table.
+
+    Parameters
+    ----------
+    ax : Axes
+    rows : list of tuple of str
+    heads : tuple of str
+    """
     table = ax.table(
         cellText=rows, colLabels=heads, loc="center", cellLoc="center", edges="horizontal"
     )
@@ -162,7 +229,14 @@ def draw_table(ax, rows: list[tuple[str, ...]], heads: tuple[str, ...]) -> None:
 
 
 def draw_overview(axes, fit) -> None:
-    """Residual map, residual singular values, first residual vectors: four axes in a row."""
+    """Residual map, residual singular values, first residual vectors: four axes in a row.
+
+    Parameters
+    ----------
+    axes : four Axes
+    fit : GlobalFit
+        Its first data set is drawn.
+    """
     residual = fit.residual(0)
     m = fit.matrices[0]
     draw_map(axes[0], Matrix(m.delay_ps, m.wavelength_nm, residual, m.name), label="residual (mOD)")
@@ -178,7 +252,13 @@ def draw_overview(axes, fit) -> None:
 
 
 def draw_density(axes, density) -> None:
-    """Lifetime-density map and the L curve with the chosen strength."""
+    """Lifetime-density map and the L curve with the chosen strength.
+
+    Parameters
+    ----------
+    axes : two Axes
+    density : LifetimeDensity
+    """
     z = density.density.T * 1e3
     limit = np.quantile(np.abs(z), 0.999)
     mesh = axes[0].pcolormesh(
@@ -210,7 +290,15 @@ def draw_density(axes, density) -> None:
 
 
 def draw_fluence(ax, pairs, lifetimes, errors) -> None:
-    """Fitted lifetimes against the number of pairs per crystal."""
+    """Fitted lifetimes against the number of pairs per crystal.
+
+    Parameters
+    ----------
+    ax : Axes
+    pairs : ndarray, shape (files,)
+    lifetimes, errors : ndarray, shape (files, components)
+        ps.
+    """
     for i in range(lifetimes.shape[1]):
         ax.errorbar(
             pairs,
@@ -241,7 +329,13 @@ def _broken(x, y):
 
 
 def delay_axis(ax, delay_ps) -> None:
-    """Delays along x, linear up to 1 ps and logarithmic beyond."""
+    """Delays along x, linear up to 1 ps and logarithmic beyond.
+
+    Parameters
+    ----------
+    ax : Axes
+    delay_ps : ndarray, shape (nt,)
+    """
     ax.set_xscale("symlog", linthresh=1.0, linscale=0.8)
     ax.set(xlabel="Delay (ps)", xlim=(delay_ps[0], delay_ps[-1]))
     _delay_ticks(ax, delay_ps)

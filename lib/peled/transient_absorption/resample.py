@@ -20,12 +20,32 @@ class Bootstrap:
     failed: int
 
     def interval(self, level: float = 0.95) -> np.ndarray:
-        """Percentile intervals of the lifetimes, shape (2, components)."""
+        """Percentile intervals of the lifetimes.
+
+        Parameters
+        ----------
+        level : float
+
+        Returns
+        -------
+        ndarray, shape (2, components)
+            ps.
+        """
         tail = (1 - level) / 2
         return np.quantile(self.lifetimes, [tail, 1 - tail], axis=0)
 
     def band(self, level: float = 0.95) -> np.ndarray:
-        """Percentile bands of the spectra, shape (2, spectra, nw)."""
+        """Percentile bands of the spectra.
+
+        Parameters
+        ----------
+        level : float
+
+        Returns
+        -------
+        ndarray, shape (2, spectra, nw)
+            OD.
+        """
         tail = (1 - level) / 2
         return np.quantile(self.spectra, [tail, 1 - tail], axis=0)
 

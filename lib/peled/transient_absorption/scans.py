@@ -82,7 +82,19 @@ def average_scans(scans: Sequence[Matrix], *, name: str | None = None) -> Matrix
 
 
 def on_common_axes(scans):
-    """All scans on the delays and wavelengths that any of them has, shape (scans, nt, nw)."""
+    """All scans on the delays and wavelengths that any of them has, shape (scans, nt, nw).
+
+    Parameters
+    ----------
+    scans : sequence of Matrix
+
+    Returns
+    -------
+    delay_ps : ndarray, shape (nt,)
+    wavelength_nm : ndarray, shape (nw,)
+    stack : ndarray, shape (scans, nt, nw)
+        NaN where a scan has nothing.
+    """
     delay = _union([s.delay_ps for s in scans], 1e-9, 1e-9)
     wavelength = _union([s.wavelength_nm for s in scans], 1e-6, 0.0)
     stack = np.full((len(scans), len(delay), len(wavelength)), np.nan)

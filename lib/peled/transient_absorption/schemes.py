@@ -93,7 +93,18 @@ class Scheme:
         return tuple(dict.fromkeys(self.transfers.values()))
 
     def matrix(self, tau_ps) -> tuple[np.ndarray, np.ndarray]:
-        """K (1/ps) and ∂K/∂ln τ, shape (names, n, n)."""
+        """K (1/ps) and ∂K/∂ln τ, shape (names, n, n).
+
+        Parameters
+        ----------
+        tau_ps : array, shape (names,)
+
+        Returns
+        -------
+        k : ndarray, shape (n, n)
+            1/ps.
+        derivatives : ndarray, shape (names, n, n)
+        """
         where = {c: i for i, c in enumerate(self.compartments)}
         n = len(where)
         dk = np.zeros((len(self.names), n, n))
@@ -152,10 +163,18 @@ class Scheme:
 
 
 def sequential(rates):
-    """The matrix T of `concentrations = decays @ T` for 1 → 2 → … → n, in the order of the given
-    rates.
+    """The matrix T of `concentrations = decays @ T` for 1 → 2 → … → n.
 
     T_jl = Π_{m<l} k_m / Π_{i≤l, i≠j} (k_i − k_j); a last rate of 0 is a product that stays.
+
+    Parameters
+    ----------
+    rates : array, shape (n,)
+        1/ps, in the order of the compartments.
+
+    Returns
+    -------
+    ndarray, shape (n, n)
     """
     k = np.asarray(rates, float)
     n = len(k)

@@ -527,15 +527,28 @@ def parameters_of(
     link: Sequence[str] = ("tau", "fwhm", "dispersion"),
     shared_spectra: bool = False,
 ):
-    """The parameters of a fit with start values and default bounds, and each data set's names for
-    them.
+    """The parameters of a fit with start values and bounds, and each data set's names for them.
 
-    `link` names the groups (`tau`, `t0`, `fwhm`, `dispersion`, or a single name such as `tau_2`)
-    that all data sets share; other parameters get the data set's name as suffix. Default bounds:
-    lifetimes between a hundredth of the smallest step and a thousand windows, the centre inside the
-    window. Where no zero time is given and the signal is there from the first delay on, zero time
-    is put before the delays by four widths and held with the response; the third result names such
-    sets.
+    Default bounds: lifetimes between a hundredth of the smallest step and a thousand windows, the
+    centre inside the window. Where no zero time is given and the signal is there from the first
+    delay on, zero time is put before the delays by four widths and held with the response.
+
+    Parameters
+    ----------
+    model : Model
+    matrices : sequence of Matrix
+    link : sequence of str
+        Groups (`tau`, `t0`, `fwhm`, `dispersion`, or a single name such as `tau_2`) that all data
+        sets share; other parameters get the data set's name as suffix.
+    shared_spectra : bool
+
+    Returns
+    -------
+    parameters : list of Parameter
+    names : list of dict
+        Of each data set.
+    early : list
+        Sets whose signal is there from the first delay on.
     """
     bad = [
         name
@@ -649,8 +662,22 @@ def lmfit_parameters(
 
 
 def overridden(parameters, given):
-    """Parameters with values, bounds and relations taken from `lmfit.Parameters` or a mapping name
-    → value."""
+    """Parameters with values, bounds and relations replaced.
+
+    Parameters
+    ----------
+    parameters : list of Parameter
+    given : lmfit.Parameters or mapping of str to float
+
+    Returns
+    -------
+    list of Parameter
+
+    Raises
+    ------
+    ValueError
+        For a name that the fit does not have, or a start that is not positive.
+    """
     names = [p.name for p in parameters]
     strangers = [name for name in given if name not in names]
     if strangers:

@@ -119,14 +119,37 @@ def averaged(scans: Sequence[Matrix], name: str) -> Matrix:
 
 
 def scans_of(m: TransientMap, name: str) -> list[Matrix]:
-    """The single scans of a file as matrices (one, where the file holds none)."""
+    """The single scans of a file as matrices.
+
+    Parameters
+    ----------
+    m : TransientMap
+    name : str
+        Of the matrices, for messages.
+
+    Returns
+    -------
+    list of Matrix
+        One, where the file holds no scans.
+    """
     stack = m.signal[None] if m.scans is None else m.scans
     return [preprocess.matrix(m.delay_ps, m.wavelength_nm, scan, name=name) for scan in stack]
 
 
 def like_prepared(scans: Sequence[Matrix], m: Matrix) -> np.ndarray:
-    """Single scans (n, nt, nw) on the delays and wavelengths of their prepared mean, each less its
-    own background; NaN where missing."""
+    """Single scans on the axes of their prepared mean, each less its own background.
+
+    Parameters
+    ----------
+    scans : sequence of Matrix
+    m : Matrix
+        The prepared mean.
+
+    Returns
+    -------
+    ndarray, shape (scans, nt, nw)
+        NaN where missing.
+    """
     delay, wavelength, stack = on_common_axes([m, *scans])
     rows = np.isin(np.round(delay, 9), np.round(m.delay_ps, 9))
     columns = np.isin(np.round(wavelength, 6), np.round(m.wavelength_nm, 6))
@@ -308,7 +331,18 @@ def _own_dispersion(joint: GlobalFit, i: int) -> bool:
 
 def with_dispersion(model: Model, joint: GlobalFit | None) -> Model:
     """The model with the dispersion of a fit, kept, and its response as start; where some sets do
-    not share it, as a start only."""
+    not share it, as a start only.
+
+    Parameters
+    ----------
+    model : Model
+    joint : GlobalFit or None
+        As `common_dispersion` gives it.
+
+    Returns
+    -------
+    Model
+    """
     if joint is None:
         return model
     names = [f"dispersion_{i + 1}" for i in range(len(model.dispersion))]
@@ -357,7 +391,19 @@ def with_chirp(model: Model, points: Sequence[tuple[float, float]]) -> Model:
 
 def with_components(model: Model, count: int, last_ps: float) -> Model:
     """The model with that many lifetimes; where it has another number, they start spread between
-    the response and the last delay."""
+    the response and the last delay.
+
+    Parameters
+    ----------
+    model : Model
+    count : int
+    last_ps : float
+        Last delay.
+
+    Returns
+    -------
+    Model
+    """
     if count == model.components:
         return model
     spread = np.geomspace(2 * model.fwhm_ps, last_ps / 2, count + 2)
@@ -365,7 +411,19 @@ def with_components(model: Model, count: int, last_ps: float) -> Model:
 
 
 def fitted_chirp(fit: GlobalFit, matrix: int = 0):
-    """t0(λ) of a fit as a function of wavelength."""
+    """t0(λ) of a fit as a function of wavelength.
+
+    Parameters
+    ----------
+    fit : GlobalFit
+    matrix : int
+        Number of the data set.
+
+    Returns
+    -------
+    callable
+        t0 (ps) of wavelengths (nm).
+    """
     segment = fit.setup.segments[matrix]
     u = fit.setup.expand(fit.theta)[0]
     coefficients = u[segment.dispersion]
@@ -383,7 +441,17 @@ def fitted_chirp(fit: GlobalFit, matrix: int = 0):
 
 def without_chirp(m: Matrix, fit: GlobalFit) -> Matrix:
     """The matrix with the fitted chirp taken out; missing cells stay missing, delays that the chirp
-    moves out of some wavelengths go."""
+    moves out of some wavelengths go.
+
+    Parameters
+    ----------
+    m : Matrix
+    fit : GlobalFit
+
+    Returns
+    -------
+    Matrix
+    """
     if not fit.model.dispersion:
         return m
     chirp = fitted_chirp(fit)
@@ -422,7 +490,16 @@ def refit(
 
 
 def lifetime_rows(fits: Mapping[str, GlobalFit]) -> list[tuple[str, ...]]:
-    """One row a component: value ± standard error of each fit, ps."""
+    """One row a component: value ± standard error of each fit, ps.
+
+    Parameters
+    ----------
+    fits : mapping of str to GlobalFit
+
+    Returns
+    -------
+    list of tuple of str
+    """
     n = max(len(f.lifetimes_ps) for f in fits.values())
     rows = []
     for i in range(n):
@@ -442,7 +519,20 @@ def stem(label: str) -> str:
 
 
 def fit_files(label: str, fit: GlobalFit, corrected: Matrix) -> Iterator[tuple[str, str]]:
-    """Names and contents of what is kept of a fit: spectra, chirp-corrected matrix, record."""
+    """Names and contents of what is kept of a fit: spectra, chirp-corrected matrix, record.
+
+    Parameters
+    ----------
+    label : str
+        Beginning of the names.
+    fit : GlobalFit
+    corrected : Matrix
+        Its data without the chirp.
+
+    Yields
+    ------
+    name, content : str
+    """
     name = stem(label)
     yield f"{name}_dads.csv", export.spectra_csv(fit.spectra())
     yield f"{name}_eads.csv", export.spectra_csv(fit.eads())
@@ -451,7 +541,17 @@ def fit_files(label: str, fit: GlobalFit, corrected: Matrix) -> Iterator[tuple[s
 
 
 def save_fit(folder: Path, label: str, fit: GlobalFit, corrected: Matrix) -> None:
-    """Write spectra, chirp-corrected matrix and record of a fit into a folder."""
+    """Write spectra, chirp-corrected matrix and record of a fit into a folder.
+
+    Parameters
+    ----------
+    folder : Path
+    label : str
+        Beginning of the names.
+    fit : GlobalFit
+    corrected : Matrix
+        Its data without the chirp.
+    """
     for name, content in fit_files(label, fit, corrected):
         files.write_atomically(folder / name, content)
 
@@ -473,6 +573,20 @@ def read_pl_series(path: Path) -> PLSeries:
     """Mean wavelengths from a table of counts: wavelength, fresh spectrum, then one column a scan.
 
     The dark level is the median of the reddest and bluest twentieth; errors from Poisson counts.
+
+    Parameters
+    ----------
+    path : Path
+        Table of counts over wavelength (nm).
+
+    Returns
+    -------
+    PLSeries
+
+    Raises
+    ------
+    FormatError
+        If it is no such table.
     """
     table = read_table(path)
     w, counts = table.columns[0].values, np.column_stack([c.values for c in table.columns[1:]])
