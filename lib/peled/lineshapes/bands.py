@@ -19,7 +19,27 @@ _SQRT_PI = np.sqrt(np.pi)
 
 
 def gaussian(x, centre, fwhm, derivatives=True):
-    """Normal profile. Returns values and derivatives in (centre, fwhm)."""
+    """Normal profile of unit area.
+
+    Parameters
+    ----------
+    x : ndarray
+    centre, fwhm : float or ndarray
+        In the unit of `x`; they broadcast with it.
+    derivatives : bool
+
+    Returns
+    -------
+    values : ndarray
+        In the inverse unit of `x`.
+    derivatives : tuple of ndarray
+        By centre and fwhm; empty where not asked for.
+
+    Examples
+    --------
+    >>> float(gaussian(np.array(0.0), 0.0, 2.0)[0].round(4))
+    0.4697
+    """
     sigma = fwhm * SIGMA_PER_FWHM
     u = x - centre
     u /= sigma
@@ -37,7 +57,27 @@ def gaussian(x, centre, fwhm, derivatives=True):
 
 
 def lorentzian(x, centre, fwhm, derivatives=True):
-    """Cauchy profile. Returns values and derivatives in (centre, fwhm)."""
+    """Cauchy profile of unit area.
+
+    Parameters
+    ----------
+    x : ndarray
+    centre, fwhm : float or ndarray
+        In the unit of `x`; they broadcast with it.
+    derivatives : bool
+
+    Returns
+    -------
+    values : ndarray
+        In the inverse unit of `x`.
+    derivatives : tuple of ndarray
+        By centre and fwhm; empty where not asked for.
+
+    Examples
+    --------
+    >>> float(lorentzian(np.array(0.0), 0.0, 2.0)[0].round(4))
+    0.3183
+    """
     half = fwhm / 2
     u = x - centre
     square = u * u
@@ -49,8 +89,24 @@ def lorentzian(x, centre, fwhm, derivatives=True):
 
 
 def pseudo_voigt(x, centre, fwhm, fraction, derivatives=True):
-    """`fraction` of a Lorentzian and 1 - `fraction` of a Gaussian of one FWHM. Derivatives in
-    (centre, fwhm, fraction)."""
+    """Sum of a Lorentzian and a Gaussian of one FWHM and unit area together.
+
+    Parameters
+    ----------
+    x : ndarray
+    centre, fwhm : float or ndarray
+        In the unit of `x`; they broadcast with it.
+    fraction : float or ndarray
+        Of the Lorentzian; 1 - `fraction` is the Gaussian's.
+    derivatives : bool
+
+    Returns
+    -------
+    values : ndarray
+        In the inverse unit of `x`.
+    derivatives : tuple of ndarray
+        By centre, fwhm and fraction; empty where not asked for.
+    """
     g, dg = gaussian(x, centre, fwhm, derivatives)
     c, dc = lorentzian(x, centre, fwhm, derivatives)
     values = g + fraction * (c - g)
@@ -60,10 +116,28 @@ def pseudo_voigt(x, centre, fwhm, fraction, derivatives=True):
 
 
 def voigt(x, centre, fwhm_gauss, fwhm_lorentz, derivatives=True):
-    """Convolution of a Gaussian and a Lorentzian through the Faddeeva function w (DLMF 7.19).
+    """Convolution of a Gaussian and a Lorentzian through the Faddeeva function w [1]_.
 
-    Derivatives in (centre, fwhm_gauss, fwhm_lorentz), from w' = -2 z w + 2i/sqrt(pi); far out,
-    where the two terms cancel, from the asymptotic series of w.
+    Derivatives come from w' = -2 z w + 2i/sqrt(pi); far out, where the two terms cancel, from the
+    asymptotic series of w.
+
+    Parameters
+    ----------
+    x : ndarray
+    centre, fwhm_gauss, fwhm_lorentz : float or ndarray
+        In the unit of `x`; they broadcast with it.
+    derivatives : bool
+
+    Returns
+    -------
+    values : ndarray
+        In the inverse unit of `x`.
+    derivatives : tuple of ndarray
+        By centre, fwhm_gauss and fwhm_lorentz; empty where not asked for.
+
+    References
+    ----------
+    .. [1] NIST Digital Library of Mathematical Functions, section 7.19, https://dlmf.nist.gov/7.19
     """
     sigma, gamma = fwhm_gauss * SIGMA_PER_FWHM, fwhm_lorentz / 2
     scale = 1 / (sigma * np.sqrt(2))
@@ -87,12 +161,30 @@ def voigt(x, centre, fwhm_gauss, fwhm_lorentz, derivatives=True):
 
 
 def exponential_gaussian(x, centre, fwhm_gauss, tail, derivatives=True):
-    """Gaussian convolved with a one-sided exponential of decay length |`tail`|, to high `x` for
-    positive `tail`.
+    """Gaussian convolved with a one-sided exponential [1]_, to high `x` for positive `tail`.
 
-    Mean centre + tail, variance sigma^2 + tail^2 (Grushka, Anal. Chem. 44 (1972) 1733). `tail` may
-    pass through zero: below 1 % of sigma the profile is the Gaussian of the same mean and variance
-    (relative error under 1e-6). Derivatives in (centre, fwhm_gauss, tail).
+    Mean centre + tail, variance sigma² + tail². `tail` may pass through zero: below 1 % of sigma
+    the profile is the Gaussian of the same mean and variance (relative error under 1e-6).
+
+    Parameters
+    ----------
+    x : ndarray
+    centre, fwhm_gauss : float or ndarray
+        In the unit of `x`; they broadcast with it.
+    tail : float or ndarray
+        Decay length with the sign of its direction, in the unit of `x`.
+    derivatives : bool
+
+    Returns
+    -------
+    values : ndarray
+        In the inverse unit of `x`.
+    derivatives : tuple of ndarray
+        By centre, fwhm_gauss and tail; empty where not asked for.
+
+    References
+    ----------
+    .. [1] E. Grushka, Anal. Chem. 44, 1733 (1972), doi:10.1021/ac60319a011
     """
     x, centre, fwhm_gauss, tail = np.broadcast_arrays(x, centre, fwhm_gauss, tail)
     sigma, side, length = fwhm_gauss * SIGMA_PER_FWHM, np.where(tail < 0, -1.0, 1.0), np.abs(tail)
@@ -129,10 +221,23 @@ def exponential_gaussian(x, centre, fwhm_gauss, tail, derivatives=True):
 
 
 def split_gaussian(x, centre, fwhm_low, fwhm_high, derivatives=True):
-    """Two half Gaussians joined at the maximum: `fwhm_low` below `centre`, `fwhm_high` above; FWHM
-    is their mean.
+    """Two half Gaussians joined at the maximum; FWHM is their mean.
 
-    Derivatives in (centre, fwhm_low, fwhm_high).
+    Parameters
+    ----------
+    x : ndarray
+    centre : float or ndarray
+        In the unit of `x`; broadcasts with it.
+    fwhm_low, fwhm_high : float or ndarray
+        Below and above the centre.
+    derivatives : bool
+
+    Returns
+    -------
+    values : ndarray
+        In the inverse unit of `x`.
+    derivatives : tuple of ndarray
+        By centre, fwhm_low and fwhm_high; empty where not asked for.
     """
     low, high = fwhm_low * SIGMA_PER_FWHM, fwhm_high * SIGMA_PER_FWHM
     below = x < centre

@@ -190,7 +190,21 @@ class BandModel:
         )
 
     def index(self, name: str) -> int:
-        """Position of a parameter in `names`; KeyError names the choices."""
+        """Position of a parameter in `names`.
+
+        Parameters
+        ----------
+        name : str
+
+        Returns
+        -------
+        int
+
+        Raises
+        ------
+        KeyError
+            Naming the choices.
+        """
         try:
             return self.names.index(name)
         except ValueError:
@@ -199,12 +213,30 @@ class BandModel:
             ) from None
 
     def full(self, free: np.ndarray) -> np.ndarray:
-        """All parameters (..., p) from the free ones (..., q)."""
+        """All parameters from the free ones.
+
+        Parameters
+        ----------
+        free : ndarray, shape (..., q)
+
+        Returns
+        -------
+        ndarray, shape (..., p)
+        """
         return free @ self.transform.T + self.constant
 
     def evaluate(self, x: np.ndarray, values: np.ndarray | Mapping[str, float]) -> np.ndarray:
-        """Spectra of shape (n, m) for parameter sets (n, p); (m,) for one set (p,) or a mapping by
-        name."""
+        """Spectra of parameter sets.
+
+        Parameters
+        ----------
+        x : ndarray, shape (m,)
+        values : ndarray, shape (n, p) or (p,), or mapping by name
+
+        Returns
+        -------
+        ndarray, shape (n, m) or (m,)
+        """
         values = self._values(values)
         x = np.asarray(x, float)
         spectra = self._sum(np.atleast_2d(x), np.atleast_2d(values), False)[0]
@@ -213,7 +245,18 @@ class BandModel:
     def components(
         self, x: np.ndarray, values: np.ndarray | Mapping[str, float]
     ) -> dict[str, np.ndarray]:
-        """Each band, and `baseline`, apart: {name: values}, shaped as `evaluate` does."""
+        """Each band, and `baseline`, apart.
+
+        Parameters
+        ----------
+        x : ndarray, shape (m,)
+        values : ndarray, shape (n, p) or (p,), or mapping by name
+
+        Returns
+        -------
+        dict of str to ndarray
+            Shaped as `evaluate` does.
+        """
         values = self._values(values)
         x = np.asarray(x, float)
         table, axis = np.atleast_2d(values), np.atleast_2d(x)
@@ -236,8 +279,17 @@ class BandModel:
         }
 
     def jacobian(self, x: np.ndarray, values: np.ndarray | Mapping[str, float]) -> np.ndarray:
-        """Analytic derivatives in all parameters, ties not applied: (n, p, m), or (p, m) for one
-        set."""
+        """Analytic derivatives in all parameters, ties not applied.
+
+        Parameters
+        ----------
+        x : ndarray, shape (m,)
+        values : ndarray, shape (n, p) or (p,), or mapping by name
+
+        Returns
+        -------
+        ndarray, shape (n, p, m) or (p, m)
+        """
         values = self._values(values)
         x = np.asarray(x, float)
         out = self._sum(np.atleast_2d(x), np.atleast_2d(values), True)[1]
@@ -288,8 +340,18 @@ class BandModel:
         return out, jac
 
     def evaluate_free(self, x, free):
-        """Spectra (n, m) and derivatives (n, q, m) in the free parameters (n, q); what the fit
-        calls."""
+        """Spectra and derivatives in the free parameters; what the fit calls.
+
+        Parameters
+        ----------
+        x : ndarray, shape (m,)
+        free : ndarray, shape (n, q)
+
+        Returns
+        -------
+        values : ndarray, shape (n, m)
+        derivatives : ndarray, shape (n, q, m)
+        """
         values, jac = self._sum(x, free if self._plain else self.full(free), True)
         if not self._plain:
             jac = np.matmul(self.transform.T, jac)

@@ -71,18 +71,43 @@ class SeriesFit:
         return self.values[:, column], self.standard_errors[:, column]
 
     def value(self, name: str) -> np.ndarray:
-        """Values (n,) of one parameter."""
+        """Values of one parameter.
+
+        Parameters
+        ----------
+        name : str
+
+        Returns
+        -------
+        ndarray, shape (n,)
+        """
         return self.values[:, self.model.index(name)]
 
     def error(self, name: str) -> np.ndarray:
-        """Standard errors (n,) of one parameter."""
+        """Standard errors of one parameter.
+
+        Parameters
+        ----------
+        name : str
+
+        Returns
+        -------
+        ndarray, shape (n,)
+        """
         return self.standard_errors[:, self.model.index(name)]
 
     def derived(self, function) -> tuple[np.ndarray, np.ndarray]:
-        """Values and standard errors (n,), (n,) of `function(values)` with `values` (n, p), by
-        central differences.
+        """A function of the parameters with its standard errors, by central differences.
 
-        `function` must work row by row, e.g. `lambda v: v[:, 3] / v[:, 0]`.
+        Parameters
+        ----------
+        function : callable
+            Takes all values (n, p), gives (n,); it must work row by row, e.g.
+            `lambda v: v[:, 3] / v[:, 0]`.
+
+        Returns
+        -------
+        values, standard_errors : ndarray, shape (n,)
         """
         centre = np.asarray(function(self.values), float)
         step = 1e-4 * np.sqrt(np.maximum(np.diagonal(self.covariance, axis1=1, axis2=2), 0))
@@ -102,8 +127,18 @@ class SeriesFit:
         )
 
     def ratio(self, band: str, *others: str) -> tuple[np.ndarray, np.ndarray]:
-        """Area of `band` over the area of it and `others` together (all bands when none is named),
-        with errors (n,), (n,)."""
+        """Area of a band over the area of it and others together.
+
+        Parameters
+        ----------
+        band : str
+        *others : str
+            All bands when none is named.
+
+        Returns
+        -------
+        values, standard_errors : ndarray, shape (n,)
+        """
         total = [
             self.model.index(f"{name}_area")
             for name in ((band, *others) if others else self.model.bands)
@@ -112,8 +147,17 @@ class SeriesFit:
         return self.derived(lambda v: v[:, part] / v[:, total].sum(axis=1))
 
     def band(self, name: str) -> dict[str, tuple[np.ndarray, np.ndarray]]:
-        """`area`, `position` (of the maximum), `height` and `fwhm` of one band of any shape: {what:
-        (values, errors)}."""
+        """What is read off one band of any shape.
+
+        Parameters
+        ----------
+        name : str
+
+        Returns
+        -------
+        dict of str to (values, standard_errors)
+            `area`, `position` (of the maximum), `height` and `fwhm`, each of shape (n,).
+        """
         if name not in self.model.bands:
             raise KeyError(f"no band {name!r}; the bands are {', '.join(self.model.bands)}")
         shape = SHAPES[self.model.bands[name]]
@@ -128,7 +172,16 @@ class SeriesFit:
         return found
 
     def evaluate(self, x: np.ndarray) -> np.ndarray:
-        """Fitted spectra (n, m)."""
+        """Fitted spectra.
+
+        Parameters
+        ----------
+        x : ndarray, shape (m,)
+
+        Returns
+        -------
+        ndarray, shape (n, m)
+        """
         return np.atleast_2d(self.model.evaluate(np.atleast_2d(np.asarray(x, float)), self.values))
 
 

@@ -174,7 +174,19 @@ class Course:
     open_ends: Mapping[str, tuple[bool, bool]]
 
     def time(self, name: str, unit: str = "ms", **labels) -> Quantity:
-        """A time constant; `labels` as those of `derive`."""
+        """A time constant.
+
+        Parameters
+        ----------
+        name : str
+        unit : {"ms", "s"}
+        **labels
+            As those of `derive`.
+
+        Returns
+        -------
+        Quantity
+        """
         factor = {"s": 1.0, "ms": 1e3}[unit]
         return derive(
             labels.pop("label", name),
@@ -208,7 +220,16 @@ class Course:
         )
 
     def efficiency(self, contact_time_s: float) -> Quantity:
-        """Of cross polarisation: intensity at a contact time over the quantitative amplitude."""
+        """Of cross polarisation: intensity at a contact time over the quantitative amplitude.
+
+        Parameters
+        ----------
+        contact_time_s : float
+
+        Returns
+        -------
+        Quantity
+        """
 
         def share(p) -> float:
             times = np.exp(p["ln T_IS"]), np.exp(p["ln T1rho"])

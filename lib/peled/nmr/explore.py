@@ -176,6 +176,15 @@ class Ratio(Explorer):
 def phase_view(path) -> Callable:
     """A drawing of one spectrum for given phases (relative to the automatic p0) and polynomial
     baseline.
+
+    Parameters
+    ----------
+    path : path-like
+        A spectrum or a decay.
+
+    Returns
+    -------
+    callable
     """
     content = read(path)
     spectrum = (
@@ -214,7 +223,21 @@ def exchange_view(
     log10_K: float,
     shift_Hz: float,
 ) -> Callable:
-    """A drawing of one proton in exchange between free and bound ligand for given lead and rate."""
+    """A drawing of one proton in exchange between free and bound ligand for given lead and rate.
+
+    Parameters
+    ----------
+    ligand_M : float
+        Its total concentration, mol/L.
+    log10_K : float
+        Of the association constant, L/mol.
+    shift_Hz : float
+        Of the bound from the free place.
+
+    Returns
+    -------
+    callable
+    """
     width_free_Hz, width_bound_Hz = 1.3, 5.0
     offset = np.linspace(-0.8 * shift_Hz, 1.8 * shift_Hz, 1200)
 

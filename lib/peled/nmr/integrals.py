@@ -52,7 +52,17 @@ class Integrals:
     covariance: np.ndarray = field(repr=False)
 
     def ratio(self, i: int, j: int) -> tuple[float, float]:
-        """Area i over area j with its standard error, to first order, from both kinds of error."""
+        """Area i over area j with its standard error, to first order, from both kinds of error.
+
+        Parameters
+        ----------
+        i, j : int
+            Numbers of the regions.
+
+        Returns
+        -------
+        ratio, standard_error : float
+        """
         a, b = self.regions[i].area, self.regions[j].area
         variance = (
             self.covariance[i, i] / b**2

@@ -149,7 +149,16 @@ class Processed:
         return operators.T @ matmul_toeplitz(lags, operators)
 
     def independent_points(self, count: int) -> float:
-        """Number of independent noise values that `count` neighbouring points are worth."""
+        """Number of independent noise values that `count` neighbouring points are worth.
+
+        Parameters
+        ----------
+        count : int
+
+        Returns
+        -------
+        float
+        """
         lags = (
             self.autocovariance[: min(count, len(self.autocovariance))].real
             / self.autocovariance[0].real
@@ -158,11 +167,29 @@ class Processed:
         return float(count**2 / (count + 2 * np.sum(weight[1:] * lags[1:] ** 2)))
 
     def shifted(self, shift_ppm: float) -> Processed:
-        """The same spectrum on an axis moved by `shift_ppm`."""
+        """The same spectrum on a moved axis.
+
+        Parameters
+        ----------
+        shift_ppm : float
+
+        Returns
+        -------
+        Processed
+        """
         return replace(self, ppm=self.ppm + shift_ppm, carrier_ppm=self.carrier_ppm + shift_ppm)
 
     def minus(self, baseline: np.ndarray) -> Processed:
-        """The same spectrum less a real baseline."""
+        """The same spectrum less a real baseline.
+
+        Parameters
+        ----------
+        baseline : ndarray, shape (points,)
+
+        Returns
+        -------
+        Processed
+        """
         return replace(self, values=self.values - baseline)
 
 

@@ -194,6 +194,14 @@ class Solvents:
     def find(self, text: str) -> str:
         """The solvent that a sheet or a file names; '' where unknown, the first of a mixture.
 
+        Parameters
+        ----------
+        text : str
+
+        Returns
+        -------
+        str
+
         Examples
         --------
         >>> solvents = read_solvents()
@@ -208,7 +216,19 @@ class Solvents:
     def standards(
         self, text: str, nucleus: str, known: Mapping[tuple[str, str], Standard]
     ) -> list[Standard]:
-        """Standards that may reference a spectrum of `nucleus` in the solvent `text`."""
+        """Standards that may reference a spectrum.
+
+        Parameters
+        ----------
+        text : str
+            The solvent, as a sheet or a file names it.
+        nucleus : str
+        known : mapping of (solvent, nucleus) to Standard
+
+        Returns
+        -------
+        list of Standard
+        """
         wanted = self.lines.get((self.find(text), nucleus), ())
         return [known[name, nucleus] for name in wanted if (name, nucleus) in known]
 

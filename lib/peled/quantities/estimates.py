@@ -70,7 +70,17 @@ class Estimates:
         return u
 
     def natural(self, coordinates: np.ndarray) -> dict[str, float]:
-        """Natural values by name at some coordinates (p,)."""
+        """Natural values by name at some coordinates.
+
+        Parameters
+        ----------
+        coordinates : ndarray, shape (p,)
+            Logarithms where those were fitted.
+
+        Returns
+        -------
+        dict of str to float
+        """
         with np.errstate(over="ignore"):  # what no data bound may be infinite within its error
             x = np.where(self.log, np.exp(np.where(self.log, coordinates, 0.0)), coordinates)
         return dict(zip(self.names, x.tolist()))

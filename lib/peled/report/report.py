@@ -116,7 +116,17 @@ class Report:
     # ---- tables ----------------------------------------------------------------------------------
 
     def rows(self, sample: str | None = None) -> list[tuple[str, ...]]:
-        """Head and rows (sample, group, state, quantity, value, remark), of one sample or all."""
+        """Head and rows (sample, group, state, quantity, value, remark).
+
+        Parameters
+        ----------
+        sample : str, optional
+            One of them; all otherwise.
+
+        Returns
+        -------
+        list of tuple of str
+        """
         head = ("sample", "group", "state", "quantity", "value", "remark")
         order = {s: i for i, s in enumerate(self.samples)}
         kept = [q for q in self.quantities if sample in (None, q.sample)]
@@ -174,7 +184,15 @@ class Report:
     def export(self, folder: str | Path, *, pictures: bool = True) -> list[Path]:
         """Write `<topic>.csv`, `.json` and `.pdf` into a folder; each is whole or absent.
 
-        Without `pictures` there is no PDF.
+        Parameters
+        ----------
+        folder : path-like
+        pictures : bool
+            Without them there is no PDF.
+
+        Returns
+        -------
+        list of Path
 
         Raises
         ------

@@ -64,7 +64,18 @@ class Holdings:
         )
 
     def by(self, attribute: str, **wanted: str) -> dict[str, tuple[Held, ...]]:
-        """What was read, by `sample`, `measurement`, `group` or another attribute of the rows."""
+        """What was read, by `sample`, `measurement`, `group` or another attribute of the rows.
+
+        Parameters
+        ----------
+        attribute : str
+        **wanted : str
+            What other attributes of the rows must be.
+
+        Returns
+        -------
+        dict of str to tuple of Held
+        """
         out: dict[str, tuple[Held, ...]] = {}
         for held in self.select(**wanted):
             value = getattr(held.row, attribute)
@@ -73,6 +84,16 @@ class Holdings:
 
     def companion(self, row: Row, role: str) -> Held | None:
         """What was read of the one row of a role that serves `row`; None if there is none.
+
+        Parameters
+        ----------
+        row : Row
+        role : str
+            `dark`, `blank`, `irf`, ...
+
+        Returns
+        -------
+        Held or None
 
         Raises
         ------

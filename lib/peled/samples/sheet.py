@@ -77,7 +77,18 @@ class Sheet:
         )
 
     def companions(self, row: Row, role: str) -> tuple[Row, ...]:
-        """Rows of a role that serve `row`: same measurement; sample, group, state empty or same."""
+        """Rows of a role that serve `row`: same measurement; sample, group, state empty or same.
+
+        Parameters
+        ----------
+        row : Row
+        role : str
+            `dark`, `blank`, `irf`, ...
+
+        Returns
+        -------
+        tuple of Row
+        """
         return tuple(
             other
             for other in self.select(role=role)
@@ -92,6 +103,16 @@ class Sheet:
 
         Of several, those of another kind than the row (another word in a column), and then those
         taken with other settings (another integration time), do not serve.
+
+        Parameters
+        ----------
+        row : Row
+        role : str
+            `dark`, `blank`, `irf`, ...
+
+        Returns
+        -------
+        Row or None
 
         Raises
         ------
@@ -135,7 +156,18 @@ class Sheet:
         return said + "# as samples.csv.\n" + self.with_lines(more)
 
     def with_lines(self, more: Sequence[Mapping[str, str]]) -> str:
-        """The sheet as written with further lines (column -> cell), as CSV."""
+        """The sheet as written with further lines.
+
+        Parameters
+        ----------
+        more : sequence of mapping
+            Column to cell.
+
+        Returns
+        -------
+        str
+            CSV.
+        """
         rows = [dict(line.cells) for line in self.lines] + [dict(cells) for cells in more]
         names = [*schema.columns(self.topic)]
         used = {name for row in rows for name in row}
@@ -148,6 +180,15 @@ class Sheet:
 
     def write_proposal(self, results: str | os.PathLike) -> Path:
         """Write `samples.proposed.csv` into the results folder.
+
+        Parameters
+        ----------
+        results : path-like
+            Folder.
+
+        Returns
+        -------
+        Path
 
         Raises
         ------

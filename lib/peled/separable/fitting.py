@@ -104,8 +104,22 @@ class SeparableFit:
         return np.where(e.at_bound | e.null.any(axis=1), np.inf, error)
 
     def interval(self, name: str, low: float, high: float, rise: float = _CHI2_95):
-        """Ends of the interval around parameter `name` in which chi-square rises by less than
-        `rise`, all others fitted again; `low` or `high` where it rises by less up to there."""
+        """The interval around a parameter in which chi-square rises by less than a bound.
+
+        All others are fitted again.
+
+        Parameters
+        ----------
+        name : str
+        low, high : float
+            How far it is looked for; an end is there where chi-square rises by less up to it.
+        rise : float
+            Of chi-square; by default that of 95 %.
+
+        Returns
+        -------
+        low, high : float
+        """
         place = self.estimates.names.index(name)
         at, error = float(self.estimates.values[place]), float(self.errors[place])
 

@@ -59,24 +59,71 @@ class CrystalPopulation:
             object.__setattr__(self, "a_angstrom", float(lattice_constant_angstrom(self.x_br)))
 
     def mean(self, function: Callable[[np.ndarray], np.ndarray]) -> float:
-        """Number average of a function of the edge in nm."""
+        """Number average of a function of the edge in nm.
+
+        Parameters
+        ----------
+        function : callable
+            Of an array of edges, nm.
+
+        Returns
+        -------
+        float
+        """
         return float(_WEIGHTS @ function(self.edge_nm + self.edge_sd_nm * _NODES))
 
     def spread(self, function: Callable[[np.ndarray], np.ndarray]) -> float:
-        """Standard deviation over the population of a function of the edge in nm."""
+        """Standard deviation over the population of a function of the edge in nm.
+
+        Parameters
+        ----------
+        function : callable
+            Of an array of edges, nm.
+
+        Returns
+        -------
+        float
+        """
         values = function(self.edge_nm + self.edge_sd_nm * _NODES)
         return float(np.sqrt(_WEIGHTS @ (values - _WEIGHTS @ values) ** 2))
 
     def cells(self, edge_nm: np.ndarray) -> np.ndarray:
-        """Unit cells along an edge."""
+        """Unit cells along an edge.
+
+        Parameters
+        ----------
+        edge_nm : ndarray
+
+        Returns
+        -------
+        ndarray
+        """
         return np.asarray(edge_nm) * 10 / self.a_angstrom
 
     def lead_atoms(self, edge_nm: np.ndarray) -> np.ndarray:
-        """Lead atoms in a cube: one a unit cell."""
+        """Lead atoms in a cube: one a unit cell.
+
+        Parameters
+        ----------
+        edge_nm : ndarray
+
+        Returns
+        -------
+        ndarray
+        """
         return self.cells(edge_nm) ** 3
 
     def surface_lead(self, edge_nm: np.ndarray) -> np.ndarray:
-        """Lead atoms in the outermost layer of cells: n³ − (n − 2)³."""
+        """Lead atoms in the outermost layer of cells: n³ − (n − 2)³.
+
+        Parameters
+        ----------
+        edge_nm : ndarray
+
+        Returns
+        -------
+        ndarray
+        """
         n = self.cells(edge_nm)
         return n**3 - np.maximum(n - 2, 0) ** 3
 
@@ -93,21 +140,59 @@ class CrystalPopulation:
         return self.density_g_cm3 * self.mean(lambda edge: edge**3) * 1e-21
 
     def per_mL(self, concentration_mg_mL: float) -> float:
-        """Crystals per mL of a dispersion of given solid content."""
+        """Crystals per mL of a dispersion.
+
+        Parameters
+        ----------
+        concentration_mg_mL : float
+            Of solid.
+
+        Returns
+        -------
+        float
+        """
         return concentration_mg_mL * 1e-3 / self.mean_mass_g
 
     def lead_mmol(self, mass_mg: float) -> float:
-        """Lead in a mass of crystals, mmol."""
+        """Lead in a mass of crystals, mmol.
+
+        Parameters
+        ----------
+        mass_mg : float
+            Of crystals.
+
+        Returns
+        -------
+        float
+        """
         return mass_mg / molar_mass(perovskite_formula(self.x_br)).nominal_value
 
     def ligands_per_surface_lead(self, ligand_mmol: float, mass_mg: float) -> float:
-        """Ligand molecules offered per lead atom of the surface."""
+        """Ligand molecules offered per lead atom of the surface.
+
+        Parameters
+        ----------
+        ligand_mmol : float
+        mass_mg : float
+            Of crystals.
+
+        Returns
+        -------
+        float
+        """
         exposed = self.mean(self.surface_lead) / self.mean(self.lead_atoms)
         return ligand_mmol / (self.lead_mmol(mass_mg) * exposed)
 
     def lost_fraction(self, after: CrystalPopulation) -> float:
-        """Share of all lead that goes when every crystal of this population shrinks to one of
-        `after`.
+        """Share of all lead that goes when every crystal shrinks to one of another population.
+
+        Parameters
+        ----------
+        after : CrystalPopulation
+
+        Returns
+        -------
+        float
         """
         return 1 - after.mean(after.lead_atoms) / self.mean(self.lead_atoms)
 
@@ -143,6 +228,22 @@ def sedimentation_mm(
 
     The liquid is toluene at 25 °C by default. Good while the path is short against the rotor's
     radius.
+
+    Parameters
+    ----------
+    diameter_nm : float
+    density_g_cm3, liquid_g_cm3 : float
+        Of the sphere and of the liquid.
+    rpm, minutes : float
+        Of the centrifuge.
+    rotor_mm : float
+        Radius.
+    viscosity_mPa_s : float
+
+    Returns
+    -------
+    float
+        mm.
     """
     omega = rpm * 2 * np.pi / 60
     speed = (
