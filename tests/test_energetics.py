@@ -26,6 +26,7 @@ from peled.energetics import (
     Cell,
     Interval,
     affinity,
+    bonding,
     dilute_fraction,
     draw,
     frenkel,
@@ -36,7 +37,6 @@ from peled.energetics import (
     suppression,
     to_csv,
 )
-from peled.energetics.bonding import links
 from peled.energetics.outputs import covalent_bonds, error_of_minimum
 from peled.formats import FormatError
 from peled.formats.atomistic import read_calculation, read_structure
@@ -447,9 +447,8 @@ def test_the_acid_dimer_has_two_hydrogen_bonds_and_the_known_energy(root):
     kept = root / "data/energetics"
     dimer = read_calculation(kept / "tight_binding/acetic_acid_dimer-0.gfn2.xyz")
     s = dimer.structure
-    assert len(links(s.symbols, s.positions)) == 14  # seven in each molecule
-    groups = np.repeat([0, 1], 8)
-    assert len(draw.hydrogen_bonds(s.symbols, s.positions, groups)) == 2
+    assert len(bonding.links(s.symbols, s.positions)) == 14  # seven in each molecule
+    assert [c.kind for c in bonding.contacts(s)] == ["hydrogen"] * 2
     one = read_calculation(kept / "molecules/acetic_acid.xyz").energy_eV
     assert (
         -0.85 < dimer.energy_eV - 2 * one < -0.6

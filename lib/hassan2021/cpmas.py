@@ -116,17 +116,6 @@ def fit_oxidised(spectrum: Processed) -> LineFit:
     return fit_lines(spectrum, (35.3, 48.0), components)
 
 
-@dataclass(frozen=True)
-class Evidence:
-    """Signal in a window beyond what is known to be there: with and without the sideband that falls
-    into it.
-    """
-
-    window_ppm: tuple[float, float]
-    naive: Limit
-    corrected: Limit
-
-
 def evidence(
     spectrum: Processed,
     shifts_ppm: Sequence[float],
@@ -136,21 +125,18 @@ def evidence(
     sideband: tuple[float, float] | None = None,
     gauss_Hz: float = 0.0,
     others: Sequence[tuple[float, float]] = (),
-) -> Evidence:
-    """Area of ligand lines in a window, first ignoring, then fitting the sideband (shift, width)
+) -> Limit:
+    """Area of ligand lines in a window, the sideband (shift, width) that falls into it fitted
     beside them.
     """
-    options = {"window_ppm": window_ppm, "baseline_order": 1, "gauss_Hz": gauss_Hz}
-    return Evidence(
-        window_ppm,
-        limit_at(spectrum, shifts_ppm, width_Hz, nuisance=others, **options),
-        limit_at(
-            spectrum,
-            shifts_ppm,
-            width_Hz,
-            nuisance=(*others, *((sideband,) if sideband else ())),
-            **options,
-        ),
+    return limit_at(
+        spectrum,
+        shifts_ppm,
+        width_Hz,
+        window_ppm=window_ppm,
+        nuisance=(*others, *((sideband,) if sideband else ())),
+        baseline_order=1,
+        gauss_Hz=gauss_Hz,
     )
 
 

@@ -202,7 +202,7 @@ class Evidence:
                 spectrum, [176.5, 174.8, 172.6, 175.6], 60, (160, 195),
                 others=((181.0, 450.0),), gauss_Hz=130,
             )  # fmt: skip
-            found[name] = {"alpha": alpha.corrected, "carbonyl": carbonyl.corrected}
+            found[name] = {"alpha": alpha, "carbonyl": carbonyl}
         return found
 
     @cached_property

@@ -46,11 +46,6 @@ class Row:
     panels: tuple[str, ...]
     notebook: str
 
-    @property
-    def tested(self) -> bool:
-        """Whether the paper itself was put to the test."""
-        return self.test in paper.TESTS[:4]
-
 
 @dataclass(frozen=True)
 class Contradiction:

@@ -150,43 +150,6 @@ def links(
     return [Link(i, j, s, d) for i, j, s, d in near_pairs(positions, cell, limit)]
 
 
-def hydrogen_bonds(symbols: Sequence[str], positions: np.ndarray, groups: np.ndarray) -> np.ndarray:
-    """Pairs (H, acceptor) between different groups with H on N or O, and straight enough.
-
-    Parameters
-    ----------
-    symbols : sequence of str
-    positions : ndarray, shape (atoms, 3)
-        Ångström, without a cell.
-    groups : ndarray of int, shape (atoms,)
-        The molecule of each atom; negative ones have no hydrogen bonds.
-
-    Returns
-    -------
-    ndarray of int, shape (bonds, 2)
-        Indices of H and acceptor, not further apart than `LONGEST_HYDROGEN` of oxygen.
-    """
-    symbols, groups = np.asarray(symbols), np.asarray(groups)
-    distance = np.linalg.norm(positions[:, None] - positions[None], axis=2)
-    polar = np.isin(symbols, ["N", "O"])
-    donors = (symbols == "H") & (polar[None] & (distance < 1.25)).any(axis=1) & (groups >= 0)
-    fit = (
-        donors[:, None]
-        & (polar & (groups >= 0))[None]
-        & (groups[:, None] != groups[None])
-        & (distance <= LONGEST_HYDROGEN["O"])
-    )
-    heavy = np.where(polar[None], distance, np.inf).argmin(axis=1)
-    return np.array(
-        [
-            (h, a)
-            for h, a in np.argwhere(fit)
-            if _straight(positions[heavy[h]], positions[h], positions[a])
-        ],
-        int,
-    ).reshape(-1, 2)
-
-
 def _straight(donor: np.ndarray, hydrogen: np.ndarray, acceptor: np.ndarray) -> bool:
     back, on = donor - hydrogen, acceptor - hydrogen
     return bool(

@@ -23,7 +23,7 @@ from matplotlib.lines import Line2D
 from matplotlib.patheffects import withStroke
 
 from peled.energetics import bonding
-from peled.energetics.bonding import COVALENT, Link, hydrogen_bonds
+from peled.energetics.bonding import COVALENT, Link
 from peled.figures import COLOURS
 from peled.formats.atomistic import Structure
 
@@ -36,7 +36,6 @@ __all__ = [
     "appearance",
     "atoms",
     "clearest",
-    "hydrogen_bonds",
     "legend",
     "meaning",
     "project",

@@ -27,7 +27,7 @@ class Poses:
 
     Attributes
     ----------
-    lowest_eV, range_eV : float
+    range_eV : float
     bootstrap_eV : float
         Standard error of the lowest under redrawing the poses; nan for one.
     mean_eV : float
@@ -40,7 +40,6 @@ class Poses:
         exp of the entropy of the populations: 1 where one pose holds all, n where all n are alike.
     """
 
-    lowest_eV: float
     range_eV: float
     bootstrap_eV: float
     mean_eV: float
@@ -131,7 +130,6 @@ def poses(energies_eV: Sequence[float], temperature_K: float = 300.0) -> Poses:
     kt = K_EV * temperature_K
     entropy = -float(np.sum(p * np.log(np.maximum(p, 1e-300))))
     return Poses(
-        float(minima[0]),
         float(max(energies_eV) - minima[0]),
         error_of_minimum(energies_eV),
         float(p @ minima),

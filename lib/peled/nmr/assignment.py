@@ -44,7 +44,6 @@ class Candidate:
     label: str
     shift_ppm: float
     distance_ppm: float
-    combined_error_ppm: float
     z: float
     weight: float
     is_sideband: bool = False
@@ -142,7 +141,7 @@ def rank(
             )
     total = sum(row[-1] for row in found)
     ranked = [
-        Candidate(label, shift, distance, combined, float(z), float(density / total), artefact)
+        Candidate(label, shift, distance, float(z), float(density / total), artefact)
         for label, shift, distance, combined, z, artefact, density in found
     ]
     return sorted(ranked, key=lambda c: abs(c.z))

@@ -557,11 +557,10 @@ class _Layout:
 
 @dataclass(frozen=True)
 class Peaks:
-    """Picked maxima: positions (ppm, ascending), heights, and heights over the noise."""
+    """Picked maxima: positions (ppm, ascending) and heights."""
 
     ppm: np.ndarray
     height: np.ndarray
-    signal_to_noise: np.ndarray
 
 
 def pick_peaks(
@@ -585,7 +584,7 @@ def pick_peaks(
     """
     part = processed.window(*window_ppm) if window_ppm else slice(0, len(processed.ppm))
     y = processed.real[part]
-    index, found = find_peaks(y, prominence=threshold * processed.noise_sd)
+    index, _ = find_peaks(y, prominence=threshold * processed.noise_sd)
     left, mid, right = y[index - 1], y[index], y[index + 1]
     curve = left - 2 * mid + right
     shift = np.where(curve < 0, 0.5 * (left - right) / np.where(curve == 0, 1, curve), 0.0)
@@ -593,5 +592,4 @@ def pick_peaks(
     return Peaks(
         processed.ppm[part][index] + shift * step,
         mid - 0.25 * (left - right) * shift,
-        found["prominences"] / processed.noise_sd,
     )

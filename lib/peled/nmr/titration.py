@@ -9,7 +9,7 @@ Leigh, J. Magn. Reson. 4, 308 (1971)).
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 import numpy as np
 from scipy.optimize import linear_sum_assignment
@@ -87,7 +87,6 @@ class Trend:
     broadening_Hz: float
     broadening_error_Hz: float
     kind: str
-    largest_shift_ppm: float
 
 
 def trend(
@@ -131,7 +130,6 @@ def trend(
         kind = "broadening only" if broader > 0 else "narrowing"
     else:
         kind = "unchanged"
-    difference = np.asarray(shift_ppm, float) - np.asarray(shift_ppm, float)[0]
     return Trend(
         name,
         moved,
@@ -139,7 +137,6 @@ def trend(
         broader,
         broader_error,
         kind,
-        float(difference[np.argmax(np.abs(difference))]),
     )
 
 
@@ -217,7 +214,6 @@ class Binding:
     free_ppm, bound_ppm : ndarray
         Limiting shifts of each line: free (lines,), bound (states, lines).
     chi2, bic : float
-    fitted_ppm : ndarray, shape (points, lines)
     """
 
     model: str
@@ -228,7 +224,6 @@ class Binding:
     chi2: float
     bic: float
     freedom: int
-    fitted_ppm: np.ndarray = field(repr=False)
 
 
 LOG_K_RANGE = (0.0, 8.0)
@@ -311,7 +306,6 @@ def fit_binding(
         best.chi2,
         float(best.chi2 + parameters * np.log(count)),
         count - parameters,
-        best.model,
     )
 
 

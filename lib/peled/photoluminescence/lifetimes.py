@@ -117,13 +117,6 @@ class DecayFit:
         """
         return (self.deviance - self.expected_deviance) / self.deviance_sd
 
-    @property
-    def residuals(self) -> np.ndarray:
-        """Signed square roots of the deviance of each bin (n,)."""
-        return np.sign(self.counts - self.model) * np.sqrt(
-            poisson.unit_deviance(self.counts, self.model)
-        )
-
 
 # ---- the model
 # --------------------------------------------------------------------------------------------------

@@ -44,7 +44,6 @@ class Line(NamedTuple):
     points: int
     z: float
     at_eV: float
-    log_value: float
 
 
 def per_energy(wavelength_nm: np.ndarray, per_nm: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
@@ -213,7 +212,7 @@ def _line(x, y, error, what) -> Line:
 
     middle = float(x.mean())
     whole = np.ones(x.size, bool)
-    (level, slope), normal, rest = fitted(whole)
+    (_, slope), normal, rest = fitted(whole)
     if not slope > 3 * np.sqrt(normal[1, 1]):
         raise ValueError(
             f"{what}: expected a rise with energy, found a slope of {slope:.3g} per eV"
@@ -225,5 +224,5 @@ def _line(x, y, error, what) -> Line:
     z = (rest @ rest - (x.size - 2)) / np.sqrt(2 * (x.size - 2))
     return Line(
         float(1 / slope), float(slope_error / slope**2), (float(x.min()), float(x.max())),
-        int(x.size), float(z), middle, float(level),
+        int(x.size), float(z), middle,
     )  # fmt: skip

@@ -25,14 +25,12 @@ _ROUND_FILL = 0.86  #: pictures whose particles fill less in the middle show rou
 @dataclass(frozen=True)
 class Particle:
     """One projected particle: centre (pixels), edge (square root of its area; of a round one the
-    diameter) and the sides of the tightest rectangle, nm, and its rotation, degrees (0 to 90).
+    diameter), nm, and rotation of the tightest rectangle, degrees (0 to 90).
     """
 
     row: float
     column: float
     edge_nm: float
-    length_nm: float
-    width_nm: float
     rotation_deg: float
     solidity: float
 
@@ -188,12 +186,10 @@ def segment(
             2 * scale * float(np.sqrt(r.area / np.pi)) * pixel_nm
             if round_
             else float(np.sqrt(r.area * pixel_nm**2 + 4 * CORNER * blur_nm**2)),
-            length * pixel_nm,
-            width * pixel_nm,
             rotation,
             float(r.solidity),
         )
-        for (r, length, width, rotation), kept in zip(whole, good, strict=True)
+        for (r, _, _, rotation), kept in zip(whole, good, strict=True)
         if kept
     )
     return Segmentation(

@@ -30,13 +30,12 @@ class Cutoff:
 @dataclass(frozen=True)
 class Onset:
     """Valence edge: straight line against background (`energy_eV`), its error with the scatter over
-    windows (`window_error_eV`) inside `error_eV`, and the edge on a logarithmic scale
+    windows inside, and the edge on a logarithmic scale
     (`log_energy_eV`), which follows weak states at the top of the band.
     """
 
     energy_eV: float
     error_eV: float
-    window_error_eV: float
     log_energy_eV: float
     line: tuple[float, float]
     baseline: float
@@ -156,7 +155,6 @@ def valence_onset(binding_eV, counts) -> Onset:
     return Onset(
         float(np.median(positions)),
         float(np.hypot(np.sqrt(middle[1]), scatter)),
-        scatter,
         float(x[above[0]]) if len(above) else float("nan"),
         (float(middle[2]), float(middle[3])),
         float(baseline),

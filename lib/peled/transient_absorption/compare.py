@@ -218,12 +218,11 @@ def band_amplitude(
 @dataclass(frozen=True)
 class ShapeChange:
     """How a spectrum's shape differs from another's: `difference` = |b/scale − a| / |a|, `scale`
-    the best factor, centroids in nm, their shift with error."""
+    the best factor, and the shift of its centroid with error."""
 
     scale: float
     difference: float
     expected_difference: float
-    centroids_nm: tuple[float, float]
     shift_nm: float
     shift_error_nm: float
 
@@ -266,7 +265,6 @@ def shape_change(wavelength_nm, a, b, a_error, b_error) -> ShapeChange:
         scale,
         difference,
         expected,
-        (found[0][0], found[1][0]),
         found[1][0] - found[0][0],
         float(np.hypot(found[0][1], found[1][1])),
     )

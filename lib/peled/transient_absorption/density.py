@@ -25,7 +25,7 @@ class LifetimeDensity:
     """Amplitude per grid lifetime, shape (lifetimes, nw), in the unit of the signal; and the curves
     that chose `strength`.
 
-    `strengths`, `residual_norms`, `solution_norms`, `gcv` belong together.
+    `strengths`, `residual_norms`, `solution_norms` belong together.
     """
 
     lifetimes_ps: np.ndarray
@@ -36,7 +36,6 @@ class LifetimeDensity:
     strengths: np.ndarray
     residual_norms: np.ndarray
     solution_norms: np.ndarray
-    gcv: np.ndarray
 
     def peaks(self, *, least: float = 0.1) -> np.ndarray:
         """Lifetimes at which the density, as root mean square over wavelengths, has a maximum.
@@ -129,7 +128,7 @@ def lifetime_density(
         back @ (right.T @ (gain[:, None] * (left.T @ d))),
         chosen,
         strength if isinstance(strength, str) else "given",
-        *curves,
+        *curves[:3],
     )
 
 
