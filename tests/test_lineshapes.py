@@ -3,7 +3,7 @@ refusals."""
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from scipy import integrate
 
@@ -713,6 +713,7 @@ def test_a_dark_spectrum_spoils_only_itself():
     bands=st.integers(1, 2),
     poisson=st.booleans(),
 )
+@example(7012, "pseudo_voigt", 2, False)  # a band has run away until nothing of it is left
 def test_whatever_the_data_the_answer_is_finite(seed, shape, bands, poisson):
     rng = np.random.default_rng(seed)
     kinds = [

@@ -9,7 +9,7 @@ import os
 import shutil
 import signal
 import sys
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from ledger import files
@@ -29,7 +29,7 @@ _NEWUSER, _NEWNET = 0x10000000, 0x40000000
 @dataclass(frozen=True)
 class Job:
     """A notebook with its parameters and where its outputs go; `gathers` is the folder of results
-    that it reads, if it does."""
+    that it reads, if it does, `run` the process that started it, whose stage it writes to."""
 
     notebook: Path
     parameters: dict
@@ -37,6 +37,7 @@ class Job:
     results_dir: Path
     engine: str = "fork"
     gathers: Path | None = None
+    run: int = field(default_factory=os.getpid)
 
     @property
     def stem(self) -> str:
@@ -52,14 +53,11 @@ class Job:
 
     @property
     def stage(self) -> Path:
-        return records.BUILD / "stage" / f"{_parent or os.getpid()}" / self.stem
+        return records.BUILD / "stage" / str(self.run) / self.stem
 
     @property
     def failed(self) -> Path:
         return records.BUILD / "failed" / f"{self.stem}.ipynb"
-
-
-_parent = 0  # set in a child: whose stage it writes to
 
 
 class NotebookFailed(RuntimeError):
@@ -100,10 +98,8 @@ def tagged_parameters(notebook: Path) -> set[str]:
     }
 
 
-def _run_in_child(job: Job, parent: int) -> int:
+def _run_in_child(job: Job) -> int:
     """Execute the notebook of `job` in this (forked) process; returns the exit status for it."""
-    global _parent
-    _parent = parent
     stage = job.stage
     shutil.rmtree(stage, ignore_errors=True)
     (stage / "figures").mkdir(parents=True)
@@ -308,11 +304,11 @@ def _last_line(lines: list[str]) -> str:
     return lines[-1] if lines else ""
 
 
-def timed(job: Job, parent: int) -> None:
+def timed(job: Job) -> None:
     """Body of a forked child: never returns."""
     status = 1
     try:
-        status = _run_in_child(job, parent)
+        status = _run_in_child(job)
     except BaseException as error:
         print(f"{job.stem}: {error!r}", file=sys.stderr)
     finally:

@@ -566,13 +566,19 @@ def _summarise(problem, theta, common, converged, iterations, noise_covariance):
     )
 
 
+#: Curvature of a parameter that the data do not see, as of a band far outside: its inverse would be
+#: no number.
+_UNSEEN = 1e-280
+
+
 def _safe_inverse(curvature):
     """Inverse in scaled form and whether it is singular to 1e-12."""
     diagonal = np.diagonal(curvature, axis1=1, axis2=2)
-    scale = np.sqrt(np.where(diagonal > 0, diagonal, 1.0))
+    seen = diagonal > _UNSEEN
+    scale = np.sqrt(np.where(seen, diagonal, 1.0))
     outer = scale[:, :, None] * scale[:, None, :]
     values, vectors = np.linalg.eigh(curvature / outer)
-    degenerate = (values[:, 0] < 1e-12 * values[:, -1]) | (diagonal <= 0).any(axis=1)
+    degenerate = (values[:, 0] < 1e-12 * values[:, -1]) | ~seen.all(axis=1)
     values = np.maximum(values, 1e-14 * values[:, -1:])
     return (vectors / values[:, None, :]) @ vectors.transpose(0, 2, 1) / outer, degenerate
 

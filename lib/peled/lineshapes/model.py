@@ -3,7 +3,7 @@ baseline."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 import numpy as np
@@ -76,6 +76,62 @@ class BandModel:
     parameters: Mapping[str, Parameter] = field(default_factory=dict)
     origin: float = 0.0
 
+    def __post_init__(self):
+        names, linear, spec = self._laid_out()
+        own = len(names)
+        self._specify(names, linear, spec)
+        spec = {name: spec.get(name, Parameter()) for name in names}
+        free = [name for name in names if not spec[name].fixed and spec[name].tie is None]
+        if not free:
+            raise ValueError("parameters: expected at least one free one, found all fixed or tied")
+        transform, constant = _ties(spec, free)
+        moved = [np.flatnonzero(column) for column in transform.T]
+        derived = {
+            "names": tuple(names),
+            "free": tuple(free),
+            "specification": spec,
+            "transform": transform,
+            "constant": constant,
+            "lower": np.array([spec[name].lower for name in free]),
+            "upper": np.array([spec[name].upper for name in free]),
+            "linear": np.array([all(linear[row] for row in rows) for rows in moved]),
+            "_own": own,
+            # the usual case, nothing fixed or tied, needs no matrix product with every Jacobian
+            "_plain": len(free) == len(names) == own and np.array_equal(transform, np.eye(own)),
+        }
+        for name, value in derived.items():
+            object.__setattr__(self, name, value)
+
+    def _laid_out(self) -> tuple[list[str], list[bool], dict[str, Parameter]]:
+        """Names of all parameters, whether they are linear, and natural limits."""
+        names, linear, spec = [], [], {}
+        for band, shape in self.bands.items():
+            if shape not in SHAPES:
+                raise ValueError(
+                    f"band {band!r}: expected a shape of {', '.join(SHAPES)}, found {shape!r}"
+                )
+            if not str(band).isidentifier() or band == "base":
+                raise ValueError(
+                    f"band {band!r}: expected a name of letters, digits and underscores other than "
+                    "'base'"
+                )
+            own = [f"{band}_{parameter}" for parameter in SHAPES[shape].parameters]
+            names += [f"{band}_area", *own]
+            linear += [True] + [False] * len(own)
+            for name, parameter in zip(own, SHAPES[shape].parameters):
+                if parameter in SHAPES[shape].positive:
+                    spec[name] = Parameter(lower=0.0)
+                elif parameter == "fraction":
+                    spec[name] = Parameter(lower=0.0, upper=1.0)
+        if self.baseline is not None:
+            if not 0 <= int(self.baseline) <= 10:
+                raise ValueError(
+                    f"baseline: expected a degree from 0 to 10 or None, found {self.baseline!r}"
+                )
+            names += [f"base_{power}" for power in range(int(self.baseline) + 1)]
+            linear += [True] * (int(self.baseline) + 1)
+        return names, linear, spec
+
     def _specify(self, names, linear, spec) -> None:
         """What was asked of parameters, and extra ones that belong to no band."""
         for name, given in self.parameters.items():
@@ -96,98 +152,6 @@ class BandModel:
             spec[name] = replace(
                 given, lower=max(given.lower, default.lower), upper=min(given.upper, default.upper)
             )
-
-    def __post_init__(self):
-        names, linear, spec = [], [], {}
-        for band, shape in self.bands.items():
-            if shape not in SHAPES:
-                raise ValueError(
-                    f"band {band!r}: expected a shape of {', '.join(SHAPES)}, found {shape!r}"
-                )
-            if not str(band).isidentifier() or band == "base":
-                raise ValueError(
-                    f"band {band!r}: expected a name of letters, digits and underscores other than "
-                    "'base'"
-                )
-            names.append(f"{band}_area")
-            linear.append(True)
-            for parameter in SHAPES[shape].parameters:
-                name = f"{band}_{parameter}"
-                names.append(name)
-                linear.append(False)
-                if parameter in SHAPES[shape].positive:
-                    spec[name] = Parameter(lower=0.0)
-                elif parameter == "fraction":
-                    spec[name] = Parameter(lower=0.0, upper=1.0)
-        if self.baseline is not None:
-            if not 0 <= int(self.baseline) <= 10:
-                raise ValueError(
-                    f"baseline: expected a degree from 0 to 10 or None, found {self.baseline!r}"
-                )
-            names += [f"base_{power}" for power in range(int(self.baseline) + 1)]
-            linear += [True] * (int(self.baseline) + 1)
-        own = len(names)
-        self._specify(names, linear, spec)
-        spec = {name: spec.get(name, Parameter()) for name in names}
-        free = [name for name in names if not spec[name].fixed and spec[name].tie is None]
-        if not free:
-            raise ValueError("parameters: expected at least one free one, found all fixed or tied")
-        transform, constant = np.zeros((len(names), len(free))), np.zeros(len(names))
-        for row, name in enumerate(names):
-            p = spec[name]
-            if p.tie is not None:
-                constant[row] = p.offset
-                for other, factor in p.tie.items():
-                    if other not in spec:
-                        raise ValueError(
-                            f"parameter {name!r}: tied to {other!r}, which is not a parameter of "
-                            "the model"
-                        )
-                    if spec[other].tie is not None:
-                        raise ValueError(
-                            f"parameter {name!r}: tied to {other!r}, which is itself tied; tie "
-                            "both to the same one"
-                        )
-                    if spec[other].fixed:
-                        constant[row] += factor * _fixed_value(other, spec[other])
-                    else:
-                        transform[row, free.index(other)] += factor
-            elif p.fixed:
-                constant[row] = _fixed_value(name, p)
-            else:
-                if not p.lower < p.upper:
-                    raise ValueError(
-                        f"parameter {name!r}: expected lower < upper, found {p.lower} and {p.upper}"
-                    )
-                if p.value is not None and not p.lower <= p.value <= p.upper:
-                    raise ValueError(
-                        f"parameter {name!r}: expected a value from {p.lower} to {p.upper}, found "
-                        f"{p.value}"
-                    )
-                transform[row, free.index(name)] = 1.0
-        put = object.__setattr__
-        put(self, "names", tuple(names))
-        put(self, "free", tuple(free))
-        put(self, "specification", spec)
-        put(self, "transform", transform)
-        put(self, "constant", constant)
-        put(self, "lower", np.array([spec[name].lower for name in free]))
-        put(self, "upper", np.array([spec[name].upper for name in free]))
-        used = np.abs(transform) > 0
-        put(
-            self,
-            "linear",
-            np.array(
-                [all(linear[row] for row in np.flatnonzero(used[:, k])) for k in range(len(free))]
-            ),
-        )
-        put(self, "_own", own)
-        # the usual case, nothing fixed or tied, needs no matrix product with every Jacobian
-        put(
-            self,
-            "_plain",
-            len(free) == len(names) == own and np.array_equal(transform, np.eye(own)),
-        )
 
     def index(self, name: str) -> int:
         """Position of a parameter in `names`.
@@ -356,6 +320,46 @@ class BandModel:
         if not self._plain:
             jac = np.matmul(self.transform.T, jac)
         return values, jac
+
+
+def _ties(spec: Mapping[str, Parameter], free: Sequence[str]) -> tuple[np.ndarray, np.ndarray]:
+    """All parameters as `transform @ free + constant`."""
+    transform, constant = np.zeros((len(spec), len(free))), np.zeros(len(spec))
+    for row, (name, p) in enumerate(spec.items()):
+        if p.tie is not None:
+            constant[row] = p.offset
+            for other, factor in p.tie.items():
+                if other not in spec:
+                    raise ValueError(
+                        f"parameter {name!r}: tied to {other!r}, which is not a parameter of the "
+                        "model"
+                    )
+                if spec[other].tie is not None:
+                    raise ValueError(
+                        f"parameter {name!r}: tied to {other!r}, which is itself tied; tie both to "
+                        "the same one"
+                    )
+                if spec[other].fixed:
+                    constant[row] += factor * _fixed_value(other, spec[other])
+                else:
+                    transform[row, free.index(other)] += factor
+        elif p.fixed:
+            constant[row] = _fixed_value(name, p)
+        else:
+            _check_limits(name, p)
+            transform[row, free.index(name)] = 1.0
+    return transform, constant
+
+
+def _check_limits(name: str, p: Parameter) -> None:
+    if not p.lower < p.upper:
+        raise ValueError(
+            f"parameter {name!r}: expected lower < upper, found {p.lower} and {p.upper}"
+        )
+    if p.value is not None and not p.lower <= p.value <= p.upper:
+        raise ValueError(
+            f"parameter {name!r}: expected a value from {p.lower} to {p.upper}, found {p.value}"
+        )
 
 
 def _fixed_value(name, parameter):

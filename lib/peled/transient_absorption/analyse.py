@@ -68,11 +68,12 @@ _SCANS = 6  # single scans from which on their scatter gives the errors
 
 @dataclass(frozen=True)
 class Analysed:
-    """What is kept of one set: prepared and chirp-corrected matrix, fit, numbers of components
-    tried, drift over the delays, its single scans by number on averaged wavelengths, the files'
-    digests."""
+    """What is kept of one set: its label, and that without the sample's name; prepared and
+    chirp-corrected matrix, fit, numbers of components tried, drift over the delays, its single
+    scans by number on averaged wavelengths, the files' digests."""
 
     label: str
+    part: str
     matrix: Matrix
     flat: Matrix
     fit: GlobalFit
@@ -83,8 +84,10 @@ class Analysed:
 
 
 class Prepared(NamedTuple):
-    """A set before its fit: its matrix, the scans in it by number, where they come from."""
+    """A set before its fit: state, series and replicate in words, its matrix, the scans in it by
+    number, where they come from."""
 
+    part: str
     matrix: Matrix
     scans: dict[int, Matrix]
     members: list[Held]
@@ -129,7 +132,7 @@ def analyse(sheet: Sheet, settings: Mapping[str, object]) -> Report:
     quantities: list[Quantity] = []
     for (sample, state, _), one in _fitted(prepared, settings, problems):
         row = prepared[sample, state, one.label].members[0].row
-        found.setdefault(sample, {})[one.label.removeprefix(sample).strip() or one.label] = one
+        found.setdefault(sample, {})[one.part or one.label] = one
         quantities += _quantities(one, row, sample)
     quantities += _changes(quantities, found, problems)
     quantities += _recombination(prepared, found, settings["orders"], problems)
@@ -170,8 +173,8 @@ def _sets(holdings: Holdings, settings, problems) -> Iterator[tuple[tuple, Prepa
         groups.setdefault((row.sample, row.state, replicate, series), []).append(held)
     for (sample, state, replicate, series), members in groups.items():
         several = sum(k[:2] == (sample, state) and k[3] == series for k in groups) > 1
-        words = [sample, state, *series, replicate if several else ""]
-        label = " ".join(w for w in words if w)
+        part = " ".join(filter(None, (state, *series, replicate if several else "")))
+        label = f"{sample} {part}".strip()
         try:
             every = enumerate((scan for held in members for scan in held.data), 1)
             dropped = _of(settings["drop_scans"], label or "set", sample, ())
@@ -180,7 +183,7 @@ def _sets(holdings: Holdings, settings, problems) -> Iterator[tuple[tuple, Prepa
                 raise ValueError(f"drop_scans: no scan of {label or 'set'} is left")
             m = replace(workflow.averaged(list(scans.values()), label), name=label or "set")
             m = _prepared(m, members[0], holdings, sample, settings)
-            yield (sample, state, m.name), Prepared(m, scans, members)
+            yield (sample, state, m.name), Prepared(part, m, scans, members)
         except ValueError as error:
             problems.append(Problem(members[0].row.label, str(error)))
 
@@ -296,7 +299,7 @@ def _one(made: Prepared, model: Model, table: ComponentTable | None, drifts: flo
         fit = fit.widened(found.moves, found.standard_error)
     inputs = tuple(held.digest for held in made.members)
     flat = workflow.without_chirp(m, fit)
-    return Analysed(m.name, m, flat, fit, table, found, scans, inputs)
+    return Analysed(m.name, made.part, m, flat, fit, table, found, scans, inputs)
 
 
 def _known_drift(stack, drifts: float) -> tuple[float, float]:
@@ -317,7 +320,7 @@ def coarse(m: Matrix) -> Matrix:
 def _quantities(one: Analysed, row: Row, sample: str) -> Iterator[Quantity]:
     estimates = one.fit.estimates()
     kind = kind_of(row.path)
-    common = {"sample": sample, "state": one.label.removeprefix(sample).strip()}
+    common = {"sample": sample, "state": one.part}
     common |= {"kind": kind, "inputs": one.inputs, "where": row.label}
     gates = [_said(finding) for finding in _findings(one, row)]
     for i in range(one.fit.model.components):
