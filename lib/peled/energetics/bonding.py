@@ -118,11 +118,7 @@ def near_pairs(
 
 
 def links(
-    symbols: Sequence[str],
-    positions: np.ndarray,
-    cell: np.ndarray | None = None,
-    *,
-    slack: float = 1.2,
+    symbols: Sequence[str], positions: np.ndarray, cell: np.ndarray | None = None
 ) -> list[Link]:
     """Bonds: pairs nearer than `slack` times the sum of their covalent radii. Cations of the A
     site and pairs of hydrogens are left unbound.
@@ -134,14 +130,12 @@ def links(
         Angstrom.
     cell : ndarray, shape (3, 3), optional
         Vectors as rows; with it bonds cross its faces.
-    slack : float
-        1.2 allows for long bonds and thermal motion.
-
     Returns
     -------
     list of Link
         Each pair once, i <= j.
     """
+    slack = 1.2
     radius = np.array([COVALENT[s] if s not in _FREE_CATIONS else -9.0 for s in symbols])
     hydrogen = np.array([s == "H" for s in symbols], bool)
     limit = np.where(

@@ -294,8 +294,8 @@ class Shift:
 def find_shift(energy_eV, counts, doublets: Sequence[Doublet]) -> Shift:
     """Where the levels of a region lie together, against where they were expected.
 
-    All doublets are moved as one over `SHIFT_REACH_EV` both ways, or over the whole of a region that lies
-    further off; at each place their areas, not
+    All doublets are moved as one over `SHIFT_REACH_EV` both ways, or over the whole of a region
+    that lies further off; at each place their areas, not
     negative, with a step below each and a straight background are fitted by weighted least squares.
     A region with two elements has its own ruler; one with a single level cannot tell charging from
     chemistry, and its place says nothing about energies.
@@ -317,7 +317,8 @@ def find_shift(energy_eV, counts, doublets: Sequence[Doublet]) -> Shift:
     if not low < high:
         names = " and ".join(d.name for d in doublets)
         raise ValueError(f"the region from {x[0]:.5g} to {x[-1]:.5g} eV has no room for {names}")
-    if low > SHIFT_REACH_EV or high < -SHIFT_REACH_EV:  # somebody followed the charging with the window
+    # Somebody may have followed the charging with the window.
+    if low > SHIFT_REACH_EV or high < -SHIFT_REACH_EV:
         grid = np.arange(low, high, 0.1)
     else:
         grid = np.arange(-SHIFT_REACH_EV, SHIFT_REACH_EV + 1e-9, 0.1)
