@@ -338,6 +338,17 @@ def test_round_particles_in_dark_field(thick):
     assert mean == pytest.approx(2 * radii.mean(), rel=pictures.ROUND_RELATIVE)
 
 
+def test_cubes_with_rough_outlines_are_not_round():
+    """Correlated noise makes outlines rough and rectangles wide; edges stay those of cubes."""
+    rng = np.random.default_rng(1)
+    picture, edges = dark_field(rng, 60, 61)
+    grain = ndimage.gaussian_filter(rng.standard_normal(picture.shape), 2.0)
+    found = microscopy.segment(picture + 12 * grain / grain.std(), 0.4)
+    assert not found.round
+    d = microscopy.size_distribution([p.edge_nm for p in found.particles], pixel_relative_error=0)
+    assert abs(d.mean_nm - edges.mean()) < 1.96 * d.mean_error_nm < 0.5
+
+
 def test_a_film_alone_has_no_particles_in_dark_field():
     for seed in range(3):
         rng = np.random.default_rng(seed)
