@@ -9,6 +9,7 @@ to the optimum in standard errors.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 
 import numpy as np
 from scipy import linalg, special
@@ -20,9 +21,7 @@ from peled.lineshapes.starts import guess
 _FEW_COUNTS = 1e-3  # see _deviance
 _BLOCK = 2**16  # doubles of Jacobian worked on at once: a block stays in the cache
 
-
-#: Distance to the optimum, in standard errors, at which a fit counts as converged.
-TOLERANCE = 1e-4
+TOLERANCE = 1e-4  # see `fit_series`
 
 
 def fit_series(
@@ -37,6 +36,7 @@ def fit_series(
     shared: Sequence[str] = (),
     noise_covariance: np.ndarray | None = None,
     max_iterations: int = 200,
+    tolerance: float = TOLERANCE,
 ) -> SeriesFit:
     """Fit one spectrum or a whole series.
 
@@ -65,6 +65,8 @@ def fit_series(
         is stationary (processed NMR spectra: neighbours are correlated). The fit stays the same,
         the errors become right (sandwich).
     max_iterations : int
+    tolerance : float
+        Distance to the optimum, in standard errors, at which a fit counts as converged.
 
     Returns
     -------
@@ -94,33 +96,38 @@ def fit_series(
     common = np.array([name in shared for name in model.free])
     if common.any():
         theta[:, common] = theta[:, common].mean(axis=0)
+        problem = replace(
+            problem, one_shape=len(problem.x) == 1 and bool(common[~model.linear].all())
+        )
     theta, state = _solve_linear(problem, theta, ~common if common.any() else None)
     if start is None and len(theta) > 1 and len(problem.x) == 1 and not common.any():
         theta, state = _with_series_start(problem, theta, state)
     theta, converged, iterations = _descend(
-        problem, theta, common, max_iterations, TOLERANCE, state
+        problem, theta, common, max_iterations, tolerance, state
     )
     return _summarise(problem, theta, common, converged, iterations, noise_covariance)
 
 
+@dataclass(frozen=True)
 class _Problem:
-    """Data, weights and model, and their normal equations in cache-sized blocks."""
+    """Data, weights and model, and their normal equations in cache-sized blocks.
 
-    def __init__(self, x, y, weights, poisson, model, lower, upper):
-        self.x, self.y, self.weights, self.poisson, self.model, self.lower, self.upper = (
-            x,
-            y,
-            weights,
-            poisson,
-            model,
-            lower,
-            upper,
-        )
-        self.block = max(1, _BLOCK // (y.shape[1] * (len(model.free) + 2)))
+    `one_shape`: on one axis all spectra have the same bands but for their areas.
+    """
+
+    x: np.ndarray
+    y: np.ndarray
+    weights: np.ndarray | None
+    poisson: bool
+    model: BandModel
+    lower: np.ndarray
+    upper: np.ndarray
+    one_shape: bool = False
 
     def blocks(self, theta, rows):
-        for first in range(0, len(rows), self.block):
-            part = slice(first, first + self.block)
+        size = max(1, _BLOCK // (self.y.shape[1] * (len(self.model.free) + 2)))
+        for first in range(0, len(rows), size):
+            part = slice(first, first + size)
             which = rows[part]
             x = self.x if len(self.x) == 1 else self.x[which]
             w = (
@@ -134,29 +141,43 @@ class _Problem:
         """Cost (k,), curvature (k, q, q) and gradient (k, q) (both of half the cost) of the spectra
         `rows`."""
         k, q = theta.shape
-        cost, curvature, gradient = np.empty(k), np.empty((k, q, q)), np.empty((k, q))
         with np.errstate(all="ignore"):
-            for part, y, w, value, jac in self.blocks(theta, rows):
-                if self.poisson:
-                    deviance, slope, bend = _deviance(value, y)
-                    use = 1.0 if w is None else w
-                    cost[part] = (use * deviance).sum(axis=1)
-                    root = np.sqrt(use * bend)
-                    residual = use * slope / np.where(root > 0, root, 1.0)
-                else:
-                    root = None if w is None else np.sqrt(w)
-                    residual = value - y if root is None else (value - y) * root
-                    cost[part] = np.einsum("nm,nm->n", residual, residual)
-                if root is not None:
-                    jac *= root[:, None, :]
-                curvature[part] = np.matmul(jac, jac.transpose(0, 2, 1))
-                gradient[part] = np.matmul(jac, residual[:, :, None])[:, :, 0]
+            if self.one_shape:
+                cost, curvature, gradient = self._of_one_shape(theta)
+            else:
+                cost, curvature, gradient = np.empty(k), np.empty((k, q, q)), np.empty((k, q))
+                for part, y, w, value, jac in self.blocks(theta, rows):
+                    cost[part], slope, bend = self._compared(value, y, w)
+                    gradient[part] = np.matmul(jac, slope[:, :, None])[:, :, 0]
+                    bent = jac if bend is None else jac * bend[:, None, :]
+                    curvature[part] = np.matmul(bent, jac.transpose(0, 2, 1))
         cost[
             ~np.isfinite(cost)
             | ~np.isfinite(gradient).all(axis=1)
             | ~np.isfinite(curvature).all(axis=(1, 2))
         ] = np.inf
         return cost, curvature, gradient
+
+    def _of_one_shape(self, theta):
+        """As `normal`: one set of columns serves all spectra."""
+        columns, sizes, values = self.model.columns(self.x, theta)
+        cost, slope, bend = self._compared(values, self.y, self.weights)
+        i, j = np.nonzero(np.tri(len(columns)))
+        pairs = columns[i] * columns[j]
+        bent = pairs.sum(axis=1) if bend is None else bend @ pairs.T
+        curvature = np.empty((*sizes.shape, len(columns)))
+        curvature[:, i, j] = curvature[:, j, i] = bent * sizes[:, i] * sizes[:, j]
+        return cost, *self.model.freed(curvature, (slope @ columns.T) * sizes)
+
+    def _compared(self, value, y, w):
+        """Cost (k,), and half its slope and curvature (k, m; None: 1) in the values."""
+        if self.poisson:
+            deviance, slope, bend = _deviance(value, y)
+            use = 1.0 if w is None else w
+            return (use * deviance).sum(axis=1), use * slope, use * bend
+        residual = value - y
+        slope = residual if w is None else residual * w
+        return np.einsum("nm,nm->n", residual, slope), slope, w
 
 
 def _deviance(mean, counts):
@@ -296,15 +317,8 @@ def _with_series_start(problem, theta, own):
     """The optimum of the mean spectrum as start where it is no worse than the spectrum's own: keeps
     bands in one order."""
     mean = np.average(problem.y, axis=0)[None]
-    flat = _Problem(
-        problem.x,
-        mean,
-        None if problem.weights is None else problem.weights.mean(axis=0)[None],
-        False,
-        problem.model,
-        problem.lower,
-        problem.upper,
-    )
+    weights = None if problem.weights is None else problem.weights.mean(axis=0)[None]
+    flat = replace(problem, y=mean, weights=weights, poisson=False)
     first, state = _solve_linear(
         flat, np.clip(guess(problem.model, problem.x, mean), problem.lower, problem.upper), None
     )
@@ -334,15 +348,8 @@ def _solve_linear(problem, theta, allowed):
     # the likelihood's curvature is useless far away: start from least squares weighted by the data
     if problem.poisson:
         weights = 1 / np.maximum(problem.y, 1.0)
-        slope = _Problem(
-            problem.x,
-            problem.y,
-            weights if problem.weights is None else weights * problem.weights,
-            False,
-            problem.model,
-            problem.lower,
-            problem.upper,
-        ).normal(theta, rows)
+        weights = weights if problem.weights is None else weights * problem.weights
+        slope = replace(problem, weights=weights, poisson=False).normal(theta, rows)
     step, _ = _solve(
         slope[1], slope[2], np.broadcast_to(~linear, theta.shape), np.full(len(theta), 1e-10)
     )
@@ -448,22 +455,21 @@ def _descend(problem, theta, common, max_iterations, tolerance, state):
 def _arrow(curvature, gradient, common, frozen, damping):
     """Step (n, q) and decrement for local and shared parameters by the Schur complement; also the
     pieces for covariance."""
-    local = ~common
-    diagonal = np.diagonal(curvature, axis1=1, axis2=2).copy()
-    total = diagonal[:, common].sum(axis=0)
-    n, a, b = len(curvature), int(local.sum()), int(common.sum())
-    ll = curvature[:, local][:, :, local].copy()
-    ls = curvature[:, local][:, :, common]
-    ss = curvature[:, common][:, :, common].sum(axis=0)
-    gl, gs = gradient[:, local].copy(), gradient[:, common].sum(axis=0)
-    hold_l, hold_s = frozen[:, local], frozen[0, common]
-    ll[np.broadcast_to(hold_l[:, :, None] | hold_l[:, None, :], ll.shape)] = 0
-    dl = diagonal[:, local]
+    l, c = np.flatnonzero(~common), np.flatnonzero(common)
+    n, a, b = len(curvature), len(l), len(c)
+    diagonal = np.diagonal(curvature, axis1=1, axis2=2)
+    dl, total = diagonal[:, l], diagonal[:, c].sum(axis=0)
+    ll, ls = curvature[:, l[:, None], l], curvature[:, l[:, None], c]
+    ss = curvature[:, c[:, None], c].sum(axis=0)
+    gl, gs = gradient[:, l], gradient[:, c].sum(axis=0)
+    hold_l, hold_s = frozen[:, l], frozen[0, c]
+    if frozen.any():
+        ll[hold_l[:, :, None] | hold_l[:, None, :]] = 0.0
+        ls[hold_l[:, :, None] | hold_s] = 0.0
+        ss[hold_s[:, None] | hold_s] = 0.0
+        gl[hold_l], gs[hold_s] = 0.0, 0.0
     ll[:, np.arange(a), np.arange(a)] = np.where(hold_l | (dl <= 0), 1.0, dl * (1 + damping))
-    ls = np.where(hold_l[:, :, None] | hold_s[None, None, :], 0.0, ls)
-    ss = np.where(hold_s[:, None] | hold_s[None, :], 0.0, ss)
     ss[np.arange(b), np.arange(b)] = np.where(hold_s | (total <= 0), 1.0, total * (1 + damping))
-    gl, gs = np.where(hold_l, 0.0, gl), np.where(hold_s, 0.0, gs)
     solved = (
         np.linalg.solve(ll, np.concatenate([ls, gl[:, :, None]], axis=2))
         if a
@@ -472,9 +478,9 @@ def _arrow(curvature, gradient, common, frozen, damping):
     schur = ss - np.einsum("nab,nac->bc", ls, solved[:, :, :b])
     step_s = -np.linalg.solve(schur, gs - np.einsum("nab,na->b", ls, solved[:, :, b]))
     step = np.zeros_like(gradient)
-    step[:, common] = step_s
-    step[:, local] = -solved[:, :, b] - solved[:, :, :b] @ step_s
-    decrement = -float(np.sum(gl * step[:, local]) + gs @ step_s)
+    step[:, c] = step_s
+    step[:, l] = -solved[:, :, b] - solved[:, :, :b] @ step_s
+    decrement = -float(np.sum(gl * step[:, l]) + gs @ step_s)
     return step, decrement, (ll, solved[:, :, :b], schur)
 
 
@@ -555,7 +561,8 @@ def _summarise(problem, theta, common, converged, iterations, noise_covariance):
         if common.any():
             raise ValueError("noise_covariance: not available together with shared parameters")
         inverse = _sandwich(problem, theta, inverse, np.asarray(noise_covariance, float))
-    plain = problem.weights is None or set(np.unique(problem.weights)) <= {0.0, 1.0}  # a mask
+    w = problem.weights
+    plain = w is None or bool(((w == 0) | (w == 1)).all())  # a mask
     if plain and not problem.poisson and noise_covariance is None:
         inverse = inverse * scale[:, None, None]
     transform = model.transform

@@ -321,6 +321,27 @@ class BandModel:
             jac = np.matmul(self.transform.T, jac)
         return values, jac
 
+    def columns(self, x, free):
+        """Derivatives at unit areas (p, m), their factors (n, p), and spectra (n, m), of free
+        parameters (n, q) that differ in areas and baseline alone."""
+        table = self.full(free)
+        unit, sizes = table[:1].copy(), np.ones_like(table)
+        linear, row = [], 0
+        for shape in self.bands.values():
+            after = row + 1 + len(SHAPES[shape].parameters)
+            unit[:, row], sizes[:, row + 1 : after] = 1.0, table[:, row, None]
+            linear.append(row)
+            row = after
+        linear += range(row, self._own)
+        columns = self._sum(x, unit, True)[1][0]
+        return columns, sizes, table[:, linear] @ columns[linear]
+
+    def freed(self, curvature, gradient):
+        """Curvature (n, q, q) and gradient (n, q) by the free parameters, from those by all."""
+        if self._plain:
+            return curvature, gradient
+        return self.transform.T @ curvature @ self.transform, gradient @ self.transform
+
 
 def _ties(spec: Mapping[str, Parameter], free: Sequence[str]) -> tuple[np.ndarray, np.ndarray]:
     """All parameters as `transform @ free + constant`."""

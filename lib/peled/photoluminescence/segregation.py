@@ -12,7 +12,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 
 import numpy as np
-from scipy.ndimage import gaussian_filter1d
+from scipy.ndimage import gaussian_filter1d, uniform_filter1d
 from scipy.stats import chi2 as chi2_distribution
 
 from peled import lineshapes, separable
@@ -24,7 +24,12 @@ from peled.separable import Sought, differences
 
 # A sloping line per eV stands for a constant dark count per nm.
 _ORIGIN_EV = 1.9
+_SINGLE = BandModel({"main": "gaussian"}, baseline=1, origin=_ORIGIN_EV)
+_SHARED = ("main_centre", "main_fwhm", "red_centre", "red_fwhm")
 LIKE_A_SHIFT = 0.9
+#: Distance to its optimum, in standard errors, of an account that is only compared: its BIC is then
+#: right to the square of this.
+COMPARED = 0.1
 
 
 @dataclass(frozen=True)
@@ -186,18 +191,28 @@ def track(
     if variance is None and not looks_like_counts(y):
         variance = detector_noise(*y).variance(y)
     first_variance = (
-        np.maximum(_smooth(y), 1.0) if variance is None else np.broadcast_to(variance, y.shape)
+        np.maximum(uniform_filter1d(y, 5, mode="nearest"), 1.0)
+        if variance is None
+        else np.broadcast_to(variance, y.shape)
     )
     energy, signal, spread = lineshapes.to_energy(w, y, first_variance)
     # One scale for all spectra keeps areas near one.
     scale = np.abs(signal).sum() * abs(np.median(np.diff(energy))) / t.size
     signal, spread = signal / scale, spread / scale**2
     jacobian = (HC_EV_NM / energy) ** 2 / HC_EV_NM / scale
-    one, moving, two = _fits(energy, signal, spread, t)
+    start, two = _two_bands(energy, signal, spread)
     if variance is None:
         # Weights from the fit rather than from the noisy data take the bias out of them.
         spread = jacobian * np.maximum(two.evaluate(energy), 0.3 * jacobian)
-        one, moving, two = _fits(energy, signal, spread, t, (one, moving, two))
+        two = lineshapes.fit_series(
+            energy, signal, two.model, two.values, variance=spread, shared=_SHARED
+        )
+    one, moving = (
+        lineshapes.fit_series(
+            energy, signal, _SINGLE, start, variance=spread, shared=shared, tolerance=COMPARED
+        )
+        for shared in (_SHARED[:2], _SHARED[1:2])
+    )
     count = np.log(signal.size)
     bic = {
         "steady": one.chi2.sum() + count * (3 * t.size + 2),
@@ -286,15 +301,17 @@ def _shifts(energy, signal, spread, smooth) -> bool:
     share = signal / signal.sum(axis=1, keepdims=True)
     mean = share.mean(axis=0)
     weight = 1 / np.sqrt(spread.mean(axis=0))
-    _, size, right = np.linalg.svd((share - mean) * weight, full_matrices=False)
-    level = np.sqrt(np.mean(size[1:] ** 2)) if size.size > 1 else 0.0
+    change = (share - mean) * weight
+    squares, vectors = np.linalg.eigh(change @ change.T)
+    size, first = np.sqrt(squares[-1]), vectors[:, -1] @ change
+    level = np.sqrt(max(squares[:-1].sum(), 0.0) / max(min(change.shape) - 1, 1))
     wide = np.count_nonzero(smooth.mean(axis=0) > 0.5 * smooth.mean(axis=0).max())
     width = max(wide // 10, 1)
     slope = gaussian_filter1d(mean, width, order=1) * weight
-    if size[0] < 3 * level or not slope.any():
+    if size <= 3 * level or not slope.any():
         return False
-    cosine = (right[0] @ slope) ** 2 / (slope @ slope)
-    return bool(cosine / (1 - (level / size[0]) ** 2) > LIKE_A_SHIFT)
+    cosine = (first @ slope) ** 2 / (slope @ slope) / size**2
+    return bool(cosine / (1 - (level / size) ** 2) > LIKE_A_SHIFT)
 
 
 def _varies(fraction, error) -> bool:
@@ -310,22 +327,9 @@ def _varies(fraction, error) -> bool:
     )
 
 
-def _fits(energy, signal, spread, t, found=None):
-    """The three accounts, from the starts of `found` where they were fitted before."""
-    single = BandModel({"main": "gaussian"}, baseline=1, origin=_ORIGIN_EV)
-    shared = ("main_centre", "main_fwhm", "red_centre", "red_fwhm")
-
-    def fitted(model, start, shared):
-        return lineshapes.fit_series(energy, signal, model, start, variance=spread, shared=shared)
-
-    if found is not None:
-        one, moving, two = found
-        return (
-            fitted(single, one.values, shared[:2]),
-            fitted(single, moving.values, shared[1:2]),
-            fitted(two.model, two.values, shared),
-        )
-    first = lineshapes.fit_series(energy, signal[:1], single, variance=spread[:1])
+def _two_bands(energy, signal, spread):
+    """Centre and width of the first spectrum's band, and the fit of two bands to all spectra."""
+    first = lineshapes.fit_series(energy, signal[:1], _SINGLE, variance=spread[:1])
     centre, width = float(first.value("main_centre")[0]), float(first.value("main_fwhm")[0])
     start = {"main_centre": centre, "main_fwhm": width}
     model = BandModel(
@@ -341,7 +345,7 @@ def _fits(energy, signal, spread, t, found=None):
     )
     # The change from first to last spectra, where it is positive on the red side, shows where the
     # red band is.
-    k = max(1, t.size // 4)
+    k = max(1, len(signal) // 4)
     early, late = signal[:k].sum(axis=0), signal[-k:].sum(axis=0)
     side = (energy < centre - 0.3 * width) & (energy > centre - 4 * width)
     gain = np.maximum(late / late.sum() - early / early.sum(), 0) * side
@@ -354,8 +358,11 @@ def _fits(energy, signal, spread, t, found=None):
         }
         for g in (guess, centre - width)
     ]
-    two = min((fitted(model, s, shared) for s in starts), key=lambda f: f.chi2.sum())
-    return fitted(single, start, shared[:2]), fitted(single, start, shared[1:2]), two
+    fits = (
+        lineshapes.fit_series(energy, signal, model, s, variance=spread, shared=_SHARED)
+        for s in starts
+    )
+    return start, min(fits, key=lambda f: f.chi2.sum())
 
 
 def _blue(energy, signal, spread, two, t) -> Drift:
@@ -491,9 +498,3 @@ def _course(t, dark_from, rise, recovery):
     if dark_from is not None and np.isfinite(recovery):
         course = course * np.exp(-np.maximum(t - dark_from, 0) / recovery)
     return course
-
-
-def _smooth(y):
-    return np.apply_along_axis(
-        lambda row: np.convolve(np.pad(row, 2, mode="edge"), np.full(5, 0.2), mode="valid"), 1, y
-    )
