@@ -121,20 +121,21 @@ def course(
     shape = np.ones(1) if depth is None else depth.profile()
     spread = None if depth is None else _spreads(k, depth, steps)
     pulse = density[:, None] / unit * shape
-    n, m = pulse.copy(), np.zeros_like(pulse)
+    state = np.zeros((1 + kinetics.capture.any(), *pulse.shape))
+    state[0] = pulse
     light = np.empty((time.size, lanes))
     for _ in range(CYCLES if periodic else 1):
-        start = n, m
-        light[0] = kinetics.light(n, m)
+        start = state.copy()
+        light[0] = kinetics.light(state)
         for i, h in enumerate(steps):
             if spread is not None:
-                n = _spread(spread[i], n)
-            n, m = kinetics.step(n, m, h)
+                state[0] = _spread(spread[i], state[0])
+            state = kinetics.step(state, h)
             if spread is not None:
-                n = _spread(spread[i], n)
-            light[i + 1] = kinetics.light(n, m)
-        n = n + pulse
-        change = max(np.abs(n - start[0]).max(), np.abs(m - start[1]).max())
+                state[0] = _spread(spread[i], state[0])
+            light[i + 1] = kinetics.light(state)
+        state[0] += pulse
+        change = np.abs(state - start).max()
         if change < REPEATS * np.abs(start[0]).max():
             break
     repeats = not periodic or bool(change < REPEATS * np.abs(start[0]).max())
@@ -142,7 +143,10 @@ def course(
 
 
 class _Kinetics(NamedTuple):
-    """Rates per ns, densities in units of the largest; arrays (lanes, 1)."""
+    """Rates per ns, densities in units of the largest; arrays (lanes, 1).
+
+    A state is electrons and filled traps (2, lanes, cells); without the traps where none capture.
+    """
 
     first: np.ndarray
     radiative: np.ndarray
@@ -152,46 +156,41 @@ class _Kinetics(NamedTuple):
     detrap: np.ndarray
     doping: np.ndarray
 
-    def light(self, n, m):
-        return (self.radiative * n * (n + m + self.doping)).mean(axis=1)
+    def light(self, state):
+        return (self.radiative * state[0] * (state.sum(axis=0) + self.doping)).mean(axis=1)
 
-    def change(self, n, m):
-        p = n + m + self.doping
-        trapped = self.capture * n * (self.traps - m)
-        lost = n * (self.first + p * (self.radiative + self.auger * p)) + trapped
-        return -lost, trapped - self.detrap * m * p
+    def change(self, state):
+        n, p = state[0], state.sum(axis=0) + self.doping
+        lost = n * (self.first + p * (self.radiative + self.auger * p))
+        if len(state) == 1:
+            return -lost[None]
+        trapped = self.capture * n * (self.traps - state[1])
+        return np.array([-lost - trapped, trapped - self.detrap * state[1] * p])
 
-    def jacobian(self, n, m):
-        p = n + m + self.doping
-        pairs = p * (self.radiative + self.auger * p)
-        slope = n * (self.radiative + 2 * self.auger * p)
-        empty = self.capture * (self.traps - m)
-        by_m = self.capture * n
-        return (
-            -(self.first + pairs + slope + empty),
-            by_m - slope,
-            empty - self.detrap * m,
-            -by_m - self.detrap * (p + m),
-        )
-
-    def step(self, n, m, h):
-        """One step of RODAS3, γ = 1/2."""
-        a, b, c, d = self.jacobian(n, m)
-        a, d = 2 / h - a, 2 / h - d  # matrix 1/(γh) − J = [[a, −b], [−c, d]]
+    def solver(self, state, h):
+        """What solves (2/h − J) u = f for f (..., lanes, cells), J the derivatives of `change`."""
+        n, p = state[0], state.sum(axis=0) + self.doping
+        twice = self.auger * p
+        slope = n * (self.radiative + 2 * twice)
+        a = 2 / h + self.first + p * (self.radiative + twice) + slope
+        if len(state) == 1:
+            return lambda f: f / a
+        empty, by_m = self.capture * (self.traps - state[1]), self.capture * n
+        a, b = a + empty, by_m - slope  # 2/h − J = [[a, −b], [−c, d]]
+        c = empty - self.detrap * state[1]
+        d = 2 / h + by_m + self.detrap * (p + state[1])
         det = a * d - b * c
+        return lambda f: np.array([d * f[0] + b * f[1], c * f[0] + a * f[1]]) / det
 
-        def solved(f, g):
-            return (d * f + b * g) / det, (c * f + a * g) / det
-
-        f, g = self.change(n, m)
-        u1, v1 = solved(f, g)
-        u2, v2 = solved(f + 4 / h * u1, g + 4 / h * v1)
-        n3, m3 = n + 2 * u1, m + 2 * v1
-        f, g = self.change(n3, m3)
-        u3, v3 = solved(f + (u1 - u2) / h, g + (v1 - v2) / h)
-        f, g = self.change(n3 + u3, m3 + v3)
-        u4, v4 = solved(f + (u1 - u2 - 8 / 3 * u3) / h, g + (v1 - v2 - 8 / 3 * v3) / h)
-        return n3 + u3 + u4, m3 + v3 + v4
+    def step(self, state, h):
+        """One step of RODAS3, γ = 1/2."""
+        solved, change = self.solver(state, h), self.change(state)
+        u1 = solved(change)
+        u2 = solved(change + 4 / h * u1)
+        third, past = state + 2 * u1, (u1 - u2) / h
+        u3 = solved(self.change(third) + past)
+        fourth = third + u3
+        return fourth + solved(self.change(fourth) + past - 8 / (3 * h) * u3)
 
 
 def _spreads(k, depth: Depth, steps) -> np.ndarray:

@@ -23,7 +23,7 @@ from scipy import special
 
 from peled.photoluminescence import poisson
 from peled.photoluminescence import response as responses
-from peled.photoluminescence.dynamics import RATES, Depth, Light, course
+from peled.photoluminescence.dynamics import RATES, Course, Depth, Light, course
 from peled.photoluminescence.fluence import generation_rate, yield_of_generation
 from peled.photoluminescence.lifetimes import SIGMA_PER_FWHM
 from peled.photoluminescence.response import Folding, Response
@@ -468,10 +468,8 @@ def _summary(model: _Series, found: poisson.Descent, law: str) -> TransientFit:
         at_bound=[n for n, b in zip(model.names, bound) if b and n not in zero],
         converged=converged,
     )  # fmt: skip
-    _, found = model.lanes(theta, 0)
-    gains = counted.covariance @ (jac / m)
-    light = Light(found, model.period_ns)
-    shared, more = _response_noise(model, theta, light, m, gains)
+    found = model.lanes(theta, 0)[1] if model.shifted or model.period_ns else None
+    shared, more = _response_noise(model, theta, found, m, counted.covariance @ (jac / m))
     expected, variance = (part.sum() for part in poisson.expected_unit_deviance(m))
     spare = float(expected + more.sum() - np.count_nonzero(~bound))
     sd = float(np.sqrt(variance + 2 * more @ more))
@@ -482,12 +480,13 @@ def _summary(model: _Series, found: poisson.Descent, law: str) -> TransientFit:
     return TransientFit(
         law, estimates, cost, spare, sd,
         float(cost + np.count_nonzero(~bound) * np.log(model.counts.size)),
-        growth, bool(converged), found.repeats, tuple(mu[rows] for rows in model.rows),
+        growth, bool(converged), found is None or found.repeats,
+        tuple(mu[rows] for rows in model.rows),
         model.transients, model, theta,
     )  # fmt: skip
 
 
-def _response_noise(model: _Series, theta, light: Light, mean, gains):
+def _response_noise(model: _Series, theta, found: Course | None, mean, gains):
     """Covariance (p, p) from the counts of responses, and what they add to the deviance (k,).
 
     Decays with the same response share its noise.
@@ -495,6 +494,7 @@ def _response_noise(model: _Series, theta, light: Light, mean, gains):
     shift = theta[len(model.free)] if model.shifted else 0.0
     shares: dict[int, np.ndarray] = {}
     variances, deviance = {}, [np.zeros(1)]
+    light = None if found is None else Light(found, model.period_ns)
     for i, (transient, kernel, rows) in enumerate(zip(model.transients, model.kernels, model.rows)):
         response = transient.response
         if response is None or response.variance is None:
