@@ -472,7 +472,7 @@ def test_an_absorptance_is_joined_where_both_are_seen():
     absorbed = 1 / (1 + np.exp(-(e - 1.95) / 0.02))
     emitted = 5.0 * absorbed * e**2 * np.exp(-(e - 1.9) / 0.0259)
     emitted[e > 1.98] *= 0.3  # light that the film takes back
-    line = reciprocity.Line(0.0259, 1e-4, (1.85, 1.97), 40, 0.0, 1.91, 0.0)
+    line = reciprocity.Line(0.0259, 1e-4, (1.85, 1.97), 40, 0.0, 1.91)
     found = reciprocity.with_tail(e, np.where(e < 1.84, 0.0, absorbed), emitted, line, 0.0259)
     assert found == pytest.approx(absorbed)
 

@@ -120,7 +120,7 @@ def near_pairs(
 def links(
     symbols: Sequence[str], positions: np.ndarray, cell: np.ndarray | None = None
 ) -> list[Link]:
-    """Bonds: pairs nearer than `slack` times the sum of their covalent radii. Cations of the A
+    """Bonds: pairs nearer than 1.2 times the sum of their covalent radii. Cations of the A
     site and pairs of hydrogens are left unbound.
 
     Parameters
@@ -135,11 +135,10 @@ def links(
     list of Link
         Each pair once, i <= j.
     """
-    slack = 1.2
     radius = np.array([COVALENT[s] if s not in _FREE_CATIONS else -9.0 for s in symbols])
     hydrogen = np.array([s == "H" for s in symbols], bool)
     limit = np.where(
-        hydrogen[:, None] & hydrogen[None], 0.0, slack * (radius[:, None] + radius[None])
+        hydrogen[:, None] & hydrogen[None], 0.0, 1.2 * (radius[:, None] + radius[None])
     )
     return [Link(i, j, s, d) for i, j, s, d in near_pairs(positions, cell, limit)]
 
