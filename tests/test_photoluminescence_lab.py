@@ -189,6 +189,22 @@ def test_laser_and_emission_in_files_of_their_own(tmp_path, roles):
     assert plqy.status != "reported" and "integration_ms is stated nowhere" in plqy.reasons
 
 
+def test_a_table_of_runs_is_proposed_as_rows_and_says_its_second_order(tmp_path):
+    runs = sphere(np.random.default_rng(14), 0.5, light=4e6, second=0.02)
+    columns = [run.values[0] for run in runs.values()]
+    table(tmp_path / "f.csv", "Wavelength (nm)," + ",".join(runs), X, *columns)
+    table(tmp_path / "gain.csv", "Wavelength (nm),factor", np.array([300.0, 1000.0]), np.ones(2))
+    sheet = read_sheet(tmp_path, "photoluminescence", sniff=sniff)
+    assert {(row.sample, row.role) for row in sheet.rows if row.part} == {("f", r) for r in runs}
+    head = "sample,measurement,file,part,role,value_unit\n,plqy,gain.csv,,gain,energy\n"
+    rows = "".join(f"f,plqy,f.csv,{r},{r},\n" for r in runs)
+    (plqy,) = report_of(tmp_path, head + rows).select(name="PLQY")
+    assert abs(plqy.value - 0.5) < 3 * plqy.standard_error
+    (plqy,) = report_of(tmp_path, head + "f,plqy,f.csv,,,\n").select(name="PLQY")
+    assert plqy.status == "doubtful" and "name the columns as rows" in plqy.reasons
+    assert plqy.value == pytest.approx(0.5 - 2 * 0.02, abs=0.003)  # counted as photons of 810 nm
+
+
 def test_emission_beyond_the_calibration_is_in_the_error():
     rng = np.random.default_rng(8)
     short = Calibration(None, np.array([300.0, 655.0]), np.ones(2), "energy")

@@ -34,7 +34,13 @@ from peled.photoluminescence.lifetimes import (
 from peled.photoluminescence.plqy import quantum_yield, unabsorbed
 from peled.photoluminescence.segregation import Kinetics, fit_kinetics, partly_exposed, track
 from peled.photoluminescence.segregation import drift as slope
-from peled.photoluminescence.yields import sphere_yield, unstated
+from peled.photoluminescence.yields import (
+    SECOND_ORDER,
+    Bands,
+    second_order,
+    sphere_yield,
+    unstated,
+)
 from peled.quantities import Finding, Quantity, described, judge, possible, signal
 from peled.samples import Held, Holdings
 
@@ -585,6 +591,7 @@ def _of_table(held: Held, calibration, labels):
                 signal(found.plqy[i], found.standard_error[i], "the emission of the sample"),
                 possible(0, 1),
                 *_clipped(triple),
+                *_second_order(triple),
             )
         )
     return tuple(made), found, triples, triples
@@ -601,6 +608,24 @@ def _clipped(triple):
     if not said:
         return ()
     finding = Finding("undamaged", "withheld", f"laser line clipped: {'; '.join(said)}")
+    return (lambda _: finding,)
+
+
+def _second_order(triple):
+    """A gate for light of the laser's second order in the emission band of a table."""
+    if triple.empty.emission is None:
+        return ()
+    laser, dim = triple.empty.laser.wavelength_nm, triple.empty.emission
+    noise = detector_noise(dim.counts).variance(np.asarray(dim.counts, float))
+    run = Signal(dim.wavelength_nm, dim.counts, variance=noise)
+    bands = Bands((laser[0], laser[-1]), (run.axis[0], run.axis[-1]))
+    z, said = second_order(bands, [run])
+    if not z > SECOND_ORDER:
+        return ()
+    advice = (
+        "name the columns as rows of the sheet (part, role), or give emission_band_nm beside it"
+    )
+    finding = Finding("undamaged", "doubtful", f"{said}: {advice}")
     return (lambda _: finding,)
 
 

@@ -19,7 +19,7 @@ sample lit by the wall only).
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 import numpy as np
@@ -364,13 +364,14 @@ def _emission_band(lit: Signal, empty: Signal | None, laser) -> tuple[float, flo
     return max(x[top] - REACH * fwhm, laser[1] + 5), min(x[top] + REACH * fwhm, x[-1])
 
 
-def _without_second_order(bands: Bands, ready, emission_of):
-    """Runs with the second order replaced by the line between its ends, where it stands out."""
+def second_order(bands: Bands, unlit: Sequence[Signal]) -> tuple[float, str]:
+    """Standard errors by which the laser's second order stands out of runs without emission, and a
+    sentence; (0, "") where it lies outside of the emission band.
+    """
     low, high = _second(bands.laser)
-    unlit = [ready[emission_of[role]] for role in ("empty", "blank") if role in emission_of]
     x = unlit[0].axis if unlit else np.zeros(1)
     if high < bands.emission[0] or low > bands.emission[1] or high > x[-1]:
-        return bands, ready, []
+        return 0.0, ""
     inside = (x >= low) & (x <= high)
     ends = ((x >= low - (high - low) / 2) & (x < low)) | (
         (x > high) & (x <= high + (high - low) / 2)
@@ -380,15 +381,26 @@ def _without_second_order(bands: Bands, ready, emission_of):
         float(weights @ run.values[0]) / np.sqrt(float(weights**2 @ run.variance[0]))
         for run in unlit
     )
+    return z, (
+        f"second order of the laser at {(low + high) / 2:.0f} nm, {z:.1f} standard errors in the "
+        "empty run"
+    )
+
+
+def _without_second_order(bands: Bands, ready, emission_of):
+    """Runs with the second order replaced by the line between its ends, where it stands out."""
+    unlit = [ready[emission_of[role]] for role in ("empty", "blank") if role in emission_of]
+    z, said = second_order(bands, unlit)
     if not z > SECOND_ORDER:
         return bands, ready, []
+    low, high = _second(bands.laser)
     mask = [("mask", {"edges": ((low, high),)})]
     cut = ready | {name: condition(ready[name], mask) for name in emission_of.values()}
-    said = (
-        f"second order of the laser at {(low + high) / 2:.0f} nm, {z:.1f} standard errors in the "
-        "empty run: taken out"
+    return (
+        replace(bands, second=(low, high)),
+        cut,
+        [Finding("undamaged", "reported", f"{said}: taken out")],
     )
-    return replace(bands, second=(low, high)), cut, [Finding("undamaged", "reported", said)]
 
 
 def _photons(bands: Bands, ready, names, calibration):
