@@ -7,6 +7,7 @@ import pytest
 from peled import separable
 from peled.quantities import derive
 from peled.separable import Sought, differences, fit
+from peled.structure import xps, xrd
 
 T = np.linspace(0, 6, 120)
 LIFETIME = {"lifetime": Sought(1.0, log=True, step=0.3)}
@@ -45,6 +46,52 @@ def test_differences_and_analytic_derivatives_agree():
     assert b.errors == pytest.approx(a.errors, rel=1e-3)
     held = differences(lambda v: decays(v)[0], [1e-4], [False])
     assert not held(np.array([1.5]), True)[1].any()
+
+
+def doublets():
+    x = np.arange(44.0, 74.0, 0.25)
+    levels = (
+        xps.Doublet("I 4d", 49.4, 1.7, 0.69),
+        xps.Doublet("Au 4f", 64.0, 3.7, 0.75, asymmetry=0.1),
+    )
+    model = xps._LevelModel(x, 10 + 0 * x, levels, "exponential")
+    return model.basis, model.sought
+
+
+def powder():
+    iodide = xrd.known_phases()["PbI2 2H"]
+    phases = xrd.Phase("lattice", (6.28, 6.28, 6.28, 90, 90, 90), "P m -3 m"), iodide
+    model = xrd.phases._Model(np.linspace(10, 50, 400), phases, (1.5406, 1.5444), 240.0)
+    return model.basis, model.sought(None, None, None)
+
+
+@pytest.mark.parametrize("model", [doublets, powder])
+def test_slopes_are_the_derivatives_of_the_columns(model):
+    basis, sought = model()
+    values = np.array([s.value for s in sought.values()])
+    columns, slopes = basis(values, True)
+    steps = [1e-5 * s.step * (s.value if s.log else 1.0) for s in sought.values()]
+    a = np.random.default_rng(0).normal(size=columns.shape[1])
+    centred = [
+        (basis(values + h, False)[0] - basis(values - h, False)[0]) @ a / (2 * step)
+        for h, step in zip(np.diag(steps), steps, strict=True)
+    ]
+    for one, two in zip(slopes @ a, centred, strict=True):
+        assert one == pytest.approx(two, rel=1e-4, abs=1e-4 * np.abs(two).max())
+    both = slopes @ np.column_stack([a, 2 * a])
+    np.testing.assert_allclose(both, (slopes @ a)[:, :, None] * [1, 2])
+
+
+def test_what_the_data_do_not_feel_stays_and_hinders_no_other():
+    def basis(values, derivatives):
+        c, dc = decays(values[:1])
+        return c, np.concatenate([dc, 1e-16 * dc])
+
+    data = noisy(np.random.default_rng(1))[:, 0]
+    unfelt = {"lifetime": LIFETIME["lifetime"], "other": Sought(7.0)}
+    found = fit(basis, data, unfelt, ["height", "offset"], error=0.03)
+    alone = fit(decays, data, LIFETIME, ["height", "offset"], error=0.03)
+    assert found.values == pytest.approx([*alone.values, 7.0]) and found.estimates.converged
 
 
 def test_errors_cover_and_goodness_is_standard_normal():

@@ -19,7 +19,7 @@ from scipy.signal import find_peaks
 from peled import separable
 from peled.lineshapes.bands import lorentzian, voigt
 from peled.nmr.processing import Processed
-from peled.separable import SeparableFit, Sought
+from peled.separable import SeparableFit, Slopes, Sought
 
 
 @dataclass(frozen=True)
@@ -306,11 +306,7 @@ def fit_window(
     def whole(values, derivatives):
         columns, moved = basis(values, derivatives)
         design = np.concatenate([columns, polynomial], axis=1)
-        if not derivatives:
-            return design, None
-        slopes = np.zeros((len(sought), *design.shape))
-        slopes[:, :, : columns.shape[1]] = moved
-        return design, slopes
+        return design, Slopes(lambda a: moved @ a[: columns.shape[1]]) if derivatives else None
 
     def variance(residual, freedom):
         spare = independent - (len(data) - freedom)
@@ -449,15 +445,18 @@ class _Layout:
         ends = np.cumsum(counts)
         self.own_lines = [slice(e - n, e) for e, n in zip(ends.tolist(), counts, strict=True)]
         self.share = np.zeros((len(self.areas), int(ends[-1])))
-        self.spread = []  # the same, times what a coupling moves each line by
-        for c, own, columns, (steps, weights) in zip(
-            self.components, self.own_lines, self.columns, self.multiplets, strict=True
-        ):
-            each = np.eye(2 * c.sidebands + 1)
-            self.share[columns, own] = np.kron(each, weights)
-            self.spread.append([np.kron(each, weights * step) for step in steps.T])
         starts = np.cumsum([0, *(3 + len(c.couplings_Hz) for c in self.components)])
         self.starts = starts[:-1].tolist()
+        # By what each parameter moves each line's position (Hz), width and Gaussian width.
+        self.moves = np.zeros((3, int(starts[-1]), int(ends[-1])))
+        for c, at, own, columns, (steps, weights) in zip(
+            self.components, self.starts, self.own_lines, self.columns, self.multiplets, strict=True
+        ):
+            orders = 2 * c.sidebands + 1
+            self.share[columns, own] = np.kron(np.eye(orders), weights)
+            self.moves[0, at, own] = self.processed.reference_MHz
+            self.moves[1, at + 1, own] = self.moves[2, at + 2, own] = 1.0
+            self.moves[0, at + 3 : at + 3 + steps.shape[1], own] = np.tile(steps.T, orders)
 
     def _seek(self, c: Component) -> None:
         mhz = self.processed.reference_MHz
@@ -495,7 +494,7 @@ class _Layout:
             )
 
     def basis(self, values, derivatives):
-        """Columns (points, areas) and their derivatives (parameters, points, areas)."""
+        """Columns (points, areas) and their derivatives."""
         mhz, count = self.processed.reference_MHz, self.share.shape[1]
         place, width, gauss = np.empty((3, count))
         for c, at, own, (steps, _) in zip(
@@ -508,18 +507,11 @@ class _Layout:
             place[own] = values[at] + offsets / mhz
             width[own], gauss[own] = values[at + 1] - self.window_Hz, values[at + 2]
         found = self.shapes(place, width, gauss, derivatives)
-        summed = self.share @ found
-        if not derivatives:
-            return summed[0].T, None
-        slopes = np.zeros((len(values), len(self.ppm), len(self.share)))
-        for at, own, columns, spread in zip(
-            self.starts, self.own_lines, self.columns, self.spread, strict=True
-        ):
-            slopes[at : at + 3, :, columns] = summed[1:, columns].swapaxes(1, 2)
-            slopes[at, :, columns] *= mhz
-            for k, moved in enumerate(spread):
-                slopes[at + 3 + k, :, columns] = (moved @ found[1, own]).T
-        return summed[0].T, slopes
+
+        def times(a):
+            return np.matmul(self.moves * (a @ self.share), found[1:]).sum(axis=0)
+
+        return (self.share @ found[0]).T, Slopes(times) if derivatives else None
 
     def lines(self, found: SeparableFit, area_errors) -> tuple[Line, ...]:
         value = dict(zip(self.sought, found.values.tolist()))

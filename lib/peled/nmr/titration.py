@@ -189,7 +189,7 @@ def bound_fractions(
         low, high = np.where(away < 0, x, low), np.where(away < 0, high, x)
         slope = (k1 + 4 * k12 * x - bound * (k1 + 2 * k12 * x)) / partition
         step = x - away / (1 + metal * slope)
-        next_x = np.where((low < step) & (step < high), step, 0.5 * (low + high))
+        next_x = np.where((low <= step) & (step <= high), step, 0.5 * (low + high))
         settled, x = np.abs(next_x - x) <= 1e-14 * ligand, next_x
         if settled.all():
             break

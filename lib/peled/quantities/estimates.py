@@ -178,8 +178,9 @@ def from_normal(
     if (values[is_log] <= 0).any():
         raise ValueError("estimates: a value fitted as logarithm is not positive")
     active, free = np.flatnonzero(~is_held), np.flatnonzero(~is_held & ~is_bound)
-    inverse, _ = _invert(normal[np.ix_(free, free)])
-    _, open_ways = _invert(normal[np.ix_(active, active)])
+    inverse, open_ways = _invert(normal[np.ix_(active, active)])
+    if is_bound.any():
+        inverse, _ = _invert(normal[np.ix_(free, free)])
     null = np.zeros((len(names), open_ways.shape[1]))
     null[active] = open_ways
     if score is None:

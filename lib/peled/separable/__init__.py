@@ -6,7 +6,7 @@ search the others; large problems with structure of their own (transient absorpt
 directly. Many spectra that share nothing are `peled.lineshapes.fit_series`' business.
 """
 
-from .blocks import DispersedBlock, Evaluation, NonNegativeBlock, Rows, SharedBlock
+from .blocks import DispersedBlock, Evaluation, NonNegativeBlock, Rows, SharedBlock, Slopes
 from .fitting import Basis, SeparableFit, Sought, differences, fit, larger, scatter
 from .search import Minimum, Problem, minimise
 
@@ -20,6 +20,7 @@ __all__ = [
     "Rows",
     "SeparableFit",
     "SharedBlock",
+    "Slopes",
     "Sought",
     "differences",
     "fit",

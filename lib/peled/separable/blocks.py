@@ -21,12 +21,33 @@ from dataclasses import dataclass
 
 import numpy as np
 from scipy.linalg.blas import dsyrk
+from scipy.linalg.lapack import dpotrf, dtrtri
 
 _RANK = 1e-13
+_PIVOT = 1e-13  # of a Cholesky factor of columns of norm 1, below which it is not accurate
 _HATS = 8  # wavelengths whose bases stand for all where each has its own
 _VANISHED = (
     1e-100  # a column of this norm is none (a response that has passed before the first delay)
 )
+
+
+@dataclass(frozen=True)
+class Slopes:
+    """∂C/∂p of a basis as what it does to coefficients: of many columns that depend on few
+    parameters far less than the array (p, n, m), which it stands for.
+
+    Attributes
+    ----------
+    times : callable
+        A (m,) -> ∂C/∂p·A (p, n).
+    """
+
+    times: Callable[[np.ndarray], np.ndarray]
+
+    def __matmul__(self, a: np.ndarray) -> np.ndarray:
+        if a.ndim == 1:
+            return self.times(a)
+        return np.stack([self.times(column) for column in a.T], axis=-1)
 
 
 @dataclass(frozen=True)
@@ -114,12 +135,7 @@ class SharedBlock:
 
     def evaluate(self, u, derivatives=True, covariance=False) -> Evaluation:
         c, dc = self.basis(u, derivatives)
-        scale = np.sqrt(np.einsum("ij,ij->j", c, c))
-        scale[scale < _VANISHED] = np.inf
-        left, s, vt = np.linalg.svd(c / scale, full_matrices=False)
-        keep = s > _RANK * s[0] if s[0] > 0 else s > 0
-        if not keep.all():
-            left, s, vt = left[:, keep], s[keep], vt[keep]
+        left, back = _factored(c)
         if self.compressed is None:
             gq = self.gram @ left
             middle = left.T @ gq
@@ -127,10 +143,9 @@ class SharedBlock:
         else:
             projected = left.T @ self.compressed
             rest = self.compressed - left @ projected
-            cost = float(np.einsum("ij,ij->", rest, rest))
+            cost = float(np.vdot(rest, rest))
         if not derivatives:
             return Evaluation(cost)
-        back = (vt.T / s) / scale[:, None]  # C⁺ = back·leftᵀ
         if self.shape[1] == 1 and not covariance:  # one spectrum: its own derivatives are enough
             x = dc @ (back @ projected[:, 0])
             hessian = x - (x @ left) @ left.T
@@ -149,7 +164,7 @@ class SharedBlock:
         hessian = np.einsum("pik,kl->pil", pd, aat).reshape(p, nt * n) @ rows.T
         out = Evaluation(cost, gradient, hessian)
         if covariance:
-            free = max(nt - len(s), 1)
+            free = max(nt - left.shape[1], 1)
             inverse = back @ back.T  # (CᵀC)⁻¹
             out.floor = (pd @ inverse).reshape(p, nt * n) @ rows.T * cost / free
             if self.compressed is None:
@@ -172,12 +187,9 @@ class SharedBlock:
     def solve(self, u):
         """The best spectra A (n, nw), C, and C⁺ at u."""
         c, _ = self.basis(u, False)
-        scale = np.linalg.norm(c, axis=0)
-        scale[scale < _VANISHED] = np.inf
-        left, s, vt = np.linalg.svd(c / scale, full_matrices=False)
-        keep = s > _RANK * s[0] if s[0] > 0 else s > 0
-        inverse = ((vt[keep].T / s[keep]) @ left[:, keep].T) / scale[:, None]
-        return inverse @ self.data, c, inverse
+        left, back = _factored(c)
+        inverse = back @ left.T
+        return back @ (left.T @ self.data), c, inverse
 
 
 class DispersedBlock:
@@ -408,6 +420,24 @@ class NonNegativeBlock:
         return np.einsum("wnt,tw->nw", pseudo, self.data), np.broadcast_to(c, (nw, nt, n)), pseudo
 
 
+def _factored(c):
+    """An orthonormal basis `left` of the columns of C, and `back` with C⁺ = back·leftᵀ: by Cholesky
+    as `_cholesky_qr`, by singular values where columns vanish or nearly coincide."""
+    gram = c.T @ c
+    scale = np.sqrt(gram.diagonal())
+    if scale.min() > _VANISHED:
+        lower, failed = dpotrf(gram / (scale[:, None] * scale), lower=1)
+        if not failed and lower.diagonal().min() ** 2 > _PIVOT:
+            back = dtrtri(lower, lower=1)[0].T / scale[:, None]
+            left = c @ back
+            again = dtrtri(dpotrf(left.T @ left, lower=1)[0], lower=1)[0].T
+            return left @ again, back @ again
+    scale[scale < _VANISHED] = np.inf
+    left, s, vt = np.linalg.svd(c / scale, full_matrices=False)
+    keep = s > _RANK * s[0] if s[0] > 0 else s > 0
+    return left[:, keep], vt[keep].T / s[keep] / scale[:, None]
+
+
 def _cholesky_qr(c, scale):
     """Orthonormal bases of many thin matrices at once by Cholesky, done twice (as accurate as
     Householder up to condition 10⁷; Yamamoto et al., ETNA 44, 306 (2015)), and which of them are
@@ -429,13 +459,14 @@ def _cholesky_qr(c, scale):
 
 
 def _batched_cholesky(gram):
-    """Lower factors, column by column over the whole batch; a pivot below 10⁻¹³ marks failure."""
+    """Lower factors, column by column over the whole batch; a pivot below `_PIVOT` marks
+    failure."""
     n = gram.shape[1]
     lower = np.zeros_like(gram)
     failed = np.zeros(len(gram), bool)
     for j in range(n):
         pivot = gram[:, j, j] - np.einsum("wk,wk->w", lower[:, j, :j], lower[:, j, :j])
-        low = pivot < 1e-13
+        low = pivot < _PIVOT
         failed |= low
         lower[:, j, j] = np.sqrt(np.where(low, 1.0, pivot))
         for i in range(j + 1, n):

@@ -10,6 +10,7 @@ import math
 import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from functools import cached_property
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -17,18 +18,18 @@ from scipy.optimize import brentq
 
 from peled.quantities import Estimates, from_normal, goodness_z
 
-from .blocks import DispersedBlock, Evaluation, NonNegativeBlock, SharedBlock
+from .blocks import DispersedBlock, Evaluation, NonNegativeBlock, SharedBlock, Slopes
 from .search import Problem, minimise
 
 if TYPE_CHECKING:
     from lmfit import Minimizer
 
-_CLOSE = 1e-3  # distance to the minimum, in standard errors, at which a search ends
+_CLOSE = 1e-2  # length of its last step, in standard errors, at which a search ends
 _STALLED = 0.05  # the same, at which one that finds nothing better has arrived nevertheless
 _CHI2_95 = 3.841458820694124  # 95 % of chi-square with one degree of freedom
 
-#: `basis(values, derivatives)`: C (n, m) and, where asked for, ∂C/∂values (p, n, m).
-Basis = Callable[[np.ndarray, bool], tuple[np.ndarray, np.ndarray | None]]
+#: `basis(values, derivatives)`: C (n, m) and, where asked for, ∂C/∂values (p, n, m) or `Slopes`.
+Basis = Callable[[np.ndarray, bool], tuple[np.ndarray, np.ndarray | Slopes | None]]
 
 
 @dataclass(frozen=True)
@@ -68,8 +69,6 @@ class SeparableFit:
 
     Attributes
     ----------
-    estimates : Estimates
-        The parameters that were searched, then the linear ones, column by column.
     values : ndarray, shape (p,)
         All parameters in the order given, tied ones too.
     linear : ndarray, shape (m,) or (m, columns)
@@ -83,7 +82,6 @@ class SeparableFit:
         Points measured less parameters fitted, at least 1.
     """
 
-    estimates: Estimates
     values: np.ndarray
     linear: np.ndarray
     design: np.ndarray = field(repr=False)
@@ -91,11 +89,17 @@ class SeparableFit:
     residual: np.ndarray = field(repr=False)
     chi2: float
     freedom: int
+    _estimated: Callable[[], Estimates] = field(repr=False)
     _profile: Callable[[str, float], float] = field(repr=False)
     _weighted: Callable[[np.ndarray], np.ndarray] = field(repr=False)
     _place: _Place = field(repr=False)
 
-    @property
+    @cached_property
+    def estimates(self) -> Estimates:
+        """The parameters that were searched, then the linear ones, column by column."""
+        return self._estimated()
+
+    @cached_property
     def errors(self) -> np.ndarray:
         """Standard errors of `estimates.values`: 0 for what was held, infinite where the data give
         none (at a bound, or along an open direction)."""
@@ -266,7 +270,8 @@ def fit(
     ----------
     basis : callable
         `basis(values, derivatives)` returns C (n, m) and, where `derivatives`, ∂C/∂p (p, n, m) by
-        the values themselves; `differences` makes one of a callable of the values alone.
+        the values themselves, for one spectrum as `Slopes` too; `differences` makes one of a
+        callable of the values alone.
     data : ndarray, shape (n,) or (n, columns)
         Not finite where nothing was measured.
     sought : mapping of name to Sought
@@ -362,34 +367,37 @@ def fit(
     if variance is None and error is None and covariance_of is None:
         variance = scatter
     factor = 1.0 if variance is None else variance(residual, freedom)
-    jacobian = _jacobian(design, slopes, coefficients, weight, moves / place.steps)
-    normal = jacobian.T @ jacobian
-    for prior in place.priors:
-        at = place.free.index(prior.index[0])
-        normal[at, at] += (moves[prior.index[0], at] / place.steps[at] / prior.error) ** 2
-    estimates = _estimates(
-        place,
-        values,
-        coefficients,
-        linear,
-        found.at_bound,
-        non_negative,
-        normal=normal,
-        converged=found.converged or found.decrement <= _STALLED**2 / freedom,
-        variance=factor,
-        score=None if covariance_of is None else covariance_of(jacobian) * factor,
-        goodness=goodness_z(float(np.sum(residual**2)), freedom) if error is not None else None,
-    )
+
+    def estimated() -> Estimates:
+        jacobian = _jacobian(design, slopes, coefficients, weight, moves / place.steps)
+        normal = jacobian.T @ jacobian
+        for prior in place.priors:
+            at = place.free.index(prior.index[0])
+            normal[at, at] += (moves[prior.index[0], at] / place.steps[at] / prior.error) ** 2
+        return _estimates(
+            place,
+            values,
+            coefficients,
+            linear,
+            found.at_bound,
+            non_negative,
+            normal=normal,
+            converged=found.converged or found.decrement <= _STALLED**2 / freedom,
+            variance=factor,
+            score=None if covariance_of is None else covariance_of(jacobian) * factor,
+            goodness=goodness_z(float(np.sum(residual**2)), freedom) if error is not None else None,
+        )
+
     shape = (lambda x: x[:, 0]) if data.ndim == 1 else (lambda x: x)
     return SeparableFit(
-        estimates,
         values,
         shape(coefficients),
         design,
         shape(model),
         shape(residual),
-        found.cost,
+        float(np.sum(residual**2)) + sum(p.evaluate(values).cost for p in place.priors),
         freedom,
+        estimated,
         profile,
         weighted,
         place,
@@ -408,7 +416,8 @@ class _Place:
         chosen = [sought[self.names[i]] for i in self.free]
         self.log = np.array([s.log for s in chosen], bool)
         self.steps = np.array([s.step for s in chosen])
-        self.begin = np.array([s.value for s in chosen])
+        self.values = np.array([s.value for s in sought.values()], float)
+        self.begin = self.values[self.free]
         with np.errstate(divide="ignore"):
             ends = [np.array([getattr(s, end) for s in chosen]) for end in ("low", "high")]
             self.low, self.high = (
@@ -434,12 +443,10 @@ class _Place:
         """All values (p,), and their derivatives by the coordinates (p, free)."""
         moved = theta * self.steps
         grown = np.exp(np.where(self.log, moved, 0.0))
-        values = np.array([s.value for s in self.sought.values()], float)
-        values[self.free] = np.where(self.log, self.begin * grown, self.begin + moved)
-        slopes = np.zeros((len(values), len(theta)))
-        slopes[self.free, np.arange(len(theta))] = self.steps * np.where(
-            self.log, values[self.free], 1.0
-        )
+        found = np.where(self.log, self.begin * grown, self.begin + moved)
+        values, slopes = self.values.copy(), np.zeros((len(self.values), len(theta)))
+        values[self.free] = found
+        slopes[self.free, np.arange(len(theta))] = self.steps * np.where(self.log, found, 1.0)
         for name, relation in self.relations.items():
             at = self.names.index(name)
             values[at] = relation(dict(zip(self.names, values.tolist())))
@@ -472,6 +479,8 @@ def _block(basis, data, weight, parameters, non_negative):
 
     def weighted(values, derivatives):
         c, dc = basis(values, derivatives)
+        if isinstance(dc, Slopes):
+            return c * rows, Slopes(lambda a: (dc @ a) * rows[:, 0])
         return c * rows, None if dc is None else dc * rows
 
     shared = basis if (rows == 1).all() else weighted
@@ -486,7 +495,7 @@ def _block(basis, data, weight, parameters, non_negative):
     def dispersed(values, derivatives):
         c, dc = basis(values, derivatives)
         each = weight.T[:, :, None]
-        return c * each, lambda a: np.einsum("ptn,wn->wtp", dc, a[:, :, 0]) * each
+        return c * each, lambda a: (dc @ a[:, :, 0].T).transpose(2, 1, 0) * each
 
     return DispersedBlock(data, dispersed, index, weight > 0)
 
@@ -495,7 +504,7 @@ def _jacobian(design, slopes, coefficients, weight, moves):
     """d(model)/d(coordinates, then coefficients column by column), weighted: (n·columns, …)."""
     n, m = design.shape
     columns = weight.shape[1]
-    searched = np.einsum("pnm,mw,pk->wnk", slopes, coefficients, moves, optimize=True)
+    searched = np.tensordot(slopes @ coefficients, moves, (0, 0)).transpose(1, 0, 2)
     whole = np.zeros((columns, n, moves.shape[1] + m * columns))
     whole[:, :, : moves.shape[1]] = searched
     for w in range(columns):

@@ -21,6 +21,8 @@ class Problem:
         self.blocks, self.expand = blocks, expand
         self.low, self.high = np.asarray(low, float), np.asarray(high, float)
         self.total = sum(block.total for block in blocks)
+        first = blocks[0].index
+        self.alone = len(blocks) == 1 and np.array_equal(first, np.arange(len(first)))
 
     def evaluate(self, theta, derivatives=True, covariance=False) -> Evaluation:
         u, jacobian = self.expand(theta)
@@ -38,7 +40,7 @@ class Problem:
     def gathered(self, size: int, parts) -> np.ndarray:
         """Sum of each block's vector or matrix over its own entries of the `size` full
         coordinates."""
-        if len(parts) == 1 and np.array_equal(self.blocks[0].index, np.arange(size)):
+        if self.alone and len(parts[0]) == size:
             return parts[0]
         out = np.zeros((size,) * parts[0].ndim)
         for block, part in zip(self.blocks, parts, strict=True):
@@ -64,9 +66,10 @@ class Minimum:
 def minimise(problem: Problem, start, *, tolerance=1e-13, max_evaluations=200) -> Minimum:
     """Levenberg–Marquardt within bounds on the projected cost.
 
-    A coordinate at its bound whose gradient points outward is held there. The search ends when the
-    fall of the cost that the quadratic model still promises is below `tolerance` of the cost or of
-    what rounding leaves of it.
+    A coordinate at its bound whose gradient points outward is held there; one that the data do not
+    feel stays where it is. The search ends when the fall of the cost that the quadratic model still
+    promises is below `tolerance` of the cost or of what rounding leaves of it, with the step that
+    promises it.
 
     Parameters
     ----------
@@ -93,20 +96,16 @@ def minimise(problem: Problem, start, *, tolerance=1e-13, max_evaluations=200) -
             for block in problem.blocks:
                 block.exact()
             now = problem.evaluate(theta)
-        held, decrement, _ = _stationarity(now, theta, low, high)
+        free, scale, h, g = _scaled(now, theta, low, high)
         floor = max(now.cost, 1e-14 * problem.total, 1e-300)
-        if decrement <= tolerance * floor:
+        if abs(g @ _solved(h, g)) <= tolerance * floor:
             converged = True
             break
-        free = ~held if held.any() else slice(None)
-        h, g = now.hessian[free][:, free], now.gradient[free]
-        diagonal = np.diag(h).copy()
-        diagonal[diagonal <= 0] = max(diagonal.max(), 1.0) * 1e-12
-        improved = False
+        improved, one = False, np.eye(len(g))
         while used < max_evaluations:
             step = np.zeros(len(theta))
-            step[free] = _solved(h + damping * np.diag(diagonal), -g)
-            largest = np.max(np.abs(step))
+            step[free] = -_solved(h + damping * one, g) / scale
+            largest = np.abs(step).max()
             if largest > 2.0:
                 # Coordinates are logarithms or picoseconds near zero time: no leap beyond e².
                 step *= 2.0 / largest
@@ -128,13 +127,20 @@ def minimise(problem: Problem, start, *, tolerance=1e-13, max_evaluations=200) -
             if damping > 1e12 or promised < tolerance * floor:
                 break
         if not improved:
-            converged = _stationarity(now, theta, low, high)[1] <= 1e-9 * floor
             break
-    held, decrement, norm = _stationarity(now, theta, low, high)
-    scale = max(now.cost, 1e-300)
-    return Minimum(
-        theta, now.cost, used, converged, decrement / scale, norm, (theta <= low) | (theta >= high)
-    )
+    free, scale, h, g = _scaled(now, theta, low, high)
+    ahead = _solved(h, g)
+    decrement, cost = float(abs(g @ ahead)), max(now.cost, 1e-300)
+    norm = float(np.linalg.norm(g) / np.sqrt(cost))
+    if converged:
+        last = np.zeros(len(theta))
+        last[free] = -ahead / scale
+        inside = (low < theta) & (theta < high)
+        theta = np.where(inside, np.clip(theta + last, low, high), theta)
+    elif used < max_evaluations:  # it found nothing better
+        converged = decrement <= 1e-9 * max(cost, 1e-14 * problem.total)
+    at_bound = (theta <= low) | (theta >= high)
+    return Minimum(theta, now.cost, used, converged, decrement / cost, norm, at_bound)
 
 
 def _solved(matrix, right):
@@ -144,17 +150,11 @@ def _solved(matrix, right):
         return np.linalg.lstsq(matrix, right, rcond=1e-15)[0]
 
 
-def _stationarity(now: Evaluation, theta, low, high):
-    """Held coordinates, Newton decrement gᵀH⁻¹g of the others, and their scaled gradient norm."""
-    g = now.gradient
+def _scaled(now: Evaluation, theta, low, high):
+    """Coordinates that move, their scales, and H and g of them in these scales. Those that a bound
+    holds stay, and those whose curvature is no more than what rounding leaves of the others'."""
+    g, size = now.gradient, now.hessian.diagonal()
     held = ((theta <= low) & (g > 0)) | ((theta >= high) & (g < 0))
-    if held.all():
-        return held, 0.0, 0.0
-    free = ~held if held.any() else slice(None)
-    h = now.hessian[free][:, free]
-    size = h.diagonal()
-    scale = np.sqrt(np.maximum(size, max(1e-28 * size.max(), 1e-200)))
-    scaled = g[free] / scale
-    step = _solved(h / np.outer(scale, scale), scaled)
-    norm = float(np.linalg.norm(scaled) / np.sqrt(max(now.cost, 1e-300)))
-    return held, float(abs(scaled @ step)), norm
+    free = np.flatnonzero(~held & (size > 1e-28 * size.max()))
+    scale = np.sqrt(size[free])
+    return free, scale, now.hessian[free[:, None], free] / (scale[:, None] * scale), g[free] / scale

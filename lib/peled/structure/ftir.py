@@ -10,7 +10,7 @@ from scipy import ndimage, signal
 
 from peled import separable
 from peled.lineshapes.bands import pseudo_voigt
-from peled.separable import Sought
+from peled.separable import Slopes, Sought
 
 STIFFNESS = 1e6  #: of the baseline, for points 2 cm-1 apart
 
@@ -212,16 +212,17 @@ def _fit_group(x, y, centres, widths, noise, lost):
         near &= ~lost
     xs = x[near]
     ground = np.column_stack([np.ones_like(xs), np.linspace(-1, 1, len(xs))])
-    band = np.arange(n)
 
     def basis(p, derivatives):
         curves, slopes = pseudo_voigt(xs, p[:n, None], p[n : 2 * n, None], p[-1], derivatives)
         if not derivatives:
             return np.hstack([curves.T, ground]), None
-        out = np.zeros((len(p), len(xs), n + 2))
-        out[band, :, band], out[n + band, :, band] = slopes[0], slopes[1]
-        out[-1, :, :n] = slopes[2].T
-        return np.hstack([curves.T, ground]), out
+
+        def times(a):
+            by_place, by_width, by_fraction = (a[:n, None] * slope for slope in slopes)
+            return np.concatenate([by_place, by_width, by_fraction.sum(axis=0, keepdims=True)])
+
+        return np.hstack([curves.T, ground]), Slopes(times)
 
     reach = np.exp(1.2)
     sought = {

@@ -6,11 +6,11 @@ from dataclasses import dataclass, field
 from typing import NamedTuple
 
 import numpy as np
-from scipy import stats
+from scipy import special
 
 from peled import separable
 from peled.quantities import threshold
-from peled.separable import Sought
+from peled.separable import Slopes, Sought
 
 
 @dataclass(frozen=True)
@@ -228,7 +228,7 @@ def _exponential(e, s, relative, noise, floor, start_meV) -> _Window | None:
     def basis(p, derivatives):
         u = (e - end) / p[0] * 1e3
         tail = np.exp(np.clip(u, -700, 0))
-        slopes = np.stack([np.column_stack([-tail * u / p[0], 0 * e])]) if derivatives else None
+        slopes = Slopes(lambda a: (-a[0] / p[0] * tail * u)[None]) if derivatives else None
         return np.column_stack([tail, np.ones_like(e)]), slopes
 
     sigma = np.hypot(relative * np.maximum(s - floor, 0), noise)
@@ -242,6 +242,6 @@ def _exponential(e, s, relative, noise, floor, start_meV) -> _Window | None:
     if fit.linear[0] <= 0 or not fit.estimates.converged or fit.estimates.at_bound.any():
         return None
     return _Window(
-        end, start_meV, float(fit.errors[0]), float(stats.chi2.sf(fit.chi2, fit.freedom)),
+        end, start_meV, float(fit.errors[0]), float(special.chdtrc(fit.freedom, fit.chi2)),
         *map(float, fit.linear),
     )  # fmt: skip

@@ -17,7 +17,7 @@ from scipy import optimize, special
 from peled import separable
 from peled.lineshapes.bands import pseudo_voigt
 from peled.quantities import threshold
-from peled.separable import Sought
+from peled.separable import Slopes, Sought
 
 MG_EV, AL_EV, HE_I_EV = 1253.6, 1486.7, 21.218
 
@@ -215,12 +215,11 @@ class _LevelModel:
         n = len(self.doublets)
         out = np.empty((len(self.x), n + self.ground.shape[1]))
         out[:, n:] = self.ground
-        slopes = np.zeros((len(p), *out.shape)) if derivatives else None
+        moved = []  # (parameter, column, derivative)
         if self.decays:
             lag = (self.x - self.x[0]) / p[-2]
             out[:, n + 1] = np.exp(-lag)
-            if derivatives:
-                slopes[-2, :, n + 1] = out[:, n + 1] * lag / p[-2]
+            moved.append((len(p) - 2, n + 1, out[:, n + 1] * lag / p[-2]))
         for i, d in enumerate(self.doublets):
             curves = self._doublet(d, p[i], p[n + i], p[-1], derivatives)
             if i in self.metals:
@@ -229,11 +228,17 @@ class _LevelModel:
                 curves = [metal_tail(self.x, curve, p[at]) for curve in curves]
                 if derivatives:
                     up, down = (metal_tail(self.x, line, max(p[at] + s, 0.0)) for s in (h, -h))
-                    slopes[at, :, i] = (up - down) / (h + min(p[at], h))
+                    moved.append((at, i, (up - down) / (h + min(p[at], h))))
             out[:, i] = curves[0]
-            if derivatives:
-                slopes[i, :, i], slopes[n + i, :, i], slopes[-1, :, i] = curves[1:]
-        return out, slopes
+            moved += zip((i, n + i, len(p) - 1), (i, i, i), curves[1:])
+
+        def times(a):
+            by = np.zeros((len(p), len(out)))
+            for parameter, column, derivative in moved:
+                by[parameter] += a[column] * derivative
+            return by
+
+        return out, Slopes(times) if derivatives else None
 
     def _doublet(self, d, position, width, mixing, derivatives):
         """Unit area, and its derivatives by position, width and mixing."""

@@ -75,7 +75,10 @@ def covariances(setup, now, best, scores, even, dof: int) -> Trust:
     lost = values < NULL_TOLERANCE * values.max()
     names = [setup.names[i] for i in setup.free]
     bound = [name for name, at in zip(names, best.at_bound, strict=True) if at]
-    null = from_normal(names, np.ones(n), [""] * n, now.hessian, at_bound=bound).null
+    size = np.diag(now.hessian)
+    felt = size > 1e-24 * size.max()  # the curvature of others is what rounding leaves
+    normal = now.hessian * np.outer(felt, felt)
+    null = from_normal(names, np.ones(n), [""] * n, normal, at_bound=bound).null
     kept = vectors[:, ~lost]
     inverse = (kept / values[~lost]) @ kept.T / outer
     white[pick] = inverse * now.cost / dof

@@ -18,7 +18,7 @@ from peled.formats import FormatError
 from peled.formats.delimited import read_records
 from peled.lineshapes.bands import pseudo_voigt
 from peled.quantities import Estimates
-from peled.separable import Sought
+from peled.separable import Slopes, Sought
 from peled.structure.xrd.crystal import KALPHA2_RATIO
 from peled.structure.xrd.pawley import _freedom, misfit, noise_of
 from peled.tables import table
@@ -298,67 +298,68 @@ class _Model:
         return out
 
     def basis(self, p, derivatives):
-        zero, height, gauss = p[:3]
-        columns, slopes, at = [], [], 3
+        columns, moves, at = [], [], 3
         for phase, (hkl, strength) in zip(self.phases, self.lines, strict=True):
-            free = len(phase.free)
-            own = p[at : at + free + 1]
-            made, moved = self._phase(phase, hkl, strength, own, zero, height, gauss, derivatives)
+            own = np.r_[:3, at : at + len(phase.free) + 1]
+            made, moved = self._phase(phase, hkl, strength, p[own], derivatives)
             columns.append(made)
-            if derivatives:
-                placed = np.zeros((len(p), *made.shape))
-                placed[:3], placed[at : at + free + 1] = moved[:3], moved[3:]
-                slopes.append(placed)
-            at += free + 1
-        columns.append(self.ground)
-        if derivatives:
-            slopes.append(np.zeros((len(p), *self.ground.shape)))
-            return np.hstack(columns), np.concatenate(slopes, axis=2)
-        return np.hstack(columns), None
+            moves.append((own, made.shape[1], moved))
+            at = own[-1] + 1
 
-    def _phase(self, phase, hkl, strength, own, zero, height, gauss, derivatives):
-        """Columns of one phase; derivatives by zero, height, instrument, cell, size."""
-        *cell, size = own
-        total, by = 0.0, 0.0
+        def times(a):
+            out, first = np.zeros((len(p), len(self.x))), 0
+            for own, count, moved in moves:
+                for by, chain in moved:
+                    for slope, links in zip(by, chain, strict=True):
+                        out[own] += (links * a[first : first + count]) @ slope
+                first += count
+            return out
+
+        return np.hstack([*columns, self.ground]), Slopes(times) if derivatives else None
+
+    def _phase(self, phase, hkl, strength, own, derivatives):
+        """Columns of one phase of zero, height, instrument, cell, size. For each wavelength its
+        lines' derivatives by centre, width, mixing and height, and those of these by the
+        parameters."""
+        zero, height, gauss, *cell, size = own
+        total, moves = 0.0, []
         for k, wavelength in enumerate(self.wavelengths):
-            weight = (1.0, KALPHA2_RATIO)[k] / (1 + KALPHA2_RATIO * (len(self.wavelengths) - 1))
-            theta = self._theta(phase, hkl, cell, wavelength)
-            if strength is not None:
+            share = (1.0, KALPHA2_RATIO)[k] / (1 + KALPHA2_RATIO * (len(self.wavelengths) - 1))
+
+            def geometry(cell, wavelength=wavelength, share=share):
+                sine = wavelength / 2 / spacings(hkl, phase.moved(cell))
+                theta = np.arcsin(np.minimum(sine, 1 - 1e-9))
+                lever = np.degrees(2 / self.radius) * np.cos(theta)
+                lorentz = np.degrees(2 * wavelength / (np.pi * 10 * size * np.cos(theta)))
                 polar = (1 + np.cos(2 * theta) ** 2) / (np.sin(theta) ** 2 * np.cos(theta))
-                weight = weight * strength * polar
-            weight = np.broadcast_to(weight, theta.shape)[:, None]
-            lever = np.degrees(2 / self.radius) * np.cos(theta)
-            centre = 2 * np.degrees(theta) + zero - height * lever
-            lorentz = np.degrees(2 * wavelength / (np.pi * 10 * size * np.cos(theta)))
+                weight = share * (np.ones_like(theta) if strength is None else strength * polar)
+                return lever, 2 * np.degrees(theta) + zero - height * lever, lorentz, weight
+
+            lever, centre, lorentz, weight = geometry(cell)
             full, mixing, by_gauss, by_lorentz = widths(gauss, lorentz)
             lines, moved = pseudo_voigt(
                 self.x, centre[:, None], full[:, None], mixing[:, None], derivatives
             )
-            total = total + weight * lines
+            total = total + weight[:, None] * lines
             if not derivatives:
                 continue
-            broader = [weight * (moved[1] * d[0][:, None] + moved[2] * d[1][:, None])
-                       for d in (by_gauss, by_lorentz)]  # fmt: skip
-            shifted = weight * moved[0]
-            cells = []
+            chain = np.zeros((4, len(own), len(centre)))
+            chain[0, :2] = np.ones_like(lever), -lever
             for i in range(len(cell)):
                 other = list(cell)
                 other[i] *= 1 + 1e-6
-                step = self._theta(phase, hkl, other, wavelength) - theta
-                cells.append(shifted * (2 * np.degrees(step) / (1e-6 * cell[i]))[:, None])
-            by = by + np.array([
-                shifted, -shifted * lever[:, None], broader[0], *cells,
-                -broader[1] * (lorentz / size)[:, None],
-            ])  # fmt: skip
+                _, *there = geometry(other)
+                place, broader, stronger = (
+                    (b - a) / (1e-6 * cell[i])
+                    for a, b in zip((centre, lorentz, weight), there, strict=True)
+                )
+                chain[:, 3 + i] = place, *(np.array(by_lorentz) * broader), stronger / weight
+            chain[1:3, 2] = by_gauss
+            chain[1:3, -1] = -np.array(by_lorentz) * lorentz / size
+            moves.append(((*moved, lines), chain * weight))
         if strength is not None:
             total = total.sum(axis=0, keepdims=True)
-            by = by.sum(axis=1, keepdims=True) if derivatives else by
-        return total.T, np.transpose(by, (0, 2, 1)) if derivatives else None
-
-    @staticmethod
-    def _theta(phase, hkl, cell, wavelength) -> np.ndarray:
-        sine = wavelength / 2 / spacings(hkl, phase.moved(cell))
-        return np.arcsin(np.minimum(sine, 1 - 1e-9))
+        return total.T, moves
 
 
 #: Γ⁵ = Σ kᵢ Γ_G^(5-i) Γ_L^i and the share of the Lorentzian, Σ ηᵢ (Γ_L/Γ)^i (Thompson 1987).

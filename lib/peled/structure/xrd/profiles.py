@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 from scipy import special
 
+from peled.lineshapes.bands import SIGMA_PER_FWHM
 from peled.materials import lattice_constant_angstrom
 from peled.structure.xrd.crystal import (
     CU_KALPHA_A,
@@ -84,30 +85,41 @@ class Profiles:
         relative_sd,
         thin_film,
     ):
-        self.x, self.hkls, self.shape, self.relative_sd = x, hkls, shape, relative_sd
-        self.lines = [(wavelengths[0], 1.0)] + (
-            [(wavelengths[1], KALPHA2_RATIO)] if len(wavelengths) > 1 else []
-        )
-        self.norm = sum(weight for _, weight in self.lines)
+        self.x, self.shape = x, shape
+        weights = (1.0, KALPHA2_RATIO)[: len(wavelengths)]
+        self.lines = [(w, k / sum(weights)) for w, k in zip(wavelengths, weights, strict=False)]
         self.radius, self.thin_film = radius, thin_film
         self.sums = np.array([sum(i * i for i in hkl) for hkl in hkls], float)
+        self.families = len(hkls)
         # A tetragonal distortion splits a family by l2: share of the equivalents with each l2.
-        self.splits = []
-        for hkl in hkls:
+        splits = []
+        for j, hkl in enumerate(hkls):
             integer = all(float(i).is_integer() for i in hkl)
             members = (
                 [m for f in same_length(tuple(int(i) for i in hkl)) for m in f]
                 if integer
                 else [hkl]
             )
-            l2 = np.array([m[2] ** 2 for m in members], float)
-            values, counts = np.unique(l2, return_counts=True)
-            self.splits.append(tuple(zip(values, counts / counts.sum(), strict=True)))
-        self.directions = [_direction(hkl) for hkl in hkls]
-        self.cache: dict = {}
+            values, counts = np.unique([m[2] ** 2 for m in members], return_counts=True)
+            splits += [(j, l2, count / len(members)) for l2, count in zip(values, counts)]
+        self.whole = np.arange(len(hkls)), np.zeros(len(hkls)), np.ones(len(hkls))
+        family, *others = np.array(splits, float).T
+        self.splits = (family.astype(int), *others)
+        if shape == "cube":
+            self._shape_transforms([_direction(hkl) for hkl in hkls], relative_sd)
+
+    def _shape_transforms(self, directions, relative_sd) -> None:
+        """What of the cubes' lines depends on nothing that is fitted: over t in units of the edge,
+        the transform of the size profile and the number of streaks across."""
+        reach = [(1 + 2.9 * relative_sd) / n.max() for n in directions]
+        self.t = np.linspace(0, reach, 81).T
+        self.volume = np.array(
+            [cube_transform(t, 1.0, n, relative_sd) for t, n in zip(self.t, directions)]
+        )
+        self.volume[:, -1] /= 2  # trapezium rule
+        self.across = np.array([(n < 1e-9).sum() for n in directions])[:, None]
 
     def matrix(self, a, zero, displacement, size_A, fwhm, tetragonality) -> np.ndarray:
-        columns = np.empty((len(self.x), len(self.hkls)))
         # The measured angle, taken back to the Bragg angle.
         true = (
             self.x
@@ -118,83 +130,57 @@ class Profiles:
         # The mean edge of the distorted cell is kept: (a a c)^(1/3), so that a and c/a stay
         # independent.
         edge = a * (1 + tetragonality) ** (-1 / 3)
+        family, l2, share = self.splits if tetragonality else self.whole
+        s0 = np.sqrt((self.sums[family] - l2) / edge**2 + l2 / (edge * (1 + tetragonality)) ** 2)
+        first = self.lines[0][0]
+        gauss = np.radians(fwhm) * np.sqrt(np.maximum(1 - (s0 * first / 2) ** 2, 1e-6)) / first
+        cube = self.shape == "cube"
+        reach = np.maximum(5 * gauss, 12 / size_A) if cube else np.maximum(6 * gauss, 40 / size_A)
+        line = (self._cubes if cube else self._voigts)(size_A, gauss, s0, family)
+        scale = share / s0 * np.exp(FALLOFF_A2 * s0**2)
         film = 1 / np.maximum(np.sin(theta), 0.02) if self.thin_film else 1.0
-        columns[:] = 0
-        sines = []
+        tilt = (1 + np.cos(2 * theta) ** 2) / 2 * film
+        columns = np.zeros(len(self.x) * self.families)
         for wavelength, weight in self.lines:
             s = 2 * np.sin(theta) / wavelength
-            sines.append(
-                (
-                    wavelength,
-                    weight / self.norm,
-                    s,
-                    (1 + np.cos(2 * theta) ** 2)
-                    / 2
-                    / np.maximum(s, 1e-3)
-                    * film
-                    * np.exp(-FALLOFF_A2 * s**2),
-                )
+            factor = weight * tilt / np.maximum(s, 1e-3) * np.exp(-FALLOFF_A2 * s**2)
+            begin, end = np.searchsorted(s, s0 - reach), np.searchsorted(s, s0 + reach)
+            count = np.where(s0 * wavelength < 2, end - begin, 0)
+            which = np.repeat(np.arange(len(s0)), count)
+            near = np.arange(len(which)) + np.repeat(begin - np.cumsum(count) + count, count)
+            away = s[near] - s0[which]
+            # Faded out at its ends: a point that comes in must not be a step.
+            fade = np.minimum(10 * (1 - np.abs(away) / reach[which]), 1.0)
+            columns += np.bincount(
+                near * self.families + family[which],
+                scale[which] * factor[near] * fade * line(which, away),
+                len(columns),
             )
-        for j in range(len(self.hkls)):
-            for l2, share in self.splits[j] if tetragonality else ((0.0, 1.0),):
-                s0 = (
-                    np.sqrt((self.sums[j] - l2) / edge**2 + l2 / (edge * (1 + tetragonality)) ** 2)
-                    if tetragonality
-                    else np.sqrt(self.sums[j]) / a
-                )
-                first = self.lines[0][0]
-                cosine = np.sqrt(max(1 - (s0 * first / 2) ** 2, 1e-6))
-                gauss = np.radians(fwhm) * cosine / first
-                reach, scale = self._reach(size_A, gauss), share / s0 * np.exp(FALLOFF_A2 * s0**2)
-                for wavelength, weight, s, factor in sines:
-                    if s0 * wavelength >= 2:
-                        continue
-                    near = slice(*np.searchsorted(s, (s0 - reach, s0 + reach)))
-                    if near.stop > near.start:
-                        away = s[near] - s0
-                        # Faded out at its ends: a point that comes in must not be a step.
-                        fade = np.minimum(10 * (1 - np.abs(away) / reach), 1.0)
-                        columns[near, j] += (
-                            weight
-                            * scale
-                            * factor[near]
-                            * fade
-                            * self._line(away, size_A, gauss, j, s0)
-                        )
-        return columns
+        return columns.reshape(len(self.x), self.families)
 
-    def _reach(self, size_A, gauss) -> float:
-        return max(5 * gauss, 12 / size_A) if self.shape == "cube" else max(6 * gauss, 40 / size_A)
-
-    def _cube_line(self, size_A, gauss, j, s0):
-        """The line of cubes on a fine axis of s - s0, by FFT; kept until its parameters change."""
-        # Of s0 the streaks alone depend on it, and hardly: a moved cell keeps its profile.
-        key = (j, size_A, round(gauss, 7), round(s0, 5))
-        if key not in self.cache:
-            if len(self.cache) >= 3 * len(self.hkls):
-                self.cache.clear()
-            points, n = 81, 4096
-            t = np.linspace(
-                0, size_A * (1 + 2.9 * self.relative_sd) / self.directions[j].max(), points
-            )
-            transform = cube_transform(t, size_A, self.directions[j], self.relative_sd) * np.exp(
-                -((np.pi * gauss * t) ** 2) / (4 * np.log(2))
-            )
-            transform = transform * streaks(t, size_A, s0) ** int((self.directions[j] < 1e-9).sum())
-            transform[[0, -1]] /= 2  # trapezium rule
-            values = np.fft.fftshift(2 * t[1] * np.fft.fft(transform, n).real)
-            self.cache[key] = np.fft.fftshift(np.fft.fftfreq(n, t[1])), values
-        return self.cache[key]
-
-    def _line(self, ds, size_A, gauss, j, s0):
-        """Line of unit area in s."""
-        if self.shape == "cube":
-            grid, values = self._cube_line(size_A, gauss, j, s0)
-            return np.interp(ds, grid, values)
-        # Voigt: Gaussian width, and a Lorentzian of integral breadth 1/size.
-        return special.voigt_profile(
-            ds, max(gauss, 1e-9) / (2 * np.sqrt(2 * np.log(2))), 1 / (np.pi * size_A)
+    def _cubes(self, size_A, gauss, s0, family):
+        """Lines of unit area of cubes over s - s0, by FFT and interpolation."""
+        t = size_A * self.t[family]
+        transform = (
+            self.volume[family]
+            * np.exp(-((np.pi * gauss[:, None] * t) ** 2) / (4 * np.log(2)))
+            * streaks(t, size_A, s0[:, None]) ** self.across[family]
         )
+        fine = 4096 * t[:, 1]
+        values = np.fft.irfft(transform.conj(), 4096) * fine[:, None]
+
+        def line(which, away):
+            place = np.clip(away * fine[which], -2047, 2046)
+            left = np.floor(place).astype(int)
+            low, high = values[which, left], values[which, (left + 1) % 4096]
+            return low + (place - left) * (high - low)
+
+        return line
+
+    def _voigts(self, size_A, gauss, s0, family):
+        """Lines of unit area: Gaussian width, and a Lorentzian of integral breadth 1/size."""
+        sigma = np.maximum(gauss, 1e-9) * SIGMA_PER_FWHM
+        return lambda which, away: special.voigt_profile(away, sigma[which], 1 / (np.pi * size_A))
 
 
 def model_pattern(
