@@ -50,8 +50,8 @@ class Standard:
         if self.extinction == "diamond":
             odd = {h % 2, k % 2, l % 2}
             return len(odd) == 1 and (1 in odd or (h + k + l) % 4 == 0)
-        if self.extinction == "R-3c":  # obverse; (h 0 l) with l even
-            return (-h + k + l) % 3 == 0 and (k != 0 or l % 2 == 0)
+        if self.extinction == "R-3c":  # obverse; (h 0 l) and (0 k l) with l even
+            return (-h + k + l) % 3 == 0 and (h * k != 0 or l % 2 == 0)
         return True
 
 
