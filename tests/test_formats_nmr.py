@@ -12,6 +12,8 @@ from hypothesis import strategies as st
 
 from hassan2021.simulate.writers import write_bruker
 from peled.formats import FormatError, jcampdx, nmr
+from peled.nmr.analyse import analyse, sniff
+from peled.samples import read_sheet
 
 
 def decay(points=512, width=4000.0, lines=((500.0, 1.0), (-900.0, 0.5)), rate=8.0):
@@ -432,6 +434,18 @@ def test_jcamp_fid_with_a_shift_for_a_point_and_of_the_other_sense(tmp_path):
     odd = "##.SHIFT REFERENCE= INTERNAL, CDCl3, middle, 6.0\n"
     fid = nmr.read(fid_file(tmp_path / "d.dx", decay(), extra=odd))
     assert any("middle" in note and "not used" in note for note in fid.notes)
+    assert not fid.referenced
+
+
+def test_places_from_a_carrier_that_nobody_referenced_are_no_shifts(tmp_path):
+    """The middle point at 0 ppm is what programs write that know no reference."""
+    for name, middle in (("sample.dx", 0.0), ("other.dx", 6.0)):
+        said = f"##.SHIFT REFERENCE= INTERNAL, , 257, {middle}\n"
+        fid_file(tmp_path / name, 1e3 * decay(), extra=said)
+    report = analyse(read_sheet(tmp_path, "nmr", sniff=sniff))
+    shifts = [q for q in report.quantities if q.name.startswith("shift")]
+    assert {q.sample: q.value is None for q in shifts} == {"sample": True, "other": False}
+    assert all("no frequency at 0 ppm" in q.reasons for q in shifts if q.value is None)
 
 
 def test_jcamp_utf16_and_ends(tmp_path):

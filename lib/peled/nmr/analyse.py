@@ -466,6 +466,7 @@ def _shifts(seen: Seen, regions: Sequence[Region], digest: str) -> list[Quantity
         }
         budget = {cause: float(e) for cause, e in budget.items() if e > 0}
         findings = [*seen.findings, *seen.scale]
+        told = region.converged and all(f.status != "withheld" for f in seen.scale)
         if not region.converged:
             count = len(region.lines)
             said = f"the {count} lines fitted there are more than the spectrum tells apart"
@@ -475,8 +476,8 @@ def _shifts(seen: Seen, regions: Sequence[Region], digest: str) -> list[Quantity
             Quantity(
                 f"shift, {_label(seen, region, line)}",
                 seen.row.sample,
-                line.position_ppm if region.converged else None,
-                budget if region.converged else {},
+                line.position_ppm if told else None,
+                budget if told else {},
                 "ppm",
                 findings=tuple(findings),
                 **_common(seen, digest),
@@ -685,7 +686,8 @@ def _titration(name: str, seen: Sequence[Seen], table: Sequence[Resonance]) -> l
             continue
         columns = (f.shift_ppm, f.shift_error_ppm, f.width_Hz, f.width_error_Hz)
         t = trend(line, f.ratio[kept], *(c[kept, i] for c in columns))
-        findings = tuple(dict.fromkeys(x for s in steps for x in (*s.findings, *s.scale)))
+        said = [x for s in steps for x in (*s.findings, *s.scale)]
+        findings = tuple(dict.fromkeys(x for x in said if x.status != "withheld"))  # a difference
         budget = {"lines": t.shift_error_ppm}
         out.append(
             Quantity(label, name, t.shift_ppm, budget, findings=findings, note=t.kind, **common)

@@ -230,7 +230,10 @@ def see(
         trouble = f"{said}: the scale is the instrument's; fill in that column"
     if error is None and external is not None:
         spectrum, error, trouble = spectrum.shifted(external[0]), external[1], ""
-    if trouble:
+    if error is None and isinstance(content, Fid) and not content.referenced:
+        said = "the file has no frequency at 0 ppm: places from its carrier are no shifts"
+        scale.append(Finding("assumed", "withheld", f"{said}; {trouble}", where))
+    elif trouble:
         scale.append(Finding("assumed", "doubtful", trouble, where))
     if isinstance(content, Fid) and (lost := clipped(content.data)):
         said = f"{lost} points of the decay at its ceiling: lines that are none may stand there"

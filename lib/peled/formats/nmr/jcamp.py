@@ -239,12 +239,13 @@ def _jcamp_fid(
     carrier = block.number("$SFO1") or frequency
     if block.text("$REVERSE").lower() in ("yes", "true"):  # Oxford Instruments: the other sense
         imaginary = -imaginary
+    zero = _fid_reference(block, len(real), width, carrier, notes)
     return Fid(
         path,
         (real + 1j * imaginary)[None],
         float(width),
         carrier,
-        _fid_reference(block, len(real), width, carrier, notes),
+        zero or carrier,
         nucleus,
         _delay(path, block),
         solvent=block.text(".SOLVENT NAME"),
@@ -252,21 +253,25 @@ def _jcamp_fid(
         scans=int(block.number(".AVERAGES") or 1),
         parameters=block.parameters(),
         notes=tuple(notes),
+        referenced=zero is not None,
     )
 
 
 def _fid_reference(
     block: jcampdx.Block, n: int, width: float, carrier: float, notes: list[str]
-) -> float:
-    """Frequency at 0 ppm, MHz: as stated, else from the reference point, else the carrier."""
+) -> float | None:
+    """Frequency at 0 ppm, MHz: as stated, else from the reference point; None without.
+
+    The middle of the spectrum at 0 ppm is what programs write that know none.
+    """
     if stated := block.number("$SF", "$BF1"):
         return stated
     point, shift = _shift_reference(block, n, notes)
-    if shift is None:
+    if shift is None or (shift == 0 and abs(point - (n - 1) / 2) <= 1):
         notes.append(
             "no frequency at 0 ppm ($SF, $BF1, .SHIFT REFERENCE): the carrier is taken as 0 ppm"
         )
-        return carrier
+        return None
     # Points of the spectrum, from + half the sweep width downwards.
     offset = width / 2 - point * width / n
     return (carrier + offset * 1e-6) / (1 + shift * 1e-6)

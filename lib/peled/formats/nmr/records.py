@@ -60,6 +60,8 @@ class Fid:
         Everything the header holds.
     notes : tuple of str
         What in the header contradicts itself, and what was used.
+    referenced : bool
+        Whether the file states a frequency at 0 ppm; else the carrier stands for it.
     """
 
     path: Path
@@ -76,6 +78,7 @@ class Fid:
     scans: int = 1
     parameters: dict = field(default_factory=dict, repr=False)
     notes: tuple[str, ...] = ()
+    referenced: bool = True
 
     @property
     def dwell_s(self) -> float:

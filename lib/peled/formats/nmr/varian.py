@@ -69,6 +69,7 @@ def read_varian(path: str | os.PathLike) -> Fid:
         int(number("ct") or number("nt") or 1),
         parameters,
         notes,
+        not notes,
     )
 
 
