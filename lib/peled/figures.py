@@ -87,6 +87,26 @@ def colours_of(names: Iterable[str], given: Mapping[str, str] | None = None) -> 
     return {n: given.get(n, COLOURS[CYCLE[i % len(CYCLE)]]) for i, n in enumerate(names)}
 
 
+def plain(text: str) -> str:
+    """A name that matplotlib draws as it stands: no mathematics, and in the legend in any case.
+
+    Parameters
+    ----------
+    text : str
+
+    Returns
+    -------
+    str
+
+    Examples
+    --------
+    >>> print(plain("5 $ sample"))
+    5 \\$ sample
+    """
+    text = text.replace("$", r"\$")
+    return f"\u200b{text}" if text.startswith("_") else text
+
+
 def panel(
     name: str, *, width: float = SINGLE, height: float | None = None, title: str = "", **subplots
 ):

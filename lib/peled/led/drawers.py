@@ -9,19 +9,13 @@ from collections.abc import Iterator
 from functools import partial
 from typing import TYPE_CHECKING
 
-from peled.figures import CYCLE
+from peled.figures import CYCLE, plain
 from peled.led import plots
 from peled.led.device import Device
 from peled.report.report import Panel
 
 if TYPE_CHECKING:
     from peled.report import Report
-
-
-def plain(text: str) -> str:
-    """A name that matplotlib draws as it stands: no mathematics, and in the legend in any case."""
-    text = text.replace("$", r"\$")
-    return f"\u200b{text}" if text.startswith("_") else text
 
 
 def devices(report: Report) -> Iterator[Panel]:

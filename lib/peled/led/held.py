@@ -16,9 +16,9 @@ from typing import TYPE_CHECKING
 import numpy as np
 from scipy.constants import e as ELEMENTARY_CHARGE
 
+from peled.figures import plain
 from peled.led import photometry
 from peled.led.device import Context, Curve, Run, external
-from peled.led.drawers import plain
 from peled.led.light import Light
 from peled.led.plots import LIGHT
 from peled.quantities import Finding, Quantity, signal

@@ -9,17 +9,13 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from peled.figures import plain
 from peled.report.report import Panel
 
 if TYPE_CHECKING:
     from peled.report import Report
 
 POINTS = 6000  #: of a drawn spectrum; more cannot be told apart
-
-
-def plain(text: str) -> str:
-    """A name that matplotlib draws as it stands, without mathematics."""
-    return text.replace("$", r"\$")
 
 
 def spectra(report: Report) -> Iterator[Panel]:

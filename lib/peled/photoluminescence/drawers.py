@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from peled.figures import plain
 from peled.lineshapes import HC_EV_NM
 from peled.photoluminescence import plots
 from peled.photoluminescence.lifetimes import preferred
@@ -15,12 +16,6 @@ from peled.report.report import Panel
 
 if TYPE_CHECKING:
     from peled.report import Report
-
-
-def plain(text: str) -> str:
-    """A name that matplotlib draws as it stands: no mathematics, and in the legend in any case."""
-    text = text.replace("$", r"\$")
-    return f"\u200b{text}" if text.startswith("_") else text
 
 
 def _title(sample: str, result, what: str) -> str:

@@ -8,16 +8,11 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from peled.figures import plain
 from peled.report.report import Panel
 
 if TYPE_CHECKING:
     from peled.report import Report
-
-
-def plain(text: str) -> str:
-    """A name that matplotlib draws as it stands: no mathematics, in the legend in any case."""
-    text = text.replace("$", r"\$")
-    return f"\u200b{text}" if text.startswith("_") else text
 
 
 def _kept(report: Report, word: str) -> Iterator[tuple[str, str, object]]:
