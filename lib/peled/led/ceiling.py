@@ -47,7 +47,16 @@ class Layer:
         return complex(self.n, self.k)
 
     def at(self, wavelength_nm: float) -> Layer:
-        """The layer at another wavelength; a substrate absorbs nothing that matters."""
+        """The layer at another wavelength; a substrate absorbs nothing that matters.
+
+        Parameters
+        ----------
+        wavelength_nm : float
+
+        Returns
+        -------
+        Layer
+        """
         if self.table is None:
             return self
         value = complex(self.table(wavelength_nm))
@@ -66,7 +75,16 @@ class Stack:
     fwhm_nm: float = 0.0
 
     def at(self, wavelength_nm: float) -> Stack:
-        """The stack at another wavelength of its emission."""
+        """The stack at another wavelength of its emission.
+
+        Parameters
+        ----------
+        wavelength_nm : float
+
+        Returns
+        -------
+        Stack
+        """
         layers = tuple(layer.at(wavelength_nm) for layer in self.layers)
         return replace(self, layers=layers, wavelength_nm=wavelength_nm)
 
@@ -74,7 +92,16 @@ class Stack:
         return self.layers[self.index(name)]
 
     def index(self, name: str) -> int:
-        """Position of the layer of that name or, for `emitter` and the like, role."""
+        """Position of the layer of that name or, for `emitter` and the like, role.
+
+        Parameters
+        ----------
+        name : str
+
+        Returns
+        -------
+        int
+        """
         for i, layer in enumerate(self.layers):
             if name in (layer.name, layer.role):
                 return i
@@ -86,6 +113,16 @@ class Stack:
     def change(self, name: str, **values) -> Stack:
         """The stack with one layer changed (`thickness_nm`, `n`, `k`); a thickness may be an array,
         for a scan.
+
+        Parameters
+        ----------
+        name : str
+        **values : float or ndarray
+            `thickness_nm` (nm), `n`, `k`.
+
+        Returns
+        -------
+        Stack
         """
         i = self.index(name)
         layers = list(self.layers)
@@ -93,7 +130,19 @@ class Stack:
         return replace(self, layers=tuple(layers))
 
     def scale_role(self, role: str, total_nm) -> Stack:
-        """All layers of a role (such as `hole`) scaled to a total thickness (array: scan)."""
+        """All layers of a role scaled to a total thickness.
+
+        Parameters
+        ----------
+        role : str
+            Such as `hole`.
+        total_nm : float or ndarray
+            An array for a scan.
+
+        Returns
+        -------
+        Stack
+        """
         members = [layer for layer in self.layers if layer.role == role]
         if not members:
             raise KeyError(
@@ -113,7 +162,16 @@ class Stack:
         )
 
     def only(self, names: Sequence[str]) -> Stack:
-        """The stack reduced to the named layers."""
+        """The stack reduced to the named layers.
+
+        Parameters
+        ----------
+        names : sequence of str
+
+        Returns
+        -------
+        Stack
+        """
         return replace(self, layers=tuple(self[name] for name in names))
 
 
@@ -325,8 +383,17 @@ class Ceiling:
     purcell: float
 
     def eqe(self, internal_yield: float) -> tuple[float, float, float]:
-        """Ceiling of the EQE (central, low, high) without recycling, for an internal yield that the
-        cavity speeds up only slightly.
+        """Ceiling of the EQE without recycling, for an internal yield that the cavity speeds up
+        only slightly.
+
+        Parameters
+        ----------
+        internal_yield : float
+            0 to 1.
+
+        Returns
+        -------
+        central, low, high : float
         """
         q = internal_yield * self.purcell / (1 - internal_yield + internal_yield * self.purcell)
         return q * self.central, q * self.low, q * self.high

@@ -32,6 +32,14 @@ def current_and_luminance(
     """J (filled) and light (open, right axis when both are drawn) of sweeps against V, logarithmic.
 
     Points in compliance or at a range step are crosses; light only where it is above its noise.
+
+    Parameters
+    ----------
+    ax : Axes
+    runs : mapping of str to Run
+    current, light : bool
+        What is drawn.
+    colours : mapping of str to str, optional
     """
     right = ax.twinx() if current and light else ax
     for (label, run), colour in zip(runs.items(), colours_of(runs, colours).values()):
@@ -55,7 +63,14 @@ def current_and_luminance(
 
 
 def efficiency_curve(ax, curves: Mapping, *, colours=None) -> None:
-    """EQE (%) against J with errors of the points."""
+    """EQE (%) against J with errors of the points.
+
+    Parameters
+    ----------
+    ax : Axes
+    curves : mapping of str to Curve
+    colours : mapping of str to str, optional
+    """
     for (label, curve), colour in zip(curves.items(), colours_of(curves, colours).values()):
         y, e = 100 * curve.eqe, 100 * curve.error
         _against_current(ax, curve.current_mA_cm2, y, e, label, colour)
@@ -65,7 +80,14 @@ def efficiency_curve(ax, curves: Mapping, *, colours=None) -> None:
 
 
 def current_efficiency(ax, runs: Mapping, *, colours=None) -> None:
-    """Current efficiency (cd/A) of sweeps against J with errors of the points."""
+    """Current efficiency (cd/A) of sweeps against J with errors of the points.
+
+    Parameters
+    ----------
+    ax : Axes
+    runs : mapping of str to Run
+    colours : mapping of str to str, optional
+    """
     for (label, run), colour in zip(runs.items(), colours_of(runs, colours).values()):
         j, light = run.sweep.current_density_mA_cm2, run.lights["luminance"]
         with np.errstate(divide="ignore", invalid="ignore"):
@@ -85,7 +107,16 @@ def _against_current(ax, j, y, e, label, colour) -> None:
 
 
 def histogram(ax, groups: Mapping[str, Sequence[float]], label: str, colours=None) -> None:
-    """One number of many devices by group: mean with standard deviation (line), median (dots)."""
+    """One number of many devices by group: mean with standard deviation (line), median (dots).
+
+    Parameters
+    ----------
+    ax : Axes
+    groups : mapping of str to sequence of float
+    label : str
+        Of the number, with its unit.
+    colours : mapping of str to str, optional
+    """
     every = np.concatenate([np.asarray(v, float) for v in groups.values()])
     step = max(np.ptp(every) / 9, 1e-9)
     edges = np.arange(np.floor(every.min() / step) * step, every.max() + 1.001 * step, step)
@@ -121,6 +152,14 @@ def spectra(ax, series, *, title: str = "", labels: Sequence[str] | None = None)
     """Normalised conditioned spectra of one series, light to dark, with a key of first to last.
 
     Where they lie on each other what changed since the first is drawn below, magnified.
+
+    Parameters
+    ----------
+    ax : Axes
+    series : Series
+    title : str
+    labels : sequence of str, optional
+        Of the spectra.
     """
     from matplotlib import colormaps
 
@@ -164,7 +203,17 @@ def peak_course(
     log: bool = False,
     colours: Mapping[str, str] | None = None,
 ) -> None:
-    """Peak (or width) against time or current; `courses` maps a label to (x, y, error)."""
+    """Peak (or width) against time or current.
+
+    Parameters
+    ----------
+    ax : Axes
+    courses : mapping of str to (x, y, error)
+    xlabel : str
+    log : bool
+        Axis of time or current.
+    colours : mapping of str to str, optional
+    """
     chosen = colours_of(courses, colours)
     for label, (x, y, e) in courses.items():
         ax.errorbar(x, y, e, fmt="o-", ms=2, lw=0.6, color=chosen[label], label=label)
@@ -179,7 +228,14 @@ def peak_course(
 
 
 def lifetimes(ax, logs: Mapping) -> None:
-    """L/L0 against time; `logs` maps a label to (LifetimeLog, Crossing of one half)."""
+    """L/L0 against time.
+
+    Parameters
+    ----------
+    ax : Axes
+    logs : mapping of str to (LifetimeLog, Crossing)
+        The crossing of one half.
+    """
     chosen = colours_of(logs)
     for label, (log, crossing) in logs.items():
         start = log.initial_luminance_cd_m2 or float(log.signal[0])

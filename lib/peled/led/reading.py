@@ -303,6 +303,16 @@ class Pattern:
 def read_pattern(path: Path, part: str = "") -> Pattern:
     """Angles and intensities of a goniometer: a column headed angle or theta (deg), one beside it.
 
+    Parameters
+    ----------
+    path : Path
+    part : str
+        Sheet of a workbook.
+
+    Returns
+    -------
+    Pattern
+
     Raises
     ------
     FormatError

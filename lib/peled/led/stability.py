@@ -63,8 +63,16 @@ class Followed:
     notes: tuple[str, ...] = field(default=())
 
     def change(self, quantity: str = "peak_nm") -> tuple[float, float]:
-        """Last minus first value of `peak_nm`, `centroid_nm`, `fwhm_nm` or `share`, with its
-        standard error."""
+        """Last minus first value, with its standard error.
+
+        Parameters
+        ----------
+        quantity : {"peak_nm", "centroid_nm", "fwhm_nm", "share"}
+
+        Returns
+        -------
+        change, standard_error : float
+        """
         values, errors = (
             getattr(self, quantity),
             getattr(self, quantity.replace("_nm", "") + "_error"),

@@ -99,8 +99,16 @@ def composition_from_gap(
     confinement_eV: float = 0.0,
     confinement_error_eV: float = 0.0,
 ) -> tuple[float, float]:
-    """Bromide fraction whose bulk gap, plus a confinement energy, emits at `wavelength_nm`; with
-    its error.
+    """Bromide fraction whose bulk gap, plus a confinement energy, emits at a wavelength.
+
+    Parameters
+    ----------
+    wavelength_nm, error_nm : float
+    confinement_eV, confinement_error_eV : float
+
+    Returns
+    -------
+    x_br, standard_error : float
 
     Raises
     ------
@@ -120,5 +128,15 @@ def composition_from_gap(
 
 
 def wavelength_slope_nm(x_br):
-    """-d lambda/d x, nm per unit bromide fraction."""
+    """Change of the bulk's wavelength with composition, -dλ/dx.
+
+    Parameters
+    ----------
+    x_br : float or ndarray
+
+    Returns
+    -------
+    float or ndarray
+        nm per unit of the bromide fraction.
+    """
     return HC_EV_NM / bulk_gap_eV(x_br) ** 2 * bulk_gap_slope_eV(x_br)

@@ -53,6 +53,14 @@ class Found(NamedTuple):
 def noise(values: np.ndarray) -> float:
     """Standard deviation of a point, from third differences; lines bend few of them.
 
+    Parameters
+    ----------
+    values : ndarray, shape (n,)
+
+    Returns
+    -------
+    float
+
     Notes
     -----
     sd = median |y_i − 3 y_{i+1} + 3 y_{i+2} − y_{i+3}| / (0.6745 √20), for white noise.
@@ -91,7 +99,19 @@ def find_lines(
 
 
 def find_edges(x, y, sigma=None, *, falling: bool = False):
-    """Edges, rising (or falling) with x; as `find_lines`."""
+    """Edges, rising or falling with x; as `find_lines`.
+
+    Parameters
+    ----------
+    x, y : array, shape (n,)
+    sigma : array, shape (n,), or float, optional
+        Standard errors; by default from third differences, one for all points.
+    falling : bool
+
+    Returns
+    -------
+    Found
+    """
     edge = (lambda y, v, w: _edge(-y, v, w)) if falling else _edge
     return _search(x, y, sigma, edge, 5)
 

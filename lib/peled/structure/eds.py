@@ -30,7 +30,17 @@ class Counts:
 
 
 def atomic_weight(element: str) -> float:
-    """Of an element, g/mol (xraylib)."""
+    """Of an element, g/mol (xraylib).
+
+    Parameters
+    ----------
+    element : str
+
+    Returns
+    -------
+    float
+        g/mol.
+    """
     import xraylib
 
     return float(xraylib.AtomicWeight(xraylib.SymbolToAtomicNumber(element)))
@@ -61,6 +71,14 @@ def refuse_unknown(path, lines: Sequence[Counts]) -> None:
 
 def amounts(lines: Sequence[Counts]) -> Estimates:
     """Relative amounts of the elements, `<element>`, with the errors of counts and k factors.
+
+    Parameters
+    ----------
+    lines : sequence of Counts
+
+    Returns
+    -------
+    Estimates
 
     Notes
     -----

@@ -65,15 +65,36 @@ def atr_corrected(wavenumber_cm1, absorbance) -> np.ndarray:
     angle and indices are in a common factor. Limits: weak bands, no dispersion of the indices, so
     that the maxima of strong bands stay a little too low in wavenumber.
 
+    Parameters
+    ----------
+    wavenumber_cm1, absorbance : array, shape (n,)
+
+    Returns
+    -------
+    ndarray, shape (n,)
+
     References
     ----------
     .. [1] N. J. Harrick, J. Opt. Soc. Am. 55, 851 (1965), doi:10.1364/JOSA.55.000851
+
+    Examples
+    --------
+    >>> atr_corrected(np.array([1000.0, 3000.0]), np.array([0.1, 0.1])).round(3).tolist()
+    [0.1, 0.3]
     """
     return np.asarray(absorbance, float) * np.asarray(wavenumber_cm1, float) / 1000.0
 
 
 def baseline(wavenumber_cm1, absorbance) -> np.ndarray:
     """Asymmetrically reweighted penalised least squares (arPLS [1]_), by pybaselines.
+
+    Parameters
+    ----------
+    wavenumber_cm1, absorbance : array, shape (n,)
+
+    Returns
+    -------
+    ndarray, shape (n,)
 
     References
     ----------

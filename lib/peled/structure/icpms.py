@@ -44,6 +44,17 @@ class Content:
 def calibrate(concentration, signal, signal_error) -> Calibration:
     """Weighted straight line through standards.
 
+    Parameters
+    ----------
+    concentration : array, shape (standards,)
+        µg/L.
+    signal, signal_error : array, shape (standards,)
+        Counts over those of the internal standard.
+
+    Returns
+    -------
+    Calibration
+
     Raises
     ------
     ValueError
@@ -81,8 +92,24 @@ def lead_content(
     mass_error_mg: float = 0.0,
     dilution_relative_error: float = 0.0,
 ) -> Content:
-    """Lead per mass of a solid from a digested sample: concentration (microgram per litre) x volume
-    x dilution / mass, all errors first order.
+    """Lead per mass of a solid from a digested sample: concentration × volume × dilution / mass,
+    all errors to first order.
+
+    Parameters
+    ----------
+    calibration : Calibration
+    signal, signal_error : float
+    volume_ml : float
+        Of the digest.
+    dilution : float
+        Factor from the digest to what was measured.
+    mass_mg, mass_error_mg : float
+        Of the solid.
+    dilution_relative_error : float
+
+    Returns
+    -------
+    Content
 
     Raises
     ------

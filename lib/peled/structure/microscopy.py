@@ -450,8 +450,19 @@ def size_change(
 
 
 def power_spectrum(pixels, pixel_nm: float) -> tuple[np.ndarray, float]:
-    """Power of the windowed image (Hann), zero frequency in the centre, and the frequency step of
-    the finer padded grid, 1/nm.
+    """Power of the windowed image (Hann), zero frequency in the centre.
+
+    Parameters
+    ----------
+    pixels : array, shape (rows, columns)
+    pixel_nm : float
+
+    Returns
+    -------
+    power : ndarray
+        On a finer, padded grid.
+    step : float
+        Of its frequencies, 1/nm.
     """
     image = np.asarray(pixels, float)
     side = min(image.shape)
@@ -479,14 +490,33 @@ def find_spots(
 
     Noise of one frequency is exponential, so that its largest of m independent ones passes
     ln(m/alpha) with the chance alpha: that is `least` where nothing is said, with `FALSE_ALARM` and
-    the frequencies of the unpadded image.
+    the frequencies of the unpadded image. The error of a frequency is that of a sine wave's in
+    white noise [1]_, widened for the window.
 
-    The error of a frequency is that of a sine wave's in white noise (Rife and Boorstyn, IEEE Trans.
-    Inf. Theory 20, 591 (1974)), widened for the window.
+    Parameters
+    ----------
+    pixels : array, shape (rows, columns)
+    pixel_nm : float
+    d_range_nm : (float, float)
+        Of the spacings.
+    strongest : int
+        Number of spots, at most.
+    least : float, optional
+        Power over the local noise.
+    pixel_relative_error : float
+        Of `pixel_nm`, in the errors of the spacings.
 
     Returns
     -------
-    spots, power, frequency step
+    spots : tuple of Spot
+    power : ndarray
+    step : float
+        Of its frequencies, 1/nm.
+
+    References
+    ----------
+    .. [1] D. C. Rife, R. R. Boorstyn, IEEE Trans. Inf. Theory 20, 591 (1974),
+       doi:10.1109/TIT.1974.1055282
     """
     from scipy import ndimage
 
@@ -561,6 +591,21 @@ def fit_square_lattice(
     **options,
 ) -> LatticeFit:
     """Find a cube's net of {100} and {110} spots near the expected spacing and fit it.
+
+    Parameters
+    ----------
+    pixels : array, shape (rows, columns)
+    pixel_nm : float
+    d100_nm : float
+        Spacing expected of {100}.
+    pixel_relative_error : float
+        Of `pixel_nm`.
+    **options
+        For `find_spots`.
+
+    Returns
+    -------
+    LatticeFit
 
     Raises
     ------

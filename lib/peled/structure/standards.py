@@ -30,7 +30,19 @@ class Standard:
     source: str
 
     def lines_deg(self, wavelength_A: float, low: float, high: float) -> np.ndarray:
-        """2theta of its reflections in a range, degrees."""
+        """Its reflections in a range.
+
+        Parameters
+        ----------
+        wavelength_A : float
+        low, high : float
+            Degrees of 2θ.
+
+        Returns
+        -------
+        ndarray
+            Degrees of 2θ.
+        """
         d = {
             round(self._spacing(hkl), 6)
             for hkl in product(range(9), repeat=3)
@@ -57,7 +69,16 @@ class Standard:
 
 @lru_cache(maxsize=8)
 def read_standards(folder: Path | None = None) -> tuple[Standard, ...]:
-    """The table of standards; a `standards.csv` in `folder` takes its place."""
+    """The table of standards; a `standards.csv` in `folder` takes its place.
+
+    Parameters
+    ----------
+    folder : Path, optional
+
+    Returns
+    -------
+    tuple of Standard
+    """
     columns = "name", "words", "system", "a_A", "c_A", "expanded_A", "extinction", "source"
     return tuple(
         Standard(
@@ -75,7 +96,17 @@ def read_standards(folder: Path | None = None) -> tuple[Standard, ...]:
 
 
 def named(text: str, known: tuple[Standard, ...]) -> Standard | None:
-    """The standard that a cell of the sheet names."""
+    """The standard that a cell of the sheet names.
+
+    Parameters
+    ----------
+    text : str
+    known : tuple of Standard
+
+    Returns
+    -------
+    Standard or None
+    """
     words = text.lower().replace("₆", "6").replace("₂", "2").replace("₃", "3").split()
     return next((s for s in known if set(words) & set(s.words)), None)
 
@@ -86,6 +117,15 @@ def recognised(pattern: Pattern, known: tuple[Standard, ...]) -> Standard | None
     At least four of its lines are there, all of those expected up to the last of them that is seen
     but one, and nine tenths of what is found (by significance) is one of them; within 0.3 degrees,
     which leaves room for zero and height.
+
+    Parameters
+    ----------
+    pattern : Pattern
+    known : tuple of Standard
+
+    Returns
+    -------
+    Standard or None
     """
     x, wavelengths = pattern.two_theta_deg, pattern.radiation_A
     found = find_lines(x, pattern.intensity, pattern.sigma)
@@ -125,6 +165,17 @@ class Ruler:
 
 def calibrate(pattern: Pattern, standard: Standard, radius_mm: float) -> Ruler:
     """Zero and height from a standard whose lattice constant is certified.
+
+    Parameters
+    ----------
+    pattern : Pattern
+    standard : Standard
+    radius_mm : float
+        Of the goniometer.
+
+    Returns
+    -------
+    Ruler
 
     Raises
     ------

@@ -45,8 +45,15 @@ def secondary_cutoff(binding_eV, counts, *, bias_V: float = 0.0) -> Cutoff:
     """Fit the low-energy edge of the secondary electrons: an error-function step times a straight
     line above a floor.
 
-    `bias_V` is the potential of the sample (usually negative); it moves all binding energies and is
-    taken back.
+    Parameters
+    ----------
+    binding_eV, counts : array, shape (n,)
+    bias_V : float
+        Potential of the sample (usually negative); it moves all binding energies and is taken back.
+
+    Returns
+    -------
+    Cutoff
 
     Raises
     ------
@@ -101,6 +108,14 @@ def secondary_cutoff(binding_eV, counts, *, bias_V: float = 0.0) -> Cutoff:
 def valence_onset(binding_eV, counts) -> Onset:
     """Straight-line extrapolation of the first leading edge to the background, over a range of
     windows; binding energy from the Fermi level.
+
+    Parameters
+    ----------
+    binding_eV, counts : array, shape (n,)
+
+    Returns
+    -------
+    Onset
 
     Raises
     ------

@@ -53,7 +53,16 @@ class UrbachFit:
 
 def saturation_onset(energy_eV, signal) -> float:
     """Energy above which the signal stays over 90 % of its plateau, the median of the top 15 % of
-    the range; NaN where these scatter by more than a tenth.
+    the range.
+
+    Parameters
+    ----------
+    energy_eV, signal : array, shape (n,)
+
+    Returns
+    -------
+    float
+        eV; NaN where the plateau scatters by more than a tenth.
     """
     e, s = np.asarray(energy_eV, float), np.asarray(signal, float)
     top = s[e > e[0] + 0.85 * (e[-1] - e[0])]

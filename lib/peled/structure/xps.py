@@ -91,7 +91,18 @@ class LevelFit:
     converged: bool = True
 
     def area(self, name: str) -> tuple[float, float]:
-        """Area and error of one doublet."""
+        """Area and error of one doublet.
+
+        Parameters
+        ----------
+        name : str
+            Of a doublet.
+
+        Returns
+        -------
+        area, standard_error : float
+            Counts eV.
+        """
         i = self.names.index(name)
         return float(self.areas[i]), float(self.area_errors[i])
 
@@ -110,6 +121,16 @@ def fit_levels(
     that is the running integral of the signal (Shirley's idea, applied to the model) or Tougaard's
     loss of the signal; or a constant and an exponential, the tail of a strong line at lower energy
     or of the secondaries.
+
+    Parameters
+    ----------
+    energy_eV, counts : array, shape (n,)
+    doublets : sequence of Doublet
+    background : {"shirley", "tougaard", "linear", "exponential"}
+
+    Returns
+    -------
+    LevelFit
 
     Raises
     ------
@@ -263,6 +284,20 @@ def metal_tail(x, line, index: float, *, band_eV: float = 8.0) -> np.ndarray:
 
     Limits: a is held to 0.45; `band_eV`, the width of the band, is not fitted.
 
+    Parameters
+    ----------
+    x : array, shape (n,)
+        Even, eV.
+    line : array, shape (n,)
+    index : float
+        Singularity index a, 0 to 0.45.
+    band_eV : float
+        Width of the band.
+
+    Returns
+    -------
+    ndarray, shape (n,)
+
     References
     ----------
     .. [1] G. D. Mahan, Phys. Rev. B 11, 4814 (1975), doi:10.1103/PhysRevB.11.4814
@@ -300,10 +335,19 @@ def find_shift(energy_eV, counts, doublets: Sequence[Doublet]) -> Shift:
     """Where the levels of a region lie together, against where they were expected.
 
     All doublets are moved as one over `SHIFT_REACH_EV` both ways, or over the whole of a region
-    that lies further off; at each place their areas, not
-    negative, with a step below each and a straight background are fitted by weighted least squares.
-    A region with two elements has its own ruler; one with a single level cannot tell charging from
-    chemistry, and its place says nothing about energies.
+    that lies further off; at each place their areas, not negative, with a step below each and a
+    straight background are fitted by weighted least squares. A region with two elements has its own
+    ruler; one with a single level cannot tell charging from chemistry, and its place says nothing
+    about energies.
+
+    Parameters
+    ----------
+    energy_eV, counts : array, shape (n,)
+    doublets : sequence of Doublet
+
+    Returns
+    -------
+    Shift
 
     Raises
     ------
@@ -388,14 +432,31 @@ def _sorted(energy_eV, counts):
 
 @lru_cache(maxsize=128)
 def sensitivity(element: str, orbital: str, photon_eV: float = AL_EV) -> float:
-    """Photo-ionisation cross-section of a subshell or level (`3d5/2`, `3d`), relative to C 1s:
+    """Photo-ionisation cross-section of a subshell or level, relative to C 1s.
+
     xraylib's partial cross-sections of one electron state times occupancy, which reproduce
-    Scofield's (J. Electron Spectrosc. 8, 129 (1976)).
+    Scofield's [1]_.
+
+    Parameters
+    ----------
+    element : str
+    orbital : str
+        `3d5/2`, `3d`, ...
+    photon_eV : float
+
+    Returns
+    -------
+    float
 
     Raises
     ------
     ValueError
         For an unknown level or a photon energy too low for it.
+
+    References
+    ----------
+    .. [1] J. H. Scofield, J. Electron Spectrosc. Relat. Phenom. 8, 129 (1976),
+       doi:10.1016/0368-2048(76)80015-1
     """
     import xraylib
 
@@ -420,11 +481,30 @@ def mean_free_path_nm(
     valence_electrons: float = 40.0,
     gap_eV: float = 1.93,
 ):
-    """Inelastic mean free path by TPP-2M (Tanuma, Powell and Penn, Surf. Interface Anal. 21, 165
-    (1994)), nm, valid 50 to 2000 eV.
+    """Inelastic mean free path by TPP-2M [1]_, valid from 50 to 2000 eV.
 
     The defaults are MAPb(I0.4Br0.6)3: 40 valence electrons (cation C 4, N 5, H 6; Pb 4; three
     halides 7 each).
+
+    Parameters
+    ----------
+    kinetic_eV : float or ndarray
+    density_g_cm3 : float
+    molar_mass : float
+        g/mol of a formula unit.
+    valence_electrons : float
+        Of a formula unit.
+    gap_eV : float
+
+    Returns
+    -------
+    float or ndarray
+        nm.
+
+    References
+    ----------
+    .. [1] S. Tanuma, C. J. Powell, D. R. Penn, Surf. Interface Anal. 21, 165 (1994),
+       doi:10.1002/sia.740210302
     """
     e = np.asarray(kinetic_eV, float)
     plasmon2 = 829.4 * valence_electrons * density_g_cm3 / molar_mass
@@ -441,7 +521,24 @@ def mean_free_path_nm(
 def ratio(
     first: tuple[float, float], second: tuple[float, float], covariance: float = 0.0
 ) -> tuple[float, float]:
-    """Quotient of two values with errors (and covariance), first order."""
+    """Quotient of two values with errors (and covariance), first order.
+
+    Parameters
+    ----------
+    first, second : (float, float)
+        Value and standard error.
+    covariance : float
+
+    Returns
+    -------
+    value, standard_error : float
+
+    Examples
+    --------
+    >>> value, error = ratio((2.0, 0.1), (4.0, 0.2))
+    >>> round(value, 3), round(float(error), 4)
+    (0.5, 0.0354)
+    """
     q = first[0] / second[0]
     variance = (
         (first[1] / first[0]) ** 2
@@ -452,5 +549,16 @@ def ratio(
 
 
 def edge(x, position, width):
-    """Step from 1 to 0 with rising x, of Gaussian width `width` (standard deviation)."""
+    """Step from 1 to 0 with rising x.
+
+    Parameters
+    ----------
+    x : ndarray
+    position, width : float
+        Place and standard deviation of its Gaussian blur, in the unit of `x`.
+
+    Returns
+    -------
+    ndarray
+    """
     return 0.5 * special.erfc((x - position) / (np.sqrt(2) * width))

@@ -30,6 +30,14 @@ class Breadth:
     def size_nm(self, wavelength_A: float) -> tuple[float, float]:
         """Volume-weighted column length λ/(β cos θ) [1]_, and its error.
 
+        Parameters
+        ----------
+        wavelength_A : float
+
+        Returns
+        -------
+        size_nm, standard_error_nm : float
+
         References
         ----------
         .. [1] J. I. Langford, A. J. C. Wilson, J. Appl. Cryst. 11, 102 (1978),

@@ -513,6 +513,17 @@ def misfit(y, sigma):
     each point counts as (dI/d2θ)²/σ² does for the place of a line: noise that goes with the
     intensity is in the lines alone. At least 1.
 
+    Parameters
+    ----------
+    y : ndarray, shape (n,)
+        The pattern.
+    sigma : ndarray, shape (n,)
+        Its standard errors.
+
+    Returns
+    -------
+    callable
+
     References
     ----------
     .. [1] J.-F. Bérar, P. Lelann, J. Appl. Cryst. 24, 1 (1991)

@@ -54,7 +54,18 @@ class Phase:
         return _FREE[self.system]
 
     def moved(self, values: Sequence[float]) -> np.ndarray:
-        """The cell with its free parameters at these values."""
+        """The cell with its free parameters at these values.
+
+        Parameters
+        ----------
+        values : sequence of float
+            Of the free parameters.
+
+        Returns
+        -------
+        ndarray, shape (6,)
+            Å and degrees.
+        """
         cell = np.array(self.cell, float)
         cell[list(self.free)] = values
         tied = _TIED.get(self.system, (0, 1, 2))
@@ -71,7 +82,18 @@ class Phase:
         )
 
     def lines(self, least_d_A: float, most_d_A: float) -> tuple[np.ndarray, np.ndarray | None]:
-        """One (h, k, l) a spacing (m, 3) and, of a known structure, Σ m |F|² of each (m,)."""
+        """One reflection a spacing and, of a known structure, its strength.
+
+        Parameters
+        ----------
+        least_d_A, most_d_A : float
+
+        Returns
+        -------
+        hkl : ndarray, shape (m, 3)
+        strength : ndarray, shape (m,), or None
+            Σ m |F|².
+        """
         import gemmi
 
         cell, group = gemmi.UnitCell(*self.cell), gemmi.SpaceGroup(self.spacegroup)
@@ -95,7 +117,24 @@ class Phase:
 
 
 def spacings(hkl: np.ndarray, cell: np.ndarray) -> np.ndarray:
-    """d of reflections (m, 3) of any cell, Å: 1/d² = h G⁻¹ h, G the metric of the cell."""
+    """Spacings of reflections of any cell: 1/d² = h G⁻¹ h, G the metric of the cell.
+
+    Parameters
+    ----------
+    hkl : ndarray, shape (m, 3)
+    cell : ndarray, shape (6,)
+        Å and degrees.
+
+    Returns
+    -------
+    ndarray, shape (m,)
+        Å.
+
+    Examples
+    --------
+    >>> spacings(np.array([[1, 1, 0]]), np.array([6.0, 6, 6, 90, 90, 90])).round(4).tolist()
+    [4.2426]
+    """
     a, (ca, cb, cg) = cell[:3], np.cos(np.radians(cell[3:]))
     metric = np.outer(a, a) * np.array([[1, cg, cb], [cg, 1, ca], [cb, ca, 1]])
     return np.einsum("mi,ij,mj->m", hkl, np.linalg.inv(metric), hkl) ** -0.5
