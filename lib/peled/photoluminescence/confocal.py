@@ -148,5 +148,22 @@ def _width(image, x, y, width):
 
 
 def resolution_nm(wavelength_nm: float, aperture: float) -> float:
-    """Rayleigh distance 0.61 λ/NA: two points nearer than this are one spot."""
+    """Rayleigh distance 0.61 λ/NA: two points nearer than this are one spot.
+
+    Parameters
+    ----------
+    wavelength_nm : float
+    aperture : float
+        Numerical.
+
+    Returns
+    -------
+    float
+        nm.
+
+    Examples
+    --------
+    >>> round(resolution_nm(620.0, 1.4), 1)
+    270.1
+    """
     return 0.61 * wavelength_nm / aperture

@@ -64,7 +64,16 @@ class Recombination:
     result: MinimizerResult = field(repr=False)
 
     def determined(self, name: str) -> bool:
-        """Whether both ends of the 95 % interval lie inside the scan."""
+        """Whether both ends of the 95 % interval lie inside the scan.
+
+        Parameters
+        ----------
+        name : str
+
+        Returns
+        -------
+        bool
+        """
         low, high = self.intervals[name]
         return low > 0 and np.isfinite(high)
 

@@ -13,7 +13,15 @@ from peled.photoluminescence import fluence as rates
 
 
 def absorption_and_emission(ax, absorbances: dict, emission, colours=None) -> None:
-    """Absorbance of every sample and one emission spectrum, normalised, against wavelength."""
+    """Absorbance of every sample and one emission spectrum, normalised, against wavelength.
+
+    Parameters
+    ----------
+    ax : Axes
+    absorbances : dict of str to (energy_eV, absorbance)
+    emission : Emission or None
+    colours : mapping of str to str, optional
+    """
     chosen = colours_of(absorbances, colours)
     for i, (label, (energy, absorbance)) in enumerate(absorbances.items()):
         ax.plot(
@@ -60,7 +68,16 @@ def absorption_and_emission(ax, absorbances: dict, emission, colours=None) -> No
 
 
 def emissions(ax, measured, *, mark_peaks: bool = True, colours=None) -> None:
-    """Emission spectra of several samples."""
+    """Emission spectra of several samples.
+
+    Parameters
+    ----------
+    ax : Axes
+    measured : sequence of Emission
+    mark_peaks : bool
+        Whether the legend tells their peaks.
+    colours : mapping of str to str, optional
+    """
     top = max(m.counts.max() for m in measured)
     chosen = colours_of((m.label for m in measured), colours)
     for m in measured:
@@ -79,7 +96,13 @@ def emissions(ax, measured, *, mark_peaks: bool = True, colours=None) -> None:
 def yields(ax, series: dict, *, occupancy=None, colours=None) -> None:
     """PLQY against excitation, with fits and, on top, excitons per crystal.
 
-    `series` maps names to (intensity_mW_cm2, PLQY, Recombination or None, generation per mW/cm²).
+    Parameters
+    ----------
+    ax : Axes
+    series : dict of str to (intensity_mW_cm2, PLQY, Recombination or None, generation per mW/cm²)
+    occupancy : float, optional
+        Excitons per crystal at 1 mW/cm².
+    colours : mapping of str to str, optional
     """
     chosen = colours_of(series, colours)
     for name, (intensity, result, fit, per_mW) in series.items():
@@ -122,7 +145,14 @@ def yields(ax, series: dict, *, occupancy=None, colours=None) -> None:
 
 
 def profiles(axes, fits: dict, colours=None) -> None:
-    """Profile likelihoods of the recombination parameters, one column each."""
+    """Profile likelihoods of the recombination parameters, one column each.
+
+    Parameters
+    ----------
+    axes : three Axes
+    fits : dict of str to Recombination
+    colours : mapping of str to str, optional
+    """
     titles = {
         "capture_rate_s": "Capture rate $k_cN_t$ (s$^{-1}$)",
         "traps_cm3": "Trap density (cm$^{-3}$)",
@@ -140,8 +170,14 @@ def profiles(axes, fits: dict, colours=None) -> None:
 
 
 def decays(ax, fits: dict, response=None, colours=None) -> None:
-    """Decays with their fits on a logarithmic scale, each divided by its maximum; `fits` maps
-    labels to DecayFit.
+    """Decays with their fits on a logarithmic scale, each divided by its maximum.
+
+    Parameters
+    ----------
+    ax : Axes
+    fits : dict of str to DecayFit
+    response : (time_ns, counts), optional
+    colours : mapping of str to str, optional
     """
     chosen = colours_of(fits, colours)
     for label, fit in fits.items():
@@ -181,7 +217,13 @@ def decays(ax, fits: dict, response=None, colours=None) -> None:
 
 
 def lifetime_table(ax, rows: list[tuple[str, object]]) -> None:
-    """Lifetimes as a table; `rows` are (sample, DecayFit)."""
+    """Lifetimes as a table.
+
+    Parameters
+    ----------
+    ax : Axes
+    rows : list of (sample, DecayFit)
+    """
     ax.axis("off")
     heads = [
         "sample",
@@ -221,7 +263,17 @@ def lifetime_table(ax, rows: list[tuple[str, object]]) -> None:
 
 
 def series(ax, signal, *, track=None, every: int = 1, excitation_nm=None) -> None:
-    """Spectra of a timed series, each divided by its maximum, coloured by time."""
+    """Spectra of a timed series, each divided by its maximum, coloured by time.
+
+    Parameters
+    ----------
+    ax : Axes
+    signal : Signal
+    track : Segregation, optional
+    every : int
+        Which spectra are drawn: each, every second, ...
+    excitation_nm : float, optional
+    """
     import matplotlib as mpl
 
     x, times, values = signal.axis, signal.at[signal.used], signal.values[signal.used]
@@ -254,7 +306,14 @@ def series(ax, signal, *, track=None, every: int = 1, excitation_nm=None) -> Non
 
 
 def tracks(axes, found: dict, kinetics: dict) -> None:
-    """Red share and centroid against time."""
+    """Red share and centroid against time.
+
+    Parameters
+    ----------
+    axes : two Axes
+    found : dict of str to Segregation
+    kinetics : dict of str to (Kinetics, dark_from_s)
+    """
     chosen = colours_of(found)
     for name, t in found.items():
         c = chosen[name]
@@ -287,7 +346,15 @@ def tracks(axes, found: dict, kinetics: dict) -> None:
 
 
 def images(axes, stack, spots=None) -> None:
-    """Frames of a confocal series, one scale of brightness, a scale bar in the last."""
+    """Frames of a confocal series, one scale of brightness, a scale bar in the last.
+
+    Parameters
+    ----------
+    axes : sequence of Axes
+    stack : ImageStack
+    spots : optional
+        Found in the first frame.
+    """
     frames = stack.frames
     chosen = np.linspace(0, len(frames) - 1, len(axes)).round().astype(int)
     low, high = np.quantile(frames, [0.01, 0.998])
@@ -317,7 +384,15 @@ def images(axes, stack, spots=None) -> None:
 
 
 def optical_gap(ax, tauc, elliott, colour: str = COLOURS["blue"]) -> None:
-    """Tauc plot with its line and window, and Elliott's gap."""
+    """Tauc plot with its line and window, and Elliott's gap.
+
+    Parameters
+    ----------
+    ax : Axes
+    tauc : TaucGap
+    elliott : ElliottGap
+    colour : str
+    """
     keep = (tauc.energy_eV > tauc.gap_eV - 0.28) & (tauc.energy_eV < tauc.gap_eV + 0.30)
     e, y = tauc.energy_eV[keep], tauc.tauc[keep]
     scale = y.max()
@@ -359,7 +434,14 @@ def optical_gap(ax, tauc, elliott, colour: str = COLOURS["blue"]) -> None:
 
 
 def intensity_bars(ax, ratios: dict, colours=None) -> None:
-    """Relative intensities with errors as an inset of bars: {label: (value, error)}."""
+    """Relative intensities with errors as an inset of bars.
+
+    Parameters
+    ----------
+    ax : Axes
+    ratios : dict of str to (value, standard_error)
+    colours : mapping of str to str, optional
+    """
     names = list(ratios)
     inset = ax.inset_axes([0.66, 0.34, 0.32, 0.30])
     inset.bar(
@@ -377,6 +459,13 @@ def intensity_bars(ax, ratios: dict, colours=None) -> None:
 def optical_models(ax, models: list, external: float) -> None:
     """The three (and more) optical models: escape probability and the internal yield each
     implies.
+
+    Parameters
+    ----------
+    ax : Axes
+    models : list of OpticalModel
+    external : float
+        Quantum yield, 0 to 1.
     """
     names = [m.name for m in models]
     y = np.arange(len(models))[::-1]
@@ -403,7 +492,14 @@ def optical_models(ax, models: list, external: float) -> None:
 
 
 def shift_combinations(ax, found: list, observed_nm: float, observed_error_nm: float) -> None:
-    """Sums of causes against the observed shift."""
+    """Sums of causes against the observed shift.
+
+    Parameters
+    ----------
+    ax : Axes
+    found : list of Combination
+    observed_nm, observed_error_nm : float
+    """
     y = np.arange(len(found))[::-1]
     ax.axvspan(
         observed_nm - 2 * observed_error_nm,
@@ -427,8 +523,20 @@ def shift_combinations(ax, found: list, observed_nm: float, observed_error_nm: f
 
 
 def wavelength_colour(wavelength_nm: float) -> tuple[float, float, float]:
-    """sRGB of a Gaussian band, for a patch of colour: CIE 1931 by the fits of C. Wyman et al., JCGT
-    2 (2013) 1.
+    """sRGB of a Gaussian band 30 nm wide, for a patch of colour: CIE 1931 by fits [1]_.
+
+    Parameters
+    ----------
+    wavelength_nm : float
+
+    Returns
+    -------
+    (float, float, float)
+        0 to 1.
+
+    References
+    ----------
+    .. [1] C. Wyman, P.-P. Sloan, P. Shirley, J. Comput. Graph. Tech. 2, 1 (2013)
     """
     width_nm = 30.0
     w = np.arange(400.0, 801.0, 2.0)

@@ -139,7 +139,16 @@ def _table():
 
 
 def expected_unit_deviance(mu):
-    """Mean and variance of a Poisson bin's deviance at its true mean (n,)."""
+    """Mean and variance of a Poisson bin's deviance at its true mean.
+
+    Parameters
+    ----------
+    mu : ndarray, shape (n,)
+
+    Returns
+    -------
+    mean, variance : ndarray, shape (n,)
+    """
     x = np.log(np.clip(mu, _GRID[0], _GRID[-1]))
     mean, variance = (np.interp(x, _LOGS, values) for values in _table())
     # Beyond the table: 1 + 1/(6 mu) and 2 to first order.

@@ -47,7 +47,15 @@ class Line(NamedTuple):
 
 
 def per_energy(wavelength_nm: np.ndarray, per_nm: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Photon energy in eV, rising, and a spectrum per eV: φ(E) = φ(λ) λ²/(hc), both (n,).
+    """Photon energy, rising, and a spectrum per eV: φ(E) = φ(λ) λ²/(hc).
+
+    Parameters
+    ----------
+    wavelength_nm, per_nm : array, shape (n,)
+
+    Returns
+    -------
+    energy_eV, per_eV : ndarray, shape (n,)
 
     Examples
     --------
@@ -139,7 +147,24 @@ def urbach_energy(energy_eV: np.ndarray, absorption: np.ndarray, error: np.ndarr
 
 
 def absorption_of_emission(energy_eV: np.ndarray, emission: np.ndarray, kT_eV: float) -> np.ndarray:
-    """Absorption (n,) in arbitrary unit that emission implies: φ e^(E/kT)/E²."""
+    """Absorption that emission implies, φ e^(E/kT)/E² [1]_.
+
+    Parameters
+    ----------
+    energy_eV : ndarray, shape (n,)
+    emission : ndarray, shape (n,)
+        Per eV.
+    kT_eV : float
+
+    Returns
+    -------
+    ndarray, shape (n,)
+        In an arbitrary unit.
+
+    References
+    ----------
+    .. [1] U. Rau, Phys. Rev. B 76, 085303 (2007), doi:10.1103/PhysRevB.76.085303
+    """
     e = np.asarray(energy_eV, float)
     return emission * np.exp((e - e.mean()) / kT_eV) / e**2
 
@@ -192,6 +217,17 @@ def radiative_voltage(current_mA_cm2: float, dark_mA_cm2: float, temperature_K: 
     """Voltage at which radiation alone carries a current: kT ln(J/J₀,rad + 1), in V.
 
     With a yield below 1 the voltage is lower by kT |ln PLQY|.
+
+    Parameters
+    ----------
+    current_mA_cm2, dark_mA_cm2 : float
+        Current, and J₀,rad.
+    temperature_K : float
+
+    Returns
+    -------
+    float
+        V.
 
     Examples
     --------

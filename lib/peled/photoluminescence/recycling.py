@@ -29,12 +29,32 @@ class OpticalModel:
         return max(1 - self.escape - self.reabsorbed, 0.0)
 
     def internal(self, external: float) -> float:
-        """Internal quantum yield for an external one; NaN where the escape is too small for it."""
+        """Internal quantum yield for an external one.
+
+        Parameters
+        ----------
+        external : float
+            0 to 1.
+
+        Returns
+        -------
+        float
+            NaN where the escape is too small for it.
+        """
         value = external / (self.escape + external * self.reabsorbed)
         return float(value) if value <= 1 + 1e-9 else float("nan")
 
     def internal_error(self, external: float, external_error: float) -> float:
-        """Standard error of the internal yield from that of the external one."""
+        """Standard error of the internal yield from that of the external one.
+
+        Parameters
+        ----------
+        external, external_error : float
+
+        Returns
+        -------
+        float
+        """
         return float(self.escape / (self.escape + external * self.reabsorbed) ** 2 * external_error)
 
 
@@ -53,8 +73,17 @@ class WaveOptics:
         return self.air_top + self.air_bottom
 
     def model(self, reabsorbed_in_glass: float) -> OpticalModel:
-        """The optical model when this fraction of the light trapped in the glass is re-absorbed,
-        the rest leaving by the edges.
+        """The optical model when some of the light trapped in the glass is re-absorbed, the rest
+        leaving by the edges.
+
+        Parameters
+        ----------
+        reabsorbed_in_glass : float
+            0 to 1.
+
+        Returns
+        -------
+        OpticalModel
         """
         back = reabsorbed_in_glass * self.glass + self.guided
         return OpticalModel(
@@ -99,6 +128,16 @@ def paper_model(
 def ray_model(n_film: float, n_glass: float, optical_density: float) -> OpticalModel:
     """Exact ray optics: Fresnel over angle, all bounces; light that enters the glass counts as
     escaped.
+
+    Parameters
+    ----------
+    n_film, n_glass : float
+    optical_density : float
+        Decadic, of the film at the emission.
+
+    Returns
+    -------
+    OpticalModel
     """
     found = escape.film_escape(n_film, 1.0, n_glass, optical_density)
     return OpticalModel("exact rays", float(found.total), float(1 - found.total))
@@ -107,7 +146,20 @@ def ray_model(n_film: float, n_glass: float, optical_density: float) -> OpticalM
 def wave_optics(
     n_film: float, n_glass: float, thickness_nm: float, wavelength_nm: float
 ) -> WaveOptics:
-    """Isotropic dipoles spread through a lossless film on a thick glass slide in air."""
+    """Isotropic dipoles spread through a lossless film on a thick glass slide in air.
+
+    Parameters
+    ----------
+    n_film, n_glass : float
+    thickness_nm : float
+        Of the film.
+    wavelength_nm : float
+        In vacuum.
+
+    Returns
+    -------
+    WaveOptics
+    """
     found = dipole.dipole_emission(
         [n_glass, n_film, 1.0], [thickness_nm], 1, wavelength_nm, outside=1.0, layers=False
     )
@@ -123,7 +175,22 @@ def wave_optics(
 def all_models(
     n_film: float, n_glass: float, optical_density: float, thickness_nm: float, wavelength_nm: float
 ) -> list[OpticalModel]:
-    """The models in the order in which a report names them."""
+    """The models in the order in which a report names them.
+
+    Parameters
+    ----------
+    n_film, n_glass : float
+    optical_density : float
+        Decadic, of the film at the emission.
+    thickness_nm : float
+        Of the film.
+    wavelength_nm : float
+        In vacuum.
+
+    Returns
+    -------
+    list of OpticalModel
+    """
     wave = wave_optics(n_film, n_glass, thickness_nm, wavelength_nm)
     return [
         paper_model(n_film, n_glass, optical_density),
@@ -137,7 +204,22 @@ def all_models(
 def optical_density_of_path(
     optical_density: float, thickness_nm: float, path_um: np.ndarray
 ) -> np.ndarray:
-    """Absorbed fraction of light that runs `path_um` inside a film whose normal pass has this
-    decadic density.
+    """Absorbed fraction of light that runs inside a film.
+
+    Parameters
+    ----------
+    optical_density : float
+        Decadic, of one normal pass.
+    thickness_nm : float
+    path_um : ndarray
+
+    Returns
+    -------
+    ndarray
+
+    Examples
+    --------
+    >>> optical_density_of_path(0.1, 100.0, np.array([1.0])).round(3).tolist()
+    [0.9]
     """
     return 1 - 10 ** (-optical_density * np.asarray(path_um, dtype=float) * 1e3 / thickness_nm)

@@ -120,7 +120,18 @@ class Kinetics:
     chi2_per_dof: float
 
     def at(self, time_s: np.ndarray, dark_from_s: float | None = None) -> np.ndarray:
-        """The fitted share at times (k,)."""
+        """The fitted share.
+
+        Parameters
+        ----------
+        time_s : ndarray, shape (k,)
+        dark_from_s : float, optional
+            From when on the light is off.
+
+        Returns
+        -------
+        ndarray, shape (k,)
+        """
         t = np.asarray(time_s, dtype=float)
         course = _course(t, dark_from_s, self.rise_s, self.recovery_s)
         return self.initial + (self.final - self.initial) * course

@@ -53,6 +53,14 @@ class Combination:
 def bromide_for_wavelength(wavelength_nm):
     """Bromide fraction whose gap has this wavelength.
 
+    Parameters
+    ----------
+    wavelength_nm : float or ndarray
+
+    Returns
+    -------
+    float or ndarray
+
     Raises
     ------
     ValueError
@@ -69,31 +77,100 @@ def bromide_for_wavelength(wavelength_nm):
 
 
 def cube_energy_meV(edge_nm, mass):
-    """Ground level in meV of a particle of `mass` (in m0) in a cube of edge `edge_nm`."""
+    """Ground level of a particle in a cube with hard walls, 3 ħ²π²/(2 m L²).
+
+    Parameters
+    ----------
+    edge_nm : float or ndarray
+    mass : float
+        In m0.
+
+    Returns
+    -------
+    float or ndarray
+        meV.
+
+    Examples
+    --------
+    >>> round(float(cube_energy_meV(12.0, 0.11)), 1)
+    71.2
+    """
     return 3e3 * H2_8M0_EV_NM2 / mass / np.asarray(edge_nm, dtype=float) ** 2
 
 
 def kane_energy_meV(edge_nm, mass, gap_eV):
     """As `cube_energy_meV` in a band whose mass grows with energy: E_g/2 (√(1 + 4 E/E_g) − 1)
-    (Kane's two-band model).
+    (Kane's two-band model [1]_).
+
+    Parameters
+    ----------
+    edge_nm : float or ndarray
+    mass : float
+        At the edge of the band, in m0.
+    gap_eV : float
+
+    Returns
+    -------
+    float or ndarray
+        meV.
+
+    References
+    ----------
+    .. [1] E. O. Kane, J. Phys. Chem. Solids 1, 249 (1957), doi:10.1016/0022-3697(57)90013-6
     """
     parabolic = cube_energy_meV(edge_nm, mass) * 1e-3
     return 1e3 * gap_eV / 2 * (np.sqrt(1 + 4 * parabolic / gap_eV) - 1)
 
 
 def linearity(edge_nm: np.ndarray, energy_meV: np.ndarray) -> float:
-    """R² of a straight line of energy against 1/L²."""
+    """R² of a straight line of energy against 1/L².
+
+    Parameters
+    ----------
+    edge_nm, energy_meV : ndarray, shape (n,)
+
+    Returns
+    -------
+    float
+    """
     return float(np.corrcoef(1 / np.asarray(edge_nm, dtype=float) ** 2, energy_meV)[0, 1] ** 2)
 
 
 def edge_for_shift(bulk_nm: float, shift_nm: float, mass: float) -> float:
-    """Edge in nm at which confinement moves emission from `bulk_nm` to the blue by `shift_nm`."""
+    """Edge at which confinement moves emission to the blue by some nm.
+
+    Parameters
+    ----------
+    bulk_nm, shift_nm : float
+    mass : float
+        In m0.
+
+    Returns
+    -------
+    float
+        nm.
+    """
     energy = HC_EV_NM / (bulk_nm - shift_nm) - HC_EV_NM / bulk_nm
     return float(np.sqrt(3 * H2_8M0_EV_NM2 / mass / energy))
 
 
 def shift_in_meV(from_nm: float, to_nm: float) -> float:
-    """Energy in meV from one wavelength to another."""
+    """Energy in meV from one wavelength to another.
+
+    Parameters
+    ----------
+    from_nm, to_nm : float
+
+    Returns
+    -------
+    float
+        meV.
+
+    Examples
+    --------
+    >>> round(float(shift_in_meV(642.0, 620.0)), 1)
+    68.5
+    """
     return 1e3 * HC_EV_NM * (1 / to_nm - 1 / from_nm)
 
 
@@ -180,11 +257,38 @@ def _contribution(cause: str, shift_meV: float, error_meV: float, start_nm: floa
 def volume_fraction(
     mass_ratio: float, *, density_crystal: float = 4.01, density_matrix: float = 1.18
 ) -> float:
-    """Volume fraction of crystals in a matrix from their mass ratio; densities in g/cm³."""
+    """Volume fraction of crystals in a matrix.
+
+    Parameters
+    ----------
+    mass_ratio : float
+        Crystals over matrix.
+    density_crystal, density_matrix : float
+        g/cm³.
+
+    Returns
+    -------
+    float
+    """
     crystals = mass_ratio / density_crystal
     return crystals / (crystals + 1 / density_matrix)
 
 
 def mean_spacing_nm(mass_ratio: float, edge_nm: float, **densities: float) -> float:
-    """Cube root of the matrix volume that one crystal has for itself, nm."""
+    """Cube root of the matrix volume that one crystal has for itself, nm.
+
+    Parameters
+    ----------
+    mass_ratio : float
+        Crystals over matrix.
+    edge_nm : float
+        Of the crystals.
+    **densities : float
+        As for `volume_fraction`.
+
+    Returns
+    -------
+    float
+        nm.
+    """
     return float(edge_nm / volume_fraction(mass_ratio, **densities) ** (1 / 3))
