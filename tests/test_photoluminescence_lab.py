@@ -599,3 +599,19 @@ def test_absorptance_is_told_by_its_head(tmp_path, head, factor):
     assert row.measurement == "absorption"
     found = READERS["absorption"](row.path, row)
     assert found.unit == "T" and np.allclose(-np.log10(found.values[0]), absorbance, atol=1e-4)
+
+
+def test_cells_without_a_value_in_spectra(tmp_path):
+    rng = np.random.default_rng(15)
+    cells = [np.char.mod("%.0f", rng.poisson(3e5 * line(640, 12) + 20)) for _ in range(4)]
+    cells[1][rng.random(X.size) < 0.05] = "NaN"
+    cells[2][X > 750] = ""  # measured over a shorter range
+    cells[3][:] = "NaN"
+    rows = [",".join(row) for row in zip(np.char.mod("%.2f", X), *cells)]
+    (tmp_path / "films.csv").write_text("Wavelength (nm),a,b,c,d\n" + "\n".join(rows) + "\n")
+    report = report_of(tmp_path)
+    peaks, areas = report.select(name="PL peak"), report.select(name="PL area")
+    assert [q.sample for q in peaks] == ["a", "b", "c"]
+    assert all(abs(q.value - 640) < 3 * q.standard_error < 1.5 for q in peaks)
+    assert np.allclose([q.value for q in areas[1:]], areas[0].value, rtol=0.01)
+    assert "100% of the cells hold no value" in " ".join(str(p) for p in report.problems)

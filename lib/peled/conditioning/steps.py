@@ -134,10 +134,14 @@ def missing(signal: Signal, companions: Mapping[str, Signal]):
     more than `GAPS` of its cells is set aside.
     """
     known = np.isfinite(signal.values)
-    lost = ~known & signal.used[:, None]
+    aside = {finding.where for finding in signal.findings}
+    empty = np.array(
+        [not k.any() and signal.label(row) not in aside for row, k in enumerate(known)]
+    )
+    lost = ~known & (signal.used | empty)[:, None]
     if not lost.any():
         return signal, "no cell without a value", ()
-    inside = known.any(axis=0)
+    inside = known.any(axis=0) | empty.all()
     span = slice(int(inside.argmax()), inside.size - int(inside[::-1].argmax()))
     lost = lost[:, span]
     signal = signal.taken(span)
