@@ -2,6 +2,7 @@
 repetition."""
 
 import math
+from dataclasses import astuple
 from itertools import product
 from pathlib import Path
 from types import SimpleNamespace
@@ -15,18 +16,22 @@ from peled.conditioning import noise as conditioning_noise
 from peled.conditioning import propagation, spikes
 from peled.energetics import frenkel
 from peled.formats import nmr as nmr_formats
-from peled.led import current_voltage, device, held, lifetime, light, routes, stability
+from peled.led import current_voltage, device, held, lifetime, light, printed, routes, stability
 from peled.lineshapes.bands import pseudo_voigt
 from peled.nmr import assignment, processing
-from peled.optics import indices
+from peled.optics import dipole, indices
 from peled.photoluminescence import (
     confocal,
+    dynamics,
     lifetimes,
     poisson,
     reciprocity,
     recycling,
     shift_budget,
+    transients,
 )
+from peled.photoluminescence.response import Response
+from peled.photoluminescence.transients import Transient
 from peled.structure import standards, urbach, xps, xrd
 from peled.structure.xrd import crystal, evidence, pawley, phases, profiles
 from peled.transient_absorption import global_fit, irf, matrices, noise, setup, workflow
@@ -376,6 +381,78 @@ def test_a_line_through_noise_has_a_reduced_chi_square_of_one():
     assert np.mean([f.chi2_reduced for f in fits]) == pytest.approx(1, abs=0.08)
     calm = min(f.standard_error for f in fits)
     assert calm == pytest.approx(np.std([f.rate for f in fits]), rel=0.06)
+
+
+@pytest.mark.parametrize("law, solves", [
+    (current_voltage._quench, lambda x, g: x + x**2 - 2 * g),
+    (current_voltage._polaron, lambda x, g: x**2 - g),
+    (current_voltage._auger, lambda x, g: x**2 + x**3 - g),
+    (current_voltage._exciton_auger, lambda x, g: np.sqrt(x) + np.sqrt(x) ** 3 - g),
+])  # fmt: skip
+def test_roll_off_laws_solve_their_rate_equations(law, solves):
+    """EQE = EQE₀/(1 + x), x the lost over the radiative rate, at drives from nothing to all."""
+    drive = np.geomspace(1e-4, 1e4, 33)
+    eqe = np.exp(law(drive, (math.log(0.2), math.log(3.0))))
+    x, g = 0.2 / eqe - 1, drive / 3.0
+    assert np.abs(solves(x, g) / g).max() < 1e-6
+    assert eqe[0] == pytest.approx(0.2, rel=0.02) and (np.diff(eqe) < 0).all()
+
+
+def test_places_of_spectra_are_logarithms_of_currents():
+    of = {"at": np.array([1.0, 10.0]), "value": np.ones(2), "errors": {}, "slope": np.zeros(2)}
+    by_current, by_bias = routes.Response("current_mA_cm2", **of), routes.Response("bias_V", **of)
+    volts, current = np.array([2.0, 3.0]), np.array([1.0, 10.0])
+    assert by_current.place(volts, current) == pytest.approx(by_current.grid())
+    assert by_bias.place(volts, current) == pytest.approx(volts)
+    assert np.isfinite(by_current.place(volts, np.zeros(2))).all()
+
+
+@pytest.mark.parametrize("median, said", [(0.9, "-10 % off"), (1.25, "+25 % off")])
+def test_a_printed_column_is_off_by_its_ratio_less_one(median, said):
+    check = SimpleNamespace(median=median, explanations=(("a factor", 1.0),),
+                            trend_per_decade=-0.05, trend_error=0.01)  # fmt: skip
+    text = printed._said(check, "a").evidence
+    assert said in text and "a factor" in text and "-5 % a decade" in text
+
+
+# ---- light in layers -----------------------------------------------------------------------------
+
+
+def test_a_slide_in_air_lets_out_what_fresnel_lets_through():
+    """Dipoles in one medium of 1.5 with air beyond: what is sent back leaves at the other side."""
+    found = dipole.dipole_emission([1.5, 1.5, 1.5], [50.0], 1, 600.0, outside=1.0)
+    edge = math.asin(1 / 1.5)
+
+    def through(a):
+        b = math.asin(1.5 * math.sin(a))
+        s = (1.5 * math.cos(a) - math.cos(b)) / (1.5 * math.cos(a) + math.cos(b))
+        p = (math.cos(a) - 1.5 * math.cos(b)) / (math.cos(a) + 1.5 * math.cos(b))
+        return (1 - (s**2 + p**2) / 2) * math.sin(a) / 2
+
+    down = integrate.quad(through, 0, edge)[0]
+    assert found.air_bottom == pytest.approx(down, rel=1e-3)
+    cone = (1 - math.cos(edge)) / 2
+    assert found.air_top == pytest.approx(0.5 + cone - down, rel=1e-3)
+    assert found.substrate == pytest.approx(0.5 - cone, rel=1e-3)
+
+
+def test_light_of_a_film_on_glass_goes_somewhere():
+    for thickness in (30.0, 250.0):
+        found = recycling.wave_optics(1.9, 1.5, thickness, 620.0)
+        *parts, _ = astuple(found)
+        assert sum(parts) == pytest.approx(1.0, abs=1e-3) and min(parts) >= 0
+    assert parts[3] > 0.3  # a waveguide
+
+
+def test_light_trapped_in_a_slide_is_lost_in_proportion_to_weak_absorption():
+    weak, twice, strong = (
+        dipole.substrate_reabsorption([1.5, 1.9, 1.0], [30.0], 1, 620.0, k)
+        for k in (1e-5, 2e-5, 0.05)
+    )
+    assert twice / weak == pytest.approx(2, rel=0.02) and 0 < weak < 0.02 < strong < 1
+    # All of it is lost where each of many bounces takes a part, whatever the power of the dipoles.
+    black = dipole.substrate_reabsorption([1.5, 1.9, 1.0], [300.0], 1, 620.0, 0.3)
+    assert 0.85 < black <= 1 + 1e-9
 
 
 # ---- spectra -------------------------------------------------------------------------------------
@@ -805,3 +882,19 @@ def test_lines_reach_into_a_pattern_from_just_outside():
         found = crystal.lines_in(a, np.array([begin, 40.0]), wavelength)
         assert ((1, 1, 0) in found) is seen
     assert (1, 1, 1) in found
+
+
+@pytest.mark.parametrize("start", [0.0, 0.7])
+def test_a_gaussian_response_folds_a_decay_as_the_closed_form(start):
+    """k₁ alone in a doped film: one exponential, through 1.5 ns on bins of 0.5 ns."""
+    t = -10 + 0.5 * np.arange(120)
+    found = dynamics.course(
+        {"k1": 1e8, "radiative": 1e-14, "doping": 1e18}, [1e10], step_ns=0.02, span_ns=80.0
+    )
+    seen = Transient(t, np.ones(t.size), 1e10, "", Response(start_ns=start, fwhm_ns=1.5))
+    counts = transients._Kernel(seen).counts(dynamics.Light(found, None), np.array([0]), 0.0)[0]
+    lifetime, edges = 1e9 / (1e8 + 1e-14 * 1e18), np.append(t, t[-1] + 0.5) - start
+    sigma = 1.5 / math.sqrt(8 * math.log(2))
+    expected = np.diff(lifetimes._accumulated(edges, lifetime, 1.0, sigma, None))
+    assert counts / counts.sum() == pytest.approx(expected / expected.sum(), abs=2e-4)
+    assert counts[-1] / counts[-2] == pytest.approx(math.exp(-0.5 / lifetime), rel=1e-3)
