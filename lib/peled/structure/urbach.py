@@ -133,8 +133,8 @@ def urbach_energy(energy_eV, signal) -> UrbachFit:
     for end in ends:
         if s[end] - floor < 10 * 3 * noise:
             continue
-        start = scan[-1].energy_meV if scan else 20.0  # the next window differs little
-        one = _exponential(e[: end + 1], s[: end + 1], relative, noise, floor, start)
+        last = scan[-1] if scan else None  # the next window differs little
+        one = _exponential(e[: end + 1], s[: end + 1], relative, noise, floor, last)
         scan += [one] if one else []
     if not scan:
         raise ValueError(
@@ -230,9 +230,13 @@ def _ground(e, s) -> np.ndarray:
     return out
 
 
-def _exponential(e, s, relative, noise, floor, start_meV) -> _Window | None:
-    """Weighted fit of one window, weights from the model; None where no tail comes out of it."""
-    end = float(e[-1])
+def _exponential(e, s, relative, noise, floor, last: _Window | None) -> _Window | None:
+    """Weighted fit of one window, weights from the model, that of the last window where there is
+    one; None where no tail comes out of it."""
+    end, begin, rise = float(e[-1]), 20.0, np.maximum(s - floor, 0)
+    if last:
+        begin = last.energy_meV
+        rise = last.height * np.exp((e - last.end_eV) / begin * 1e3)
 
     def basis(p, derivatives):
         u = (e - end) / p[0] * 1e3
@@ -240,17 +244,15 @@ def _exponential(e, s, relative, noise, floor, start_meV) -> _Window | None:
         slopes = Slopes(lambda a: (-a[0] / p[0] * tail * u)[None]) if derivatives else None
         return np.column_stack([tail, np.ones_like(e)]), slopes
 
-    sigma = np.hypot(relative * np.maximum(s - floor, 0), noise)
-    for _ in range(2):
+    for _ in range(1 if last else 2):
         fit = separable.fit(
-            basis, s, {"E_U": Sought(start_meV, 2.0, 500.0, 0.2, log=True, unit="meV")},
-            ["height", "floor"], error=sigma, variance=separable.larger,
+            basis, s, {"E_U": Sought(begin, 2.0, 500.0, 0.2, log=True, unit="meV")},
+            ["height", "floor"], error=np.hypot(relative * rise, noise), variance=separable.larger,
         )  # fmt: skip
-        start_meV = float(fit.values[0])
-        sigma = np.hypot(relative * (fit.model - fit.linear[1]), noise)
+        begin, rise = float(fit.values[0]), fit.model - fit.linear[1]
     if fit.linear[0] <= 0 or not fit.estimates.converged or fit.estimates.at_bound.any():
         return None
     return _Window(
-        end, start_meV, float(fit.errors[0]), float(special.chdtrc(fit.freedom, fit.chi2)),
+        end, begin, float(fit.errors[0]), float(special.chdtrc(fit.freedom, fit.chi2)),
         *map(float, fit.linear),
     )  # fmt: skip
