@@ -231,8 +231,11 @@ def see(
     if error is None and external is not None:
         spectrum, error, trouble = spectrum.shifted(external[0]), external[1], ""
     if error is None and isinstance(content, Fid) and not content.referenced:
-        said = "the file has no frequency at 0 ppm: places from its carrier are no shifts"
-        scale.append(Finding("assumed", "withheld", f"{said}; {trouble}", where))
+        said = (
+            "the file has no frequency at 0 ppm: places from its carrier are no shifts; reference "
+            "it in the program of the spectrometer and export it again"
+        )
+        scale.append(Finding("assumed", "withheld", said, where))
     elif trouble:
         scale.append(Finding("assumed", "doubtful", trouble, where))
     if isinstance(content, Fid) and (lost := clipped(content.data)):
