@@ -121,24 +121,23 @@ def course(
     shape = np.ones(1) if depth is None else depth.profile()
     spread = None if depth is None else _spreads(k, depth, steps)
     pulse = density[:, None] / unit * shape
-    state = np.zeros((1 + kinetics.capture.any(), *pulse.shape))
-    state[0] = pulse
-    light = np.empty((time.size, lanes))
+    pulses = np.zeros((1 + kinetics.capture.any(), *pulse.shape))
+    pulses[0] = pulse
+
+    def diffused(state, i):
+        return state if spread is None else np.array([_spread(spread[i], state[0]), *state[1:]])
+
+    state = pulses
     for _ in range(CYCLES if periodic else 1):
-        start = state.copy()
-        light[0] = kinetics.light(state)
+        states = [state]
         for i, h in enumerate(steps):
-            if spread is not None:
-                state[0] = _spread(spread[i], state[0])
-            state = kinetics.step(state, h)
-            if spread is not None:
-                state[0] = _spread(spread[i], state[0])
-            light[i + 1] = kinetics.light(state)
-        state[0] += pulse
-        change = np.abs(state - start).max()
-        if change < REPEATS * np.abs(start[0]).max():
+            states.append(diffused(kinetics.step(diffused(states[-1], i), h), i))
+        state = states[-1] + pulses
+        change = np.abs(state - states[0]).max()
+        if change < REPEATS * np.abs(states[0][0]).max():
             break
-    repeats = not periodic or bool(change < REPEATS * np.abs(start[0]).max())
+    repeats = not periodic or bool(change < REPEATS * np.abs(states[0][0]).max())
+    light = kinetics.light(np.swapaxes(states, 0, 1))
     return Course(time, light * unit * 1e9, repeats)
 
 
@@ -156,11 +155,14 @@ class _Kinetics(NamedTuple):
     detrap: np.ndarray
     doping: np.ndarray
 
+    def holes(self, state):
+        return sum(state, self.doping)
+
     def light(self, state):
-        return (self.radiative * state[0] * (state.sum(axis=0) + self.doping)).mean(axis=1)
+        return (self.radiative * state[0] * self.holes(state)).mean(axis=-1)
 
     def change(self, state):
-        n, p = state[0], state.sum(axis=0) + self.doping
+        n, p = state[0], self.holes(state)
         lost = n * (self.first + p * (self.radiative + self.auger * p))
         if len(state) == 1:
             return -lost[None]
@@ -169,7 +171,7 @@ class _Kinetics(NamedTuple):
 
     def solver(self, state, h):
         """What solves (2/h − J) u = f for f (..., lanes, cells), J the derivatives of `change`."""
-        n, p = state[0], state.sum(axis=0) + self.doping
+        n, p = state[0], self.holes(state)
         twice = self.auger * p
         slope = n * (self.radiative + 2 * twice)
         a = 2 / h + self.first + p * (self.radiative + twice) + slope
