@@ -16,6 +16,7 @@ import numpy as np
 
 from peled.campaign import statistics
 from peled.files import write_atomically
+from peled.quantities import shown
 
 TRENDS = 4  #: pictures of trends in a row: the clearest ones
 PER_PAGE = 6  #: quantities on a page of the PDF
@@ -64,7 +65,11 @@ class Series:
 
     @property
     def axis(self) -> str:
-        return textwrap.fill(f"{self.name}, {self.unit}" if self.unit else self.name, 26)
+        return textwrap.fill(", ".join(filter(None, (self.name, shown(self.unit)))), 26)
+
+    def said(self, point: Point) -> str:
+        """The number of a point with its unit."""
+        return f"{point.value:.4g} {shown(self.unit)}".rstrip()
 
     @cached_property
     def groups(self) -> dict[str, list[Point]]:
@@ -197,7 +202,7 @@ def draw(series: Series, columns: Sequence[str], place) -> None:
         ax.axis("off")
     _by_group(series, axes[0])
     axes[0].set_ylabel(series.axis)
-    _by_date(dated, axes[1]) if dated else axes[1].axis("off")
+    _by_date(dated, series.beyond, axes[1]) if dated else axes[1].axis("off")
     for ax, (column, rho, p) in zip(axes[2:], trends):
         for i, members in enumerate(series.groups.values()):
             pairs = [(x, q.value) for q in members if (x := number(q.said.get(column))) is not None]
@@ -224,14 +229,19 @@ def _by_group(series: Series, ax) -> None:
         ax.plot([i - 0.3, i + 0.3], [np.median(y)] * 2, "k-", lw=1)
         at |= {p: xi for p, xi in zip(map(id, members), x)}
     for point in series.outliers:
-        ax.plot(at[id(point)], point.value, "o", ms=5, mfc="none", mec="k", mew=0.6)
-        ax.annotate(point.sample, (at[id(point)], point.value), (4, 0), textcoords="offset points",
-                    fontsize=5, va="center")  # fmt: skip
+        _name(ax, at[id(point)], point)
     ax.set_xticks(range(len(series.groups)), [g or "–" for g in series.groups])
     ax.set_xlim(-0.6, len(series.groups) - 0.4)
 
 
-def _by_date(dated: Mapping[str, list[Point]], ax) -> None:
+def _name(ax, x: float, point: Point) -> None:
+    """A ring around what is to be looked at, and its sample."""
+    ax.plot(x, point.value, "o", ms=5, mfc="none", mec="k", mew=0.6)
+    ax.annotate(point.sample, (x, point.value), (4, 0), textcoords="offset points", fontsize=5,
+                va="center")  # fmt: skip
+
+
+def _by_date(dated: Mapping[str, list[Point]], beyond: Sequence[Point], ax) -> None:
     days = sorted({str(p.said["date"]) for members in dated.values() for p in members})
     for i, members in enumerate(dated.values()):
         x, y = [days.index(str(p.said["date"])) for p in members], [p.value for p in members]
@@ -240,8 +250,10 @@ def _by_date(dated: Mapping[str, list[Point]], ax) -> None:
             ax.axhline(found[0], color=f"C{i}", lw=0.7)
             for level in found[1:]:
                 ax.axhline(level, color=f"C{i}", lw=0.5, ls="--")
-    shown = range(0, len(days), max(1, len(days) // 4))
-    ax.set_xticks(list(shown), [days[i] for i in shown], rotation=20, fontsize=5)
+    for point in beyond:
+        _name(ax, days.index(str(point.said["date"])), point)
+    marks = range(0, len(days), max(1, len(days) // 4))
+    ax.set_xticks(list(marks), [days[i] for i in marks], rotation=20, fontsize=5)
     ax.set_title("by date, limits 3 s", fontsize=6)
 
 
@@ -308,7 +320,7 @@ def _summary(topic: str, gathered: Gathered) -> Iterator[str]:
         yield f"{series.title[:48]:48s}  n = {len(series.points)}{_counts(series)}"
     yield ""
     yield from (
-        f"{s.title}: {p.label} {p.value:.4g} {s.unit}, {why}"
+        f"{s.title}: {p.label} {s.said(p)}, {why}"
         for s, p, why in _standing_out(gathered)
     )
 
@@ -330,7 +342,7 @@ def _page(topic: str, gathered: Gathered, pictures: Sequence[bytes], links: Mapp
         "looked at</h2>",
     ]
     rows = [
-        (html.escape(s.title), _linked(p.folder, p.sample, links), f"{p.value:.4g} {s.unit}", why)
+        (html.escape(s.title), _linked(p.folder, p.sample, links), s.said(p), why)
         for s, p, why in _standing_out(gathered)
     ]
     parts.append(
