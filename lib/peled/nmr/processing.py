@@ -676,10 +676,11 @@ def _one_pass(
     amid = float(np.average(places, weights=weights))
     spread = float(np.sqrt(np.average((places - amid) ** 2, weights=weights))) or 1.0
     turns = np.array([[1.0, amid], [0.0, spread]])
+    back = np.linalg.inv(turns)
 
     def around(angles: np.ndarray) -> tuple[float, np.ndarray]:
-        cost, gradient = negative(np.linalg.solve(turns, angles))
-        return cost, np.linalg.solve(turns.T, gradient)
+        cost, gradient = negative(back @ angles)
+        return cost, back.T @ gradient
 
     starts = []
     for p1 in np.deg2rad(candidates):
@@ -689,8 +690,10 @@ def _one_pass(
     for _, p0, p1 in sorted(starts)[:REFINED]:
         if free:
             start = turns @ (p0, p1)
-            found = minimize(around, start, jac=True, method="BFGS", options={"gtol": 1e-5})
-            angles = np.linalg.solve(turns, found.x)
+            # Points that sink below the noise make kinks, at which a line search would not end.
+            options = {"ftol": 1e-8, "gtol": 1e-5, "maxls": 8}
+            found = minimize(around, start, jac=True, method="L-BFGS-B", options=options)
+            angles = back @ found.x
         else:
             only = minimize_scalar(
                 lambda a: negative((a, p1))[0],  # noqa: B023
