@@ -150,6 +150,22 @@ def test_what_was_stopped_is_tried_again_by_the_next_run(run, tmp_path, monkeypa
     assert sorted(seen) == ["a", "e", "e"]
 
 
+def test_what_is_lost_with_its_worker_is_tried_once_more_in_the_same_run(tmp_path):
+    toy.write(tmp_path / "in", {"a": "1", "b": "2"})
+    asked = []
+
+    def killed(tasks):
+        for key, _ in tasks:
+            asked.append(key)
+            again = asked.count(key) > 1 and key == asked[0]
+            yield key, {"status": "done" if again else "lost", "reason": "its worker was ended"}
+
+    campaign = toy.Toy("led", tmp_path / "in", tmp_path / "out")
+    units = campaign.once(killed)
+    assert [asked.count(unit.key) for unit in units] == [2, 2]
+    assert [campaign.kept.record(unit)["status"] for unit in units] == ["done", "lost"]
+
+
 def test_a_file_that_changes_while_it_is_read_gives_no_number_of_its_old_digest(tmp_path):
     toy.write(tmp_path / "in", {"a": "1"})
     unit = units(tmp_path / "in")["a"]

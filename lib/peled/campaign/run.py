@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib
+from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -48,7 +49,7 @@ class Campaign:
         self.digest = Digests()
         self.kept = Kept(self.out / "kept", self.digest)
         self.problems: list[tuple[str, str, str]] = []
-        self._tried: set[str] = set()
+        self._tried: Counter[str] = Counter()
 
     @property
     def module(self) -> str:
@@ -91,13 +92,16 @@ class Campaign:
 
     def todo(self, units: list[Unit]) -> list[Unit]:
         """Units of which nothing that holds is kept; what failed for no reason of its own is tried
-        once in each process.
+        once in each process, what was lost with its worker twice.
         """
         return [unit for unit in units if not self._done(unit)]
 
     def _done(self, unit: Unit) -> bool:
         record = self.kept.record(unit)
-        if record is None or (record["status"] in AGAIN and unit.key not in self._tried):
+        if record is None:
+            return False
+        tries = 2 if record["status"] == "lost" else 1
+        if record["status"] in AGAIN and self._tried[unit.key] < tries:
             return False
         return not (self.reports and record["status"] == "done") or self.report_of(unit).exists()
 
@@ -117,7 +121,7 @@ class Campaign:
         by_key = {unit.key: unit for unit in units}
         for count, (key, answer) in enumerate(run(self._lines(units)), start=1):
             unit = by_key[key]
-            self._tried.add(key)
+            self._tried[key] += 1
             self.kept.add(unit, answer)
             told(count, len(units), unit.label, answer["status"])
 
