@@ -1,6 +1,8 @@
 """Line shapes: every derivative, the optimum against lmfit's, coverage of every error, and honest
 refusals."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from hypothesis import example, given, settings
@@ -17,6 +19,7 @@ from peled.lineshapes import (
     to_energy,
     to_wavelength,
 )
+from peled.lineshapes import fit as fitting
 
 X = np.linspace(540.0, 720.0, 241)
 SETS = 2000  # of each coverage test: the share inside 95 % intervals is then known to 0.5 %
@@ -734,3 +737,24 @@ def test_whatever_the_data_the_answer_is_finite(seed, shape, bands, poisson):
         and np.isfinite(fit.chi2).all()
         and np.isfinite(fit.covariance).all()
     )
+
+
+@pytest.mark.parametrize("poisson", [False, True])
+def test_spectra_of_one_shape_have_the_normal_equations_of_any(poisson):
+    """Areas and baseline differ, the bands do not, one of them is tied: one set of columns gives
+    what each spectrum's own derivatives give."""
+    model = BandModel(
+        {"a": "gaussian", "b": "pseudo_voigt"},
+        baseline=1,
+        origin=650.0,
+        parameters={"b_fwhm": Parameter(tie={"a_fwhm": 1.2})},
+    )
+    rng = np.random.default_rng(3)
+    y = rng.poisson(20, (5, X.size)).astype(float)
+    theta = np.tile([500.0, 620.0, 30.0, 300.0, 660.0, 0.4, 20.0, 0.01], (5, 1))
+    theta[:, model.linear] *= rng.uniform(0.5, 2, (5, model.linear.sum()))
+    weights = None if poisson else rng.uniform(0.5, 2, y.shape)
+    any_ = fitting._Problem(X[None], y, weights, poisson, model, model.lower, model.upper)
+    one = replace(any_, one_shape=True)
+    for here, there in zip(one.normal(theta, np.arange(5)), any_.normal(theta, np.arange(5))):
+        np.testing.assert_allclose(here, there, rtol=1e-9, atol=1e-9 * np.abs(there).max())
