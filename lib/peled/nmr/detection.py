@@ -58,7 +58,6 @@ def limit_at(
     width_Hz: float,
     *,
     window_ppm: tuple[float, float] | None = None,
-    weights: Sequence[float] | None = None,
     nuisance: Sequence[tuple[float, float]] = (),
     baseline_order: int = 2,
     gauss_Hz: float = 0.0,
@@ -68,8 +67,7 @@ def limit_at(
     Parameters
     ----------
     shifts_ppm : sequence of float
-        Where the lines are expected; they are estimated together, with `weights` as their relative
-        areas.
+        Where the lines are expected; they are estimated together, as of equal areas.
     width_Hz, gauss_Hz : float
         Lorentzian and Gaussian width expected.
     window_ppm : (low, high), optional
@@ -84,15 +82,10 @@ def limit_at(
         If the window is outside the spectrum.
     """
     shifts = np.asarray(shifts_ppm, float)
-    relative = (
-        np.ones(len(shifts)) / len(shifts)
-        if weights is None
-        else np.asarray(weights, float) / np.sum(weights)
-    )
     reach = 10 * (width_Hz + gauss_Hz + processed.line_broadening_Hz) / processed.reference_MHz
     part = processed.window(*(window_ppm or (shifts.min() - reach, shifts.max() + reach)))
     ppm, data = processed.ppm[part], processed.real[part]
-    columns = [shape_columns(processed, ppm, shifts, width_Hz, gauss_Hz) @ relative]
+    columns = [shape_columns(processed, ppm, shifts, width_Hz, gauss_Hz).mean(axis=1)]
     columns += [
         shape_columns(processed, ppm, np.array([shift]), width)[:, 0] for shift, width in nuisance
     ]

@@ -146,7 +146,6 @@ def fit_spin_system(
     couplings_Hz: np.ndarray,
     *,
     width_Hz: float = 1.0,
-    equivalent: Sequence[Sequence[int]] = (),
     free_couplings: Sequence[tuple[int, int]] | None = None,
 ) -> SpinFit:
     """Fit shifts, couplings and one width of a spin system to a window.
@@ -158,8 +157,6 @@ def fit_spin_system(
         held.
     shifts_ppm, couplings_Hz
         Starting values.
-    equivalent : sequence of groups of spins
-        Spins of one group share their shift.
     free_couplings : sequence of (i, j), optional
         Couplings to fit; by default all that are not zero at the start.
     """
@@ -169,8 +166,7 @@ def fit_spin_system(
     part = processed.window(*window_ppm)
     ppm, data = processed.ppm[part], processed.real[part]
     low, high = sorted(window_ppm)
-    group_of = {i: min(group) for group in equivalent for i in group}
-    leaders = [i for i in range(n) if group_of.get(i, i) == i and low <= shifts[i] <= high]
+    moved = np.flatnonzero((low <= shifts) & (shifts <= high))  # spins of the window
     pairs = (
         [(min(i, j), max(i, j)) for i, j in free_couplings]
         if free_couplings is not None
@@ -181,13 +177,9 @@ def fit_spin_system(
 
     def unpack(p):
         s, j = shifts.copy(), base_j.copy()
-        for k, leader in enumerate(leaders):
-            moved = shifts[leader] + p[k] / frequency
-            for i in range(n):
-                if group_of.get(i, i) == leader:
-                    s[i] = moved
+        s[moved] += p[: len(moved)] / frequency
         for k, (a, b) in enumerate(pairs):
-            j[a, b] = p[len(leaders) + k]
+            j[a, b] = p[len(moved) + k]
         return s, j, float(p[-1])
 
     margin = 0.02 * (high - low)
@@ -214,7 +206,7 @@ def fit_spin_system(
             return np.zeros((len(ppm), 1))
         return (shape_columns(processed, ppm, centre, width) @ total)[:, None]
 
-    sought = {f"shift {k}": Sought(0.0, step=width_Hz, unit="Hz") for k in range(len(leaders))}
+    sought = {f"shift {k}": Sought(0.0, step=width_Hz, unit="Hz") for k in range(len(moved))}
     sought |= {
         f"coupling {a} {b}": Sought(base_j[a, b], step=0.3 * width_Hz, unit="Hz") for a, b in pairs
     }
@@ -226,12 +218,9 @@ def fit_spin_system(
     s, j, width = unpack(found.values)
     error = found.errors
     shift_errors, coupling_errors = np.zeros(n), np.zeros((n, n))
-    for k, leader in enumerate(leaders):
-        for i in range(n):
-            if group_of.get(i, i) == leader:
-                shift_errors[i] = error[k] / frequency
+    shift_errors[moved] = error[: len(moved)] / frequency
     for k, (a, b) in enumerate(pairs):
-        coupling_errors[a, b] = error[len(leaders) + k]
+        coupling_errors[a, b] = error[len(moved) + k]
     k = len(sought)
     return SpinFit(
         s,

@@ -50,7 +50,7 @@ class Bootstrap:
         return np.quantile(self.spectra, [tail, 1 - tail], axis=0)
 
 
-def bootstrap(fit, draws: int = 1000, *, scans=None, seed: int = 0) -> Bootstrap:
+def bootstrap(fit, draws: int = 1000, *, scans=None) -> Bootstrap:
     """Distribution of lifetimes and spectra by refitting resampled data, from the optimum on.
 
     Parameters
@@ -63,8 +63,6 @@ def bootstrap(fit, draws: int = 1000, *, scans=None, seed: int = 0) -> Bootstrap
         rows of the residual
         (all wavelengths of a delay together, so that their correlation stays) are drawn and added
         to the fit.
-    seed : int
-
     Missing cells take the fit's values and the residuals of their wavelengths grow accordingly.
 
     Raises
@@ -82,7 +80,7 @@ def bootstrap(fit, draws: int = 1000, *, scans=None, seed: int = 0) -> Bootstrap
     blocks = fit.setup.problem.blocks
     if not isinstance(blocks[0], SharedBlock):
         raise ValueError("bootstrap: expected free spectra and errors that factorise, found others")
-    rng = np.random.default_rng(seed)
+    rng = np.random.default_rng(0)
     original, segment = blocks[0], fit.setup.segments[0]
     u = fit.setup.expand(fit.theta)[0]
     a, c, pseudo = original.solve(u)

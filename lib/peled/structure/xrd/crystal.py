@@ -138,7 +138,6 @@ def powder_pattern(
     *,
     hkls: Sequence[tuple] | None = None,
     anomalous: bool = True,
-    b_iso_A2: tuple[float, float, float] = (1.5, 3.0, 5.0),
     wavelength_A: float = CU_KALPHA_A[0],
 ) -> dict[tuple, float]:
     """Relative integrated intensities m |F|2 LP of cubic MAPb(I,Br)3 (Pm-3m, random powder), by
@@ -156,14 +155,12 @@ def powder_pattern(
         Lattice constant; by default Vegard's.
     anomalous : bool
         Include f' and f''. Without them (111) is 17 % too weak.
-    b_iso_A2 : tuple
-        Debye-Waller B of lead, halide, cation, ångström squared.
-
     Raises
     ------
     ValueError
         If `x_br` is outside 0 to 1.
     """
+    b_iso_A2 = (1.5, 3.0, 5.0)
     import gemmi
 
     if not 0 <= x_br <= 1:
