@@ -606,6 +606,74 @@ def test_a_decay_far_beyond_the_delays_stays_and_costs_no_other_its_number():
     assert not held.model.infinite and abs(held.lifetimes_ps[2] / 900 - 1) < 0.1
 
 
+def test_few_scans_that_agree_by_chance_make_no_error_small():
+    """Of independent noise the errors from five scans would scatter by a third; none is below the
+    textbook's, which all points tell."""
+    rng = np.random.default_rng(1)
+    clean = film(EARLY, WAVELENGTH[::3], sigma=0.0).signal
+    ratios = []
+    for _ in range(8):
+        scans = clean + 3e-4 * rng.standard_normal((5, *clean.shape))
+        mean = matrix(EARLY, WAVELENGTH[::3], scans.mean(0))
+        fit = global_fit(mean, Model((0.4, 14.0, 280.0), t0_ps=0.0, fwhm_ps=0.12), starts=0)
+        found = np.diag(fit.with_scans(scans).covariance) / np.diag(fit.covariance_white)
+        ratios.append(np.sqrt(found))
+    assert 0.9 < np.min(ratios) < 1.05 and np.max(ratios) > 1.4
+
+
+def test_a_noisy_end_of_a_single_scan_counts_less():
+    m = film(EARLY, WAVELENGTH, seed=6)
+    noisy = m.wavelength_nm > 640
+    rng = np.random.default_rng(0)
+    signal = m.signal + 2e-3 * noisy * rng.standard_normal(m.shape)
+    dirty = replace(m, signal=signal)
+    model = Model((0.4, 14.0, 280.0), t0_ps=0.0, fwhm_ps=0.12)
+    made = [preprocess.weigh(dirty, *w) for w in ((), [(640, 800, 0.05)])]
+    plain, weighted = (global_fit(each, model, starts=0) for each in made)
+    gain = plain.lifetime_errors() / weighted.lifetime_errors()
+    off = np.abs(weighted.lifetimes_ps - (0.4, 14.0, 280.0)) / weighted.lifetime_errors()
+    assert np.all(gain > 1.5) and np.all(off < 4) and weighted.flags == ()
+    assert "weight 0.05 from 640 to 800 nm" in made[1].steps
+    with pytest.raises(ValueError, match="use a mask"):
+        preprocess.weigh(m, (640, 800, 0.0))
+
+
+def with_artefact(seed, t0=0.0, chirp=(-1.0, -0.4)):
+    """Three decays and a coherent artefact of three columns in delays 0.04 ps apart."""
+    t = np.r_[np.arange(-1.5, 3, 0.04), np.geomspace(3, 800, 40)]
+    m = film(t, np.linspace(480, 720, 36), t0=t0, chirp=chirp, seed=seed, name=f"set{seed}")
+    xi = 1e3 / m.wavelength_nm - 1e3 / 600
+    x = (m.delay_ps[:, None] - t0 - chirp[0] * xi - chirp[1] * xi**2) / 0.05
+    more = 3e-3 * np.exp(-0.5 * x**2) * (1 - 0.6 * x + 0.3 * x**2) * (1 + 0.3 * xi)
+    return replace(m, signal=m.signal + more)
+
+
+def test_an_artefact_is_no_scatter_and_leaves_the_common_dispersion_where_it_is():
+    """Its derivatives move the rise as zero time does: from half a response off the joint search
+    ends in another minimum."""
+    sets = [with_artefact(1), with_artefact(2)]
+    assert not any(preprocess.find_scatter(m) for m in sets)
+    model = Model((0.4, 14.0, 280.0), dispersion=(-1.0, -0.4), artefact=3)
+    joint = workflow.common_dispersion(sets, model, t0_ps=(0.0, 0.0))
+    for name, truth in (("dispersion_1", -1.0), ("dispersion_2", -0.4), ("tau_1_set1", 0.4)):
+        assert abs(joint.value(name) - truth) < 4 * joint[name].standard_error
+
+
+def test_an_artefact_between_two_delays_is_no_minimum():
+    """Delays 0.08 ps apart and much noise: a response narrower than that would fit single delays,
+    at each wavelength others, and the search would stall."""
+    delays = np.r_[np.arange(-1.0, 1.6, 0.08), np.geomspace(1.7, 900, 24)]
+    bands = ((0.6, 3.0, 520.0), (-1.0, 80.0, 610.0))
+    for seed in range(4):
+        m = film(delays, np.linspace(480, 700, 23), bands, 0.0, (-0.5, 0.2), seed, 2.5e-4)
+        model = Model(
+            (3.0, 80.0), t0_ps=0.0, fwhm_ps=0.06, dispersion=(-0.5, 0.2), artefact=3, offset=True
+        )
+        fit = global_fit(m, model, starts=1)
+        assert fit.converged and fit.optimum["fwhm"] >= 0.06
+        assert np.all(np.abs(fit.lifetimes_ps - (3.0, 80.0)) < 4 * fit.lifetime_errors())
+
+
 def test_overflows_and_pixels_that_never_change_are_missing():
     m = film(EARLY, WAVELENGTH, seed=2)
     y = m.signal.copy()

@@ -40,12 +40,14 @@ SETTINGS = {
     "period_ps": None,  # of a synchroscan streak camera, whose backsweep comes half of it later
     "orders": (),  # 1, 2, 3: recombination fitted to all fluences of a sample together
     "oscillations_ps": (),  # start values (period, damping time) of wave packets
+    "free_induction": (),  # start values (line in cm⁻¹, dephasing in ps), before zero time
     "artefact": 3,
     # part of the signal that may be lost or gained over the delays of a scan, as a standard error;
     # 0 where they were measured together or in random order
     "drift": 0.1,
     "window_nm": (),
     "masks_nm": (),
+    "weights_nm": (),  # (low, high, weight): how much residuals count there
     "background_before_ps": None,
     "drop_delays_ps": {},  # set -> delays
     "drop_scans": {},  # set -> numbers, from 1
@@ -195,7 +197,7 @@ def _prepared(m: Matrix, held: Held, holdings: Holdings, sample: str, settings) 
         options = {k: settings[k] for k in ("lifetimes_ps", "fwhm_ps", "dispersion_order")}
         model, _ = workflow.start_model(m, artefact=0, **options)
         m = subtract_blank(m, workflow.averaged(blank.data, "blank"), model)
-    return workflow.prepare(
+    m = workflow.prepare(
         m,
         window_nm=settings["window_nm"],
         masks_nm=[*settings["masks_nm"], *scatter],
@@ -203,6 +205,7 @@ def _prepared(m: Matrix, held: Held, holdings: Holdings, sample: str, settings) 
         background=not settings["period_ps"],  # a backsweep is no background
         drop_delays_ps=_of(settings["drop_delays_ps"], m.name, sample, ()),
     )
+    return preprocess.weigh(m, *settings["weights_nm"])
 
 
 # ---- fitting -------------------------------------------------------------------------------------
@@ -243,6 +246,7 @@ def _started(m: Matrix, settings, sample: str) -> tuple[Model, ComponentTable | 
     model = replace(
         model,
         oscillations=tuple(settings["oscillations_ps"]),
+        free_induction=tuple(settings["free_induction"]),
         offset=m.rise.seen and not period,
         period_ps=period,
     )
@@ -263,7 +267,8 @@ def _with_shared_dispersion(matrices, models) -> dict[tuple, Model]:
         return models
     richest = max((models[k] for k in keys), key=lambda model: model.components)
     try:
-        joint = workflow.common_dispersion([matrices[k] for k in keys], richest)
+        zero = [models[k].t0_ps for k in keys]
+        joint = workflow.common_dispersion([matrices[k] for k in keys], richest, t0_ps=zero)
     except ValueError:  # too few delays for so many lifetimes: each keeps its own
         return models
     shared = workflow.with_dispersion(
@@ -333,8 +338,8 @@ def _quantities(one: Analysed, row: Row, sample: str) -> Iterator[Quantity]:
             said = {key: common[key] for key in ("sample", "state", "kind", "inputs")}
             yield Quantity(name, value=None, budget={}, unit="ps", findings=(why,), **said)
     for name in one.fit.model.term_names:
-        said = name.replace("_", " ")
-        yield derive(said, "ps", value_of(name), estimates, gates=gates, **common)
+        said, unit = name.replace("_", " "), one.fit[name].unit
+        yield derive(said, unit, value_of(name), estimates, gates=gates, **common)
     if "fwhm" in one.fit.free:
         if one.fit.model.artefact > 1:
             gates.append(_said(_WIDTH))

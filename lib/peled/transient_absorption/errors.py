@@ -19,7 +19,7 @@ number, what does not has one.
 from __future__ import annotations
 
 import itertools
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from scipy import linalg, stats
@@ -46,6 +46,13 @@ class Trust:
     white: np.ndarray
     null: np.ndarray
     widened: float
+
+    def at_least(self, part: float) -> Trust:
+        """The same with no variance below this part of the textbook's; correlations kept."""
+        found, least = np.diag(self.covariance), part * np.diag(self.white)
+        low = (found > 0) & (least > found)
+        scale = np.where(low, np.sqrt(least / np.where(low, found, 1.0)), 1.0)
+        return replace(self, covariance=self.covariance * np.outer(scale, scale))
 
 
 def covariances(setup, now, best, scores, even, dof: int) -> Trust:
@@ -118,14 +125,17 @@ def residual_scores(setup, now, theta, kernels):
 
 def scan_scores(fit, scans):
     """cov(Jᵀr) of a fit of one matrix from its single scans (n, nt, nw), whatever their noise is
-    like, with n − 1 degrees of freedom."""
+    like, with n − 1 degrees of freedom; and the mean variance of their mean at a point, over that
+    of the residual."""
     segment, (_, x) = fit.setup.segments[0], fit.directions()
     mean = np.nansum(scans, axis=0) / np.maximum(np.isfinite(scans).sum(axis=0), 1)
     off = (scans - mean) * segment.weights
     off = np.where(np.isfinite(off), off, 0.0)
     each = np.einsum("wtp,stw->sp", x, off, optimize=True)
     n = len(scans)
-    return [([each.T @ each / (n * (n - 1))], np.array([[2 / (n - 1)]]))]
+    scores = [([each.T @ each / (n * (n - 1))], np.array([[2 / (n - 1)]]))]
+    variance = float(np.sum(off**2)) / (n * (n - 1)) / fit.size
+    return scores, variance * fit.degrees_of_freedom / max(fit.ssr, 1e-300)
 
 
 def touches(gradient, null) -> np.ndarray:

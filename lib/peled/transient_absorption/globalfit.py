@@ -35,6 +35,7 @@ _SAID = (
     "residual after",
 )
 """Flags that `Estimates` says by null space, bounds, convergence, goodness and covariance."""
+_UNITS = {"scale": "", "size": "", "alpha": "", "beta": "", "line": "1/cm"}  # all others: ps
 # wavelengths kept while searching starts of a fit in which every wavelength has a basis of its own
 _THIN = 48
 
@@ -272,7 +273,9 @@ class GlobalFit:
         scans.
 
         That scatter is the noise as it is, correlated over pixels and delays or not, and knows
-        nothing of what the model fails to describe. Spectra keep their errors from the residual.
+        nothing of what the model fails to describe. Along one parameter few scans may agree by
+        chance: no error is below that for their scatter at all points, taken as independent.
+        Spectra keep their errors from the residual.
 
         Parameters
         ----------
@@ -294,10 +297,10 @@ class GlobalFit:
             raise ValueError(f"scans: expected at least 4, found {len(scans)}")
         now = self.setup.problem.evaluate(self.theta, covariance=True)
         _, even = errors.residual_scores(self.setup, now, self.theta, self.kernels)
-        scores = errors.scan_scores(self, scans)
+        scores, quiet = errors.scan_scores(self, scans)
         trust = errors.covariances(
             self.setup, now, self.minimum, scores, even, self.degrees_of_freedom
-        )
+        ).at_least(quiet)
         kept = [
             f for f in self.flags if not f.startswith(("residual correlated", "undetermined: tau"))
         ]
@@ -859,7 +862,7 @@ def _estimates(setup: Setup, best: Minimum, trust) -> tuple[Estimate, ...]:
             error = float(np.sqrt(max(variance[i], 0))) * (value if setup.logarithmic[i] else 1.0)
         if fitted and (lost[i] or bound[i]):
             value, error = (np.nan if lost[i] else value), np.nan
-        unit = "" if p.name.startswith("scale") else "ps"
+        unit = next((u for start, u in _UNITS.items() if p.name.startswith(start)), "ps")
         at_bound = i in setup.free and bool(bound[i])
         out.append(Estimate(p.name, value, error, unit, i in setup.free, at_bound, p.relation))
     return tuple(out)

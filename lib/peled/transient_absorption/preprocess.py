@@ -30,6 +30,7 @@ __all__ = [
     "estimate_t0",
     "find_chirp",
     "find_scatter",
+    "weigh",
     "from_transmission",
     "mask",
     "matrix",
@@ -152,12 +153,45 @@ def mask(m: Matrix, *regions_nm: tuple[float, float]) -> Matrix:
     )
 
 
+def weigh(m: Matrix, *regions: tuple[float, float, float]) -> Matrix:
+    """Wavelength regions with a weight of their own in fits, such as a noisy end of the probe of a
+    single scan, whose noise no further scan tells.
+
+    Parameters
+    ----------
+    m : Matrix
+    *regions : (float, float, float)
+        Lowest and highest wavelength in nm, and the factor by which residuals there count; that of
+        all others is 1.
+
+    Returns
+    -------
+    Matrix
+        With standard errors divided by the factors: its own, or 1 where it has none.
+
+    Raises
+    ------
+    ValueError
+        For a weight that is not positive; `mask` leaves wavelengths out.
+    """
+    if not regions:
+        return m
+    factor = np.ones(len(m.wavelength_nm))
+    for low, high, weight in regions:
+        if not weight > 0:
+            raise ValueError(f"{m.name}: expected positive weights, found {weight:g}; use a mask")
+        factor[(m.wavelength_nm >= low) & (m.wavelength_nm <= high)] *= weight
+    error = np.ones(m.shape) if m.standard_error is None else m.standard_error
+    said = ", ".join(f"{w:g} from {low:g} to {high:g} nm" for low, high, w in regions)
+    return replace(m, standard_error=error / factor, steps=(*m.steps, f"weight {said}"))
+
+
 def find_scatter(m: Matrix) -> tuple[tuple[float, float], ...]:
     """Wavelength regions in which the signal before zero time fluctuates or stands far above its
     neighbours: pump scatter, dead pixels.
 
     The scale is the median over wavelengths of the standard deviation before zero; a region begins
-    where it is passed `threshold` times.
+    where it is passed five times.
 
     Parameters
     ----------
@@ -168,16 +202,18 @@ def find_scatter(m: Matrix) -> tuple[tuple[float, float], ...]:
     tuple of (float, float)
         Lowest and highest wavelength of each region, nm; for `mask`.
     """
-    rows = m.delay_ps < estimate_t0(m) - 0.3 * (estimate_t0(m) - m.delay_ps[0])
-    if rows.sum() < 3:
-        return ()
-    early = m.signal[rows]
+    # before the rise of each wavelength, with distance from it
+    first = m.delay_ps[0]
+    latest = first + 0.7 * (np.fmin(m.rise.onset_ps, estimate_t0(m)) - first)
+    early = np.where(m.delay_ps[:, None] < latest, m.signal, np.nan)
     number = np.isfinite(early).sum(axis=0)
+    if number.max() < 3:
+        return ()
     mean = np.nansum(early, axis=0) / np.maximum(number, 1)
     square = np.nansum((early - mean) ** 2, axis=0) / np.maximum(number, 1)
-    spread = np.where(number > 0, np.sqrt(square), np.nan)
-    scale = np.nanmedian(spread[spread > 0]) if np.any(spread > 0) else 0.0
-    bad = ~np.isfinite(spread) | (spread > 5.0 * scale)
+    spread = np.where(number > 2, np.sqrt(square), 0.0)  # of fewer nothing is said
+    scale = np.median(spread[spread > 0]) if np.any(spread > 0) else 0.0
+    bad = spread > 5.0 * scale
     edges = np.flatnonzero(np.diff(np.r_[False, bad, False].astype(int)))
     return tuple(
         (float(m.wavelength_nm[a]), float(m.wavelength_nm[b - 1]))

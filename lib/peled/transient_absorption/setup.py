@@ -529,9 +529,10 @@ def parameters_of(
 ):
     """The parameters of a fit with start values and bounds, and each data set's names for them.
 
-    Default bounds: lifetimes between a hundredth of the smallest step and a thousand windows, the
-    centre inside the window. Where no zero time is given and the signal is there from the first
-    delay on, zero time is put before the delays by four widths and held with the response.
+    Default bounds: lifetimes between a hundredth of the smallest step and a thousand windows,
+    widths from a twentieth of the step (with an artefact from the step) on, the centre inside the
+    window. Where no zero time is given and the signal is there from the first delay on, zero time
+    is put before the delays by four widths and held with the response.
 
     Parameters
     ----------
@@ -588,14 +589,15 @@ def parameters_of(
             },
             **dict.fromkeys(model.sizes, (1e-6, 1e6)),
             "t0": (float(m.delay_ps[0]) - span, float(m.delay_ps[-1])),
-            "fwhm": (step / 20, span),
+            # an artefact narrower than a step takes up single delays, each wavelength others
+            "fwhm": (step if model.artefact else step / 20, span),
         }
         local = {}
         for name in model.names:
             linked = len(matrices) == 1 or name in link or name.split("_")[0] in link
             linked |= name in shape and "tau" in link
             linked |= name in model.sizes and shared_spectra
-            full = name if linked else f"{name}_{_identifier(m.name)}"
+            full = name if linked else f"{name}_{identifier(m.name)}"
             local[name] = full
             low, high = model.bounds_ps.get(
                 name,
@@ -613,7 +615,7 @@ def parameters_of(
                 )
                 parameters[full] = Parameter(full, start[name], *widened, vary=not held)
         if shared_spectra and j:
-            local["scale"] = f"scale_{_identifier(m.name)}"
+            local["scale"] = f"scale_{identifier(m.name)}"
             parameters[local["scale"]] = Parameter(local["scale"], 1.0)
         locals_.append(local)
     return list(parameters.values()), locals_, late
@@ -715,7 +717,12 @@ def overridden(parameters, given):
     return out
 
 
-def _identifier(name: str) -> str:
+def identifier(name: str) -> str:
+    """The name of a data set as it stands in those of its parameters.
+
+    >>> identifier("film 1, after")
+    'film_1_after'
+    """
     text = re.sub(r"\W+", "_", name).strip("_") or "set"
     return f"set_{text}" if keyword.iskeyword(text) else text
 
@@ -733,7 +740,7 @@ def as_matrices(data) -> list[Matrix]:
             "global fit: expected one Matrix or several, found something else; make one by "
             "matrix(delay_ps, wavelength_nm, signal)"
         )
-    names = [_identifier(m.name) for m in matrices]
+    names = [identifier(m.name) for m in matrices]
     if len(matrices) > 1 and len(set(names)) < len(names):
         raise ValueError(
             f"global fit: expected data sets with different names, found {', '.join(names)}"

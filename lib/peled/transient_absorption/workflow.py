@@ -24,6 +24,7 @@ from peled.transient_absorption.noise import differences, effective_wavelengths
 from peled.transient_absorption.preprocess import Matrix
 from peled.transient_absorption.scans import average_scans, on_common_axes, smooth_errors
 from peled.transient_absorption.schemes import Model
+from peled.transient_absorption.setup import identifier
 
 SUFFIXES = (".ufs", ".csv", ".txt", ".dat", ".sia", ".lvm", ".ascii", ".npz", ".asc")
 
@@ -269,9 +270,11 @@ def start_model(
 _APART = 0.25
 
 
-def common_dispersion(matrices: Sequence[Matrix], model: Model) -> GlobalFit | None:
+def common_dispersion(
+    matrices: Sequence[Matrix], model: Model, *, t0_ps: Sequence[float | None] = ()
+) -> GlobalFit | None:
     """One fit of all sets with a common response and dispersion, lifetimes and zero times their
-    own, on neighbouring wavelengths averaged to about `wavelengths`.
+    own, on neighbouring wavelengths averaged to about 40.
 
     The group delay of the probe belongs to the instrument; one set alone may not show it where it
     has no signal. Whether the sets share it is tested: each is fitted alone too, and one whose
@@ -284,6 +287,10 @@ def common_dispersion(matrices: Sequence[Matrix], model: Model) -> GlobalFit | N
     matrices : sequence of Matrix
     model : Model
         With start values of the dispersion.
+    t0_ps : sequence of float or None
+        Zero time at which the search begins, one a set, as from a fit of its own: an artefact's
+        derivatives move the rise too, and a start half a response off ends in another minimum.
+        Without: from the rise.
 
     Returns
     -------
@@ -296,7 +303,9 @@ def common_dispersion(matrices: Sequence[Matrix], model: Model) -> GlobalFit | N
         preprocess.bin_wavelengths(m, max(1, len(m.wavelength_nm) // wavelengths)) for m in matrices
     ]
     free = replace(model, t0_ps=model.t0_ps if len(coarse) == 1 else None)
-    joint = global_fit(coarse, free, link=("fwhm", "dispersion"))
+    names = [identifier(m.name) for m in coarse]
+    at = {f"t0_{n}": t for n, t in zip(names, t0_ps, strict=False) if t is not None}
+    joint = global_fit(coarse, free, parameters=at, link=("fwhm", "dispersion"))
     if len(coarse) == 1:
         return joint
     apart = tuple(m.name for i, m in enumerate(coarse) if _own_dispersion(joint, i))
