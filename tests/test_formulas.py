@@ -2,7 +2,7 @@
 repetition."""
 
 import math
-from dataclasses import astuple
+from dataclasses import astuple, replace
 from itertools import product
 from pathlib import Path
 from types import SimpleNamespace
@@ -469,6 +469,15 @@ def test_errors_that_neighbours_share_add_in_a_sum():
     whole = 1.25 * np.eye(50) + 0.4 * (np.eye(50, k=1) + np.eye(50, k=-1))
     found = propagation.covariance(made, weights)["counting"][0]
     assert found == pytest.approx(weights.T @ whole @ weights)
+    # What a fit has taken out is no noise of the points; waves go with their cause, each its own.
+    fitted, waves = 0.1 * np.ones((1, 1, 50)), np.array([np.ones(50), np.linspace(-1, 2, 50)])
+    more = replace(made, fitted=fitted, modes=waves[:, None], mode_names=("slow", "slow"))
+    causes = propagation.covariance(more, weights)
+    taken = fitted[0, 0] @ weights
+    expected = weights.T @ whole @ weights - np.outer(taken, taken)
+    assert causes["counting"][0] == pytest.approx(expected)
+    by_wave = waves @ weights
+    assert causes["slow"][0] == pytest.approx(by_wave.T @ by_wave)
 
 
 @pytest.mark.parametrize("beside, low", [(3.0, 10), (7.0, 9)])
@@ -495,7 +504,7 @@ def test_a_run_is_widened_to_both_sides_within_the_spectrum(low, high, expected)
 
 def _lorentz(at=7.3, width=0.01, slope=0.0):
     """A line of unit area (over Hz at 400 MHz) on a straight baseline, hardly any noise."""
-    ppm = np.linspace(0, 10, 32768)
+    ppm = np.linspace(-0.5, 9.5, 32768)
     line = width / 2 / math.pi / ((ppm - at) ** 2 + (width / 2) ** 2) / 400.0
     noise = 1e-9 * np.random.default_rng(27).standard_normal(ppm.size)
     spectrum = nmr_formats.Spectrum(Path("a"), ppm, line + 0.2 + slope * ppm + noise, 400.0, "1H")
@@ -668,7 +677,7 @@ def test_slopes_of_the_cost_are_its_differences(model, each_point):
     h = 1e-5 * np.eye(at.size)
     expected = [(problem.evaluate(at + d, False).cost - problem.evaluate(at - d, False).cost) / 2e-5
                 for d in h]  # fmt: skip
-    assert found == pytest.approx(expected, rel=1e-4, abs=1e-4 * np.abs(expected).max())
+    assert found == pytest.approx(expected, rel=1e-4, abs=1e-6 * np.abs(expected).max())
 
 
 # ---- decays and their noise ----------------------------------------------------------------------
@@ -711,14 +720,14 @@ def test_accumulated_light_of_a_stretched_decay_is_its_integral(beta):
     assert np.subtract(*whole) == pytest.approx(np.full(2, area), rel=1e-2)
 
 
-@pytest.mark.parametrize("mean", [0.003, 0.05, 0.7, 3.0, 30.0, 400.0])
+@pytest.mark.parametrize("mean", [0.003, 0.05, 0.7, 3.0, 30.0, 70.0, 400.0])
 def test_deviance_of_a_poisson_bin_has_its_mean_and_variance(mean):
     k = np.arange(1, int(mean + 12 * math.sqrt(mean) + 30))
     p = stats.poisson.pmf(np.r_[0, k], mean)
     d = np.r_[2 * mean, 2 * (k * np.log(k / mean) - k + mean)]
     assert poisson.unit_deviance(np.r_[0.0, k], mean) == pytest.approx(d, abs=1e-9)
     found = [float(part[0]) for part in poisson.expected_unit_deviance(np.array([mean]))]
-    assert found[0] == pytest.approx(p @ d, rel=0.01)
+    assert found[0] == pytest.approx(p @ d, rel=5e-4 if mean > 60 else 0.01)
     assert found[1] == pytest.approx(p @ d**2 - (p @ d) ** 2, rel=0.02)
 
 
