@@ -445,6 +445,10 @@ def test_a_section_of_dask_jobqueue_becomes_its_script(tmp_path, monkeypatch, sy
     )  # fmt: skip
     path = tmp_path / "cluster.yaml"
     path.write_text(SLURM.replace("slurm", system))
+    monkeypatch.setenv("PATH", str(tmp_path))
+    with pytest.raises(EngineError, match="does not have; start the campaign where"):
+        engines.jobs_of(path)
+    monkeypatch.setattr(engines.shutil, "which", lambda command: command)
     with engines.jobs_of(path) as cluster:
         script = cluster.job_script()
     assert asked[0] == 3

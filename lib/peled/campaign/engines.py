@@ -10,6 +10,7 @@ import contextlib
 import itertools
 import os
 import secrets
+import shutil
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import FIRST_COMPLETED, ThreadPoolExecutor, wait
 from pathlib import Path
@@ -103,7 +104,8 @@ def jobs_of(path: Path) -> Any:
     Raises
     ------
     EngineError
-        If dask-jobqueue is not installed, or the file names no queue that it knows.
+        If dask-jobqueue is not installed, the file names no queue that it knows, or this machine
+        cannot submit to it.
     """
     try:
         import dask
@@ -124,6 +126,9 @@ def jobs_of(path: Path) -> Any:
     except (OSError, yaml.YAMLError, KeyError, TypeError, ValueError, AttributeError) as error:
         expected = f"jobs: N and jobqueue: {{one of {', '.join(sorted(kinds))}: …}}"
         raise EngineError(f"{path.name}: expected {expected}, found {error}") from error
+    if not shutil.which(command := kind.job_cls.submit_command):
+        told = f"{name} takes jobs by {command}, which this machine does not have"
+        raise EngineError(f"{path.name}: {told}; start the campaign where jobs are submitted")
     # Not for a while only: the script is made when a job is asked for.
     dask.config.set({f"jobqueue.{name}": {**dask.config.get(f"jobqueue.{name}"), **section}})
     cluster = kind()
