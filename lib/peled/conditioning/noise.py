@@ -249,23 +249,24 @@ def _correlation(residual, free):
 
 LONG = 8  #: points of correlation that may be the beginning of 1/f noise
 TURNS = 24  #: over the axis, up to which 1/f noise is held as curves; the rest as correlation
+CELLS = 5e6  #: of curves by spectra and points, from which on fewer turns are held
 ALIKE = 0.9  #: cosine between the autocorrelation found and that of 1/f noise
 
 
 @lru_cache(maxsize=8)
-def _one_over_f(points: int) -> tuple[np.ndarray, np.ndarray]:
+def _one_over_f(points: int, held: int) -> tuple[np.ndarray, np.ndarray]:
     """Noise of variance 1 whose power falls as 1/f from one turn over the axis on.
 
-    Curves (2 `TURNS`, n_x) of one standard deviation each, and the autocovariance (`LAGS` + 1,) of
+    Curves (2 `held`, n_x) of one standard deviation each, and the autocovariance (`LAGS` + 1,) of
     what is faster.
     """
     turns = np.arange(1, points // 2 + 1)
     share = 1 / turns / np.sum(1 / turns)
-    angle = 2 * np.pi / points * turns[:TURNS, None] * np.arange(points)
+    angle = 2 * np.pi / points * turns[:held, None] * np.arange(points)
     curves = np.concatenate([np.cos(angle), np.sin(angle)])
-    curves *= np.sqrt(np.tile(share[:TURNS], 2))[:, None]
-    fast = np.cos(2 * np.pi / points * np.outer(np.arange(LAGS + 1), turns[TURNS:]))
-    return curves, fast @ share[TURNS:]
+    curves *= np.sqrt(np.tile(share[:held], 2))[:, None]
+    fast = np.cos(2 * np.pi / points * np.outer(np.arange(LAGS + 1), turns[held:]))
+    return curves, fast @ share[held:]
 
 
 def slow_in(region: Region, noise: Noise) -> tuple[Noise, np.ndarray]:
@@ -284,7 +285,8 @@ def slow_in(region: Region, noise: Noise) -> tuple[Noise, np.ndarray]:
     none = noise, np.empty((0, *region.level.shape))
     if noise.correlation.size < LONG:
         return none
-    curves, fast = _one_over_f(region.t.size)
+    held = int(np.clip(CELLS / region.level.size, TURNS / 4, TURNS))
+    curves, fast = _one_over_f(region.t.size, held)
     centred = region.t - region.centre[:, None]
     offset = region.free @ curves.T / np.maximum(region.count, 1)[:, None]
     slope = (region.free * centred) @ curves.T / region.spread[:, None]
