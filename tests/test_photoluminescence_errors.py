@@ -118,14 +118,16 @@ def test_noise_of_a_response_adds_what_its_bins_move_the_lifetime():
     assert error == pytest.approx(relative, rel=0.03)
 
 
-def test_deviance_has_its_spread_under_a_response_of_many_counts():
+@pytest.mark.parametrize("photons, seen", [(1e7, 1000), (5e3, 2e4), (5e2, 2e3)])
+def test_deviance_has_its_spread_whatever_the_counts_of_the_response(photons, seen):
+    """Of the noise of a poor response the fit takes up a part: only what is left is expected."""
     rng = np.random.default_rng(4)
     fits = []
     for _ in range(60):
-        axis, counts, response = _folded(rng, 1e7, seen=1000)
+        axis, counts, response = _folded(rng, photons, seen=seen)
         fits.append(fit_decay(axis, counts, response=response))
     z = np.array([f.goodness_z for f in fits])
-    assert abs(z.mean()) < 0.5 and 0.8 < z.std() < 1.25
+    assert abs(z.mean()) < 0.5 and 0.75 < z.std() < 1.25
 
 
 def test_error_of_a_rate_is_the_information_of_its_counts():
@@ -305,7 +307,7 @@ def test_an_absorptance_is_continued_by_the_emission_that_it_makes():
     e = np.linspace(1.6, 2.1, 200)
     absorbed = 1 / (1 + np.exp(-(e - 1.95) / 0.02))
     emitted = 5.0 * absorbed * e**2 * np.exp(-(e - 1.9) / 0.0259)
-    line = reciprocity.Line(0.0259, 1e-4, (1.85, 1.97), 40, 0.0, 1.91, 0.0)
+    line = reciprocity.Line(0.0259, 1e-4, (1.85, 1.97), 40, 0.0, 1.91)
     found = reciprocity.with_tail(e, np.where(e < 1.84, 0.0, absorbed), emitted, line, 0.0259)
     assert found == pytest.approx(absorbed)
     implied = reciprocity.absorption_of_emission(e, emitted, 0.0259)

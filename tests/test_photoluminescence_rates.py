@@ -49,17 +49,18 @@ def integrated(rates, density, time):
 def series(rates, densities, rng, peak=3000.0, background=2.0, response=20000.0):
     """Poisson transients with a Gaussian response, folded and binned on a fine grid."""
     fine = BIN / FINE
-    before, time = int(20 / fine), fine * np.arange(BINS * FINE)
+    more = BINS * FINE + 320  # what comes later reaches the last bins through the response
+    before, time = int(20 / fine), fine * np.arange(more)
     kernel = np.exp(-0.5 * (np.arange(-320, 321) * fine / (FWHM / 2.3548)) ** 2)
     axis = -20 + BIN * np.arange(BINS)
     irf = rng.poisson(response * np.diff(ndtr(np.append(axis, axis[-1] + BIN) / (FWHM / 2.3548))))
     measured = prepare_response(axis, irf.astype(float), BIN)
     made = []
     for density in densities:
-        light = np.zeros(BINS * FINE)
-        light[before:] = integrated(rates, density, time)[: BINS * FINE - before]
+        light = np.zeros(more)
+        light[before:] = integrated(rates, density, time)[: more - before]
         light[before] *= 0.5
-        mean = np.convolve(light, kernel, "same").reshape(BINS, FINE).sum(axis=1)
+        mean = np.convolve(light, kernel, "same")[: BINS * FINE].reshape(BINS, FINE).sum(axis=1)
         counts = rng.poisson(peak * mean / mean.max() + background)
         made.append(Transient(axis, counts, density, f"{density:.0e}", measured))
     return made

@@ -7,7 +7,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from peled.transient_absorption import Model, before_after, global_fit, matrix
+from peled.transient_absorption import Model, before_after, errors, global_fit, matrix, preprocess
 from peled.transient_absorption import drift as ta_drift
 from peled.transient_absorption.scans import smooth_errors
 
@@ -107,3 +107,37 @@ def test_smoothed_errors_are_a_product_of_the_mean_square_found():
     assert np.sqrt(np.mean((few / product) ** 2)) == pytest.approx(1, abs=0.03)
     holes = np.where(rng.random(product.shape) < 0.2, np.nan, product)
     assert np.allclose(smooth_errors(replace(m, standard_error=holes)).standard_error, product)
+
+
+def test_scans_give_the_scores_that_their_noise_gives():
+    """White noise: cov(Jᵀr) = σ²/n Σ x xᵀ, and the residual of the mean has that variance."""
+    rng, n = np.random.default_rng(9), 300
+    clean = np.exp(-T / TAU)[:, None] * AMPLITUDE
+    scans = clean + SIGMA * rng.standard_normal((n, *clean.shape))
+    fit = global_fit(matrix(T, X, scans.mean(axis=0)), MODEL, starts=0)
+    x = fit.directions()[1]
+    (((found,), relative),), share = errors.scan_scores(fit, scans)
+    expected = SIGMA**2 / n * np.einsum("wtp,wtq->pq", x, x)
+    size = np.sqrt(np.outer(np.diag(expected), np.diag(expected)))
+    assert np.abs(found - expected).max() < 0.25 * size.max()  # 3 of √(2/n)
+    assert np.diag(found) == pytest.approx(np.diag(expected), rel=0.25)
+    assert relative.item() == pytest.approx(2 / (n - 1))
+    assert share == pytest.approx(1.0, abs=0.1)
+
+
+def test_an_error_is_raised_to_what_is_least_and_keeps_its_correlations():
+    trust = errors.Trust(
+        np.array([[1.0, 1.0], [1.0, 4.0]]), np.diag([2.0, 1.0]), np.zeros((2, 0)), 1
+    )
+    raised = trust.at_least(0.9).covariance
+    assert np.diag(raised) == pytest.approx([1.8, 4.0])
+    assert raised[0, 1] / np.sqrt(raised[0, 0] * raised[1, 1]) == pytest.approx(0.5)
+
+
+def test_a_weight_divides_the_standard_error_of_its_wavelengths():
+    plain = preprocess.weigh(_made(1), (540.0, 560.0, 0.5), (550.0, 600.0, 0.2))
+    expected = np.select([X < 540, X < 550, X <= 560], [1.0, 2.0, 10.0], 5.0)
+    assert plain.standard_error == pytest.approx(np.broadcast_to(expected, (T.size, X.size)))
+    known = replace(_made(1), standard_error=np.full((T.size, X.size), 0.3))
+    weighed = preprocess.weigh(known, (540.0, 560.0, 0.5), (550.0, 600.0, 0.2))
+    assert weighed.standard_error == pytest.approx(0.3 * plain.standard_error)

@@ -319,10 +319,7 @@ def _summary(topic: str, gathered: Gathered) -> Iterator[str]:
     for series in gathered.series.values():
         yield f"{series.title[:48]:48s}  n = {len(series.points)}{_counts(series)}"
     yield ""
-    yield from (
-        f"{s.title}: {p.label} {s.said(p)}, {why}"
-        for s, p, why in _standing_out(gathered)
-    )
+    yield from (f"{s.title}: {p.label} {s.said(p)}, {why}" for s, p, why in _standing_out(gathered))
 
 
 def _standing_out(gathered: Gathered) -> Iterator[tuple[Series, Point, str]]:

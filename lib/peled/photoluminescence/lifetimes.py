@@ -953,10 +953,10 @@ def _summary(model, y, inside, found, gain):
         mean_error = np.sqrt(np.maximum(variances, 0))
     expected, variance = (part.sum() for part in poisson.expected_unit_deviance(m))
     if noise is not None:
-        within = np.full(mu.size, np.inf)
-        within[inside] = mu[inside]
-        more = responses.deviance(pulse, within, noise)
-        expected, variance = expected + more.sum(), variance + 2 * more @ more
+        within = np.where(inside, mu, np.inf)
+        taken = np.linalg.pinv(curvature[np.ix_(free, free)], hermitian=True)
+        more = responses.deviance([(pulse, within, jac[free])], noise, taken)
+        expected, variance = expected + more[0], variance + more[1]
     lookup = dict(zip(model.names, zip(theta, errors, strict=True), strict=True))
     light = a * area(theta)
     count = int(free.sum())

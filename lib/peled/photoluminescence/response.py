@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
+from numpy.lib.stride_tricks import sliding_window_view
 from scipy import fft
 
 
@@ -73,11 +75,11 @@ def _sharpening(length: int) -> np.ndarray:
     """Factor on the Fourier transform (length // 2 + 1,) of a response that was recorded on bins h.
 
     Photons of a bin came anywhere in it: recording them, and taking response and decay as evenly
-    spread over theirs, widens the response by h²/6 in variance. The kernel less its second
-    difference over 12 has the true second moment (Sheppard's correction, taken twice).
+    spread over theirs, folds the response with the width of a bin twice, which the square of
+    sinc(h f) undoes (to second order Sheppard's correction, h²/6 in variance).
     """
     turn = 2 * np.pi * np.arange(length // 2 + 1) / length
-    return 1 + (1 - np.cos(turn)) / 6
+    return np.sinc(turn / (2 * np.pi)) ** -2
 
 
 def shares(gains: np.ndarray, pulse: np.ndarray) -> np.ndarray:
@@ -93,9 +95,45 @@ def shares(gains: np.ndarray, pulse: np.ndarray) -> np.ndarray:
     return np.array([np.correlate(pulse, gain, "valid")[::-1] for gain in gains])
 
 
-def deviance(pulse: np.ndarray, mean: np.ndarray, variance: np.ndarray) -> np.ndarray:
-    """What the noise of each bin of the response (k,) adds to the deviance of the decay.
+def deviance(
+    decays: Sequence[tuple[np.ndarray, np.ndarray, np.ndarray]],
+    variance: np.ndarray,
+    covariance: np.ndarray,
+) -> tuple[float, float]:
+    """What the noise of a response adds to the deviance that a fit leaves.
 
-    Its variance times Σ p²/μ over the decay's bins, with p the light that this bin moves.
+    A response that errs by δ moves the model by Pδ, of which the parameters take up a part; what is
+    left has the deviance δᵀAδ with A = PᵀWP − SᵀCS, S = JᵀWP and W = 1/μ. Its mean is tr(AV); the
+    counts of the decay err beside it, so that its variance is 4 tr(AV) + 2 tr(AVAV).
+
+    Parameters
+    ----------
+    decays : sequence of (pulse, mean, jacobian)
+        Those with this response: the light before the response widens it, shape (n + k − 1,); the
+        fitted counts, shape (n,), infinite where they are not fitted; their derivatives by the
+        parameters, shape (p, n).
+    variance : ndarray, shape (k,)
+        V, of each bin of the response.
+    covariance : ndarray, shape (p, p)
+        C, of the parameters for counts without this noise.
+
+    Returns
+    -------
+    mean, variance : float
     """
-    return variance * np.correlate(pulse**2, 1 / np.maximum(mean, 1.0), "valid")[::-1]
+    weights = [1 / np.maximum(mean, 1.0) for _, mean, _ in decays]
+    score = sum(shares(j * w, p) for (p, _, j), w in zip(decays, weights, strict=True))
+    each = sum(
+        np.correlate(p**2, w, "valid")[::-1] for (p, _, _), w in zip(decays, weights, strict=True)
+    )
+    left = variance * np.maximum(each - np.einsum("pk,pq,qk->k", score, covariance, score), 0)
+    # Neighbouring bins move the model alike; those that hold next to nothing count alone.
+    order = np.argsort(left)[::-1]
+    heavy = order[: 1 + np.searchsorted(np.cumsum(left[order]), 0.99 * left.sum())]
+    together = -score[:, heavy].T @ covariance @ score[:, heavy]
+    for (p, mean, _), w in zip(decays, weights, strict=True):
+        moved = sliding_window_view(p, mean.size)[variance.size - 1 - heavy] * np.sqrt(w)
+        together += moved @ moved.T
+    together *= np.sqrt(np.outer(variance[heavy], variance[heavy]))
+    alone = left @ left - left[heavy] @ left[heavy]
+    return float(left.sum()), float(4 * left.sum() + 2 * (np.sum(together**2) + alone))

@@ -469,10 +469,10 @@ def _summary(model: _Series, found: poisson.Descent, law: str) -> TransientFit:
         converged=converged,
     )  # fmt: skip
     found = model.lanes(theta, 0)[1] if model.shifted or model.period_ns else None
-    shared, more = _response_noise(model, theta, found, m, counted.covariance @ (jac / m))
+    shared, more = _response_noise(model, theta, found, m, jac, counted.covariance)
     expected, variance = (part.sum() for part in poisson.expected_unit_deviance(m))
-    spare = float(expected + more.sum() - np.count_nonzero(~bound))
-    sd = float(np.sqrt(variance + 2 * more @ more))
+    spare = float(expected + more[0] - np.count_nonzero(~bound))
+    sd = float(np.sqrt(variance + more[1]))
     growth = float(np.sqrt(max(cost / spare, 1.0)))
     estimates = replace(
         counted, covariance=growth**2 * counted.covariance + shared, goodness=(cost - spare) / sd
@@ -486,24 +486,26 @@ def _summary(model: _Series, found: poisson.Descent, law: str) -> TransientFit:
     )  # fmt: skip
 
 
-def _response_noise(model: _Series, theta, found: Course | None, mean, gains):
-    """Covariance (p, p) from the counts of responses, and what they add to the deviance (k,).
+def _response_noise(model: _Series, theta, found: Course | None, mean, jac, covariance):
+    """Covariance (p, p) from the counts of responses; mean and variance of what they add to the
+    deviance.
 
     Decays with the same response share its noise.
     """
     shift = theta[len(model.free)] if model.shifted else 0.0
-    shares: dict[int, np.ndarray] = {}
-    variances, deviance = {}, [np.zeros(1)]
+    decays: dict[int, list] = {}
+    variances = {}
     light = None if found is None else Light(found, model.period_ns)
     for i, (transient, kernel, rows) in enumerate(zip(model.transients, model.kernels, model.rows)):
         response = transient.response
         if response is None or response.variance is None:
             continue
         pulse = model.scale(theta, i)[1] * kernel.pulse(light, np.array([i]), shift)[0]
-        variance = variances[id(response)] = kernel.response.variance
-        share = responses.shares(gains[:, rows], pulse)
-        shares[id(response)] = shares.get(id(response), 0.0) + share
-        deviance.append(responses.deviance(pulse, mean[rows], variance))
-    covariance = sum(((s * variances[k]) @ s.T for k, s in shares.items()),
-                     np.zeros((theta.size, theta.size)))  # fmt: skip
-    return covariance, np.concatenate(deviance)
+        variances[id(response)] = kernel.response.variance
+        decays.setdefault(id(response), []).append((pulse, mean[rows], jac[:, rows]))
+    shared, more = np.zeros_like(covariance), np.zeros(2)
+    for response, own in decays.items():
+        moved = sum(responses.shares(covariance @ (j / m), pulse) for pulse, m, j in own)
+        shared += (moved * variances[response]) @ moved.T
+        more += responses.deviance(own, variances[response], covariance)
+    return shared, more
