@@ -27,8 +27,10 @@ from peled.photoluminescence import (
     poisson,
     reciprocity,
     recycling,
+    segregation,
     shift_budget,
     transients,
+    yields,
 )
 from peled.photoluminescence.response import Response
 from peled.photoluminescence.transients import Transient
@@ -374,6 +376,42 @@ def test_a_settled_mean_has_the_scatter_about_its_line_and_the_rise_evenly():
     assert claimed == pytest.approx(np.std([y.mean() for y in drawn]), rel=0.1)
 
 
+@pytest.mark.parametrize("value, offset_error, readings, quoted", [
+    (12.0, 0.1, 121, True), (2.0, 0.0, 121, False), (12.0, 5.0, 121, False), (12.0, 0.0, 20, False)
+])  # fmt: skip
+def test_settled_light_stands_above_the_noise_of_its_mean(
+    value, offset_error, readings, quoted, monkeypatch
+):
+    """In units of the noise of a mean of 25 readings, of which each has five."""
+    t, none = 900 + np.linspace(0, 600, readings), np.zeros(readings, bool)
+    seen = light.Light(np.full(readings, value), 5.0, 0.0, 0.0, offset_error, none, ~none)
+    sweep = SimpleNamespace(time_s=t, voltage_V=np.full(readings, 3.0))
+    run = SimpleNamespace(lights={"luminance": seen}, sweep=sweep, row=SimpleNamespace(label=""))
+    made = {}
+    context = SimpleNamespace(
+        run=run, settings={"current_relative": 0.12},
+        without=lambda name, unit, *findings: None,
+        make=lambda name, unit, law, note, **errors: made.update({name: (law(), errors)}),
+    )  # fmt: skip
+    monkeypatch.setattr(held, "external", lambda c, name, mean, curve, geometry, note, **errors:
+                        made.update({name: (mean, errors)}))  # fmt: skip
+    eqe = np.where(t >= t[-1] - 120, 0.08, 0.1)
+    curve = SimpleNamespace(eqe=eqe, route="luminance")
+    held.quantities(context, "luminance", curve, SimpleNamespace(value=1.0), 0.05)
+    assert bool(made) == quoted
+    if quoted:
+        luminance, errors = made["stabilised luminance"]
+        assert luminance == value and errors["calibration"] == pytest.approx(0.05 * value)
+        assert errors["offset"] == offset_error
+        percent, errors = made["stabilised EQE"]
+        assert percent == pytest.approx(8.0)
+        assert errors["calibration"] == pytest.approx(0.13 * 8.0)
+        assert errors["offset"] == pytest.approx(offset_error / value * 8.0)
+        change, errors = made["EQE change while held"]
+        assert change == pytest.approx(-20.0)
+        assert errors["first reading"] == pytest.approx(80.0 * 5.0 / value)
+
+
 def test_a_line_through_noise_has_a_reduced_chi_square_of_one():
     rng, t, errors = np.random.default_rng(36), np.linspace(0, 4, 5), np.linspace(0.5, 1.5, 5)
     fits = [stability.drift(t, 0.3 * t + errors * rng.standard_normal(5), errors)
@@ -480,13 +518,34 @@ def test_errors_that_neighbours_share_add_in_a_sum():
     assert causes["slow"][0] == pytest.approx(by_wave.T @ by_wave)
 
 
-@pytest.mark.parametrize("beside, low", [(3.0, 10), (7.0, 9)])
-def test_a_spike_takes_its_neighbour_where_that_is_three_noises_up(beside, low):
+def _spike(*points, width=4):
+    """The runs that begin in the middle of three points or more, noise 2."""
     y = np.zeros((1, 30))
-    y[0, 9:12] = beside, 100.0, 0.0
-    at = np.array([0]), np.array([10])
-    (found,) = spikes._runs(y, *at, np.array([100.0]), np.full((1, 30), 2.0), 4)
-    assert found == (0, low, 11, 100.0)
+    y[0, 9 : 9 + len(points)] = points
+    column = np.arange(10, 8 + len(points))
+    height = y[0, column]
+    return spikes._runs(y, 0 * column, column, height, np.full((1, 30), 2.0), width)
+
+
+@pytest.mark.parametrize("beside, wider", [(3.0, 0), (7.0, 1)])
+def test_a_spike_takes_its_neighbour_where_that_is_three_noises_up(beside, wider):
+    assert _spike(beside, 100.0, 0.0) == [(0, 10 - wider, 11, 100.0)]
+    assert _spike(0.0, 100.0, 90.0, beside) == [(0, 10, 12 + wider, 100.0)]
+
+
+@pytest.mark.parametrize("step, is_spike", [(63.0, False), (65.0, True)])
+def test_a_spike_rises_or_falls_by_sixty_percent_and_two_noises(step, is_spike):
+    assert bool(_spike(100.0 - step, 100.0, 70.0)) == is_spike
+    assert bool(_spike(70.0, 100.0, 100.0 - step)) == is_spike
+
+
+@pytest.mark.parametrize("other", [2, 3, 5, 6])
+def test_a_line_that_a_near_spectrum_has_too_is_no_spike(other):
+    y = np.full((9, 30), 3.0)
+    y[4, 10] = y[other, 10] = 23.0
+    assert spikes._elsewhere(y, 4, 10, 11, 4, 19.0)
+    assert not spikes._elsewhere(y, 4, 10, 11, 4, 21.0)
+    assert not spikes._elsewhere(y, 4, 15, 16, 4, 1.0)
 
 
 @pytest.mark.parametrize(
@@ -718,6 +777,52 @@ def test_accumulated_light_of_a_stretched_decay_is_its_integral(beta):
     whole = (lifetimes._accumulated(u, 3.0, beta, 0.0, 8.0) for u in (early + 8.0, early))
     area = 3.0 * math.gamma(1 + 1 / beta)
     assert np.subtract(*whole) == pytest.approx(np.full(2, area), rel=1e-2)
+
+
+def _laser(noise, ground=0.0, cut=15.0):
+    """A line at 405 nm that falls as an exponential: over 0.8 nm to the blue, 0.4 nm to the red."""
+    x = np.arange(405 - cut, 405 + cut + 0.025, 0.05)
+    y = 1e4 * np.exp(-np.where(x < 405, 405 - x, 2 * (x - 405)) / 0.8) + ground
+    variance = None if noise is None else np.full((1, x.size), noise**2)
+    return SimpleNamespace(axis=x, values=y[None], variance=variance, source="empty")
+
+
+@pytest.mark.parametrize("noise, sinks", [(1.0, 1e-3), (200.0, 0.06), (450.0, 0.135)])
+def test_a_laser_band_ends_half_as_far_again_as_the_line_is_seen(noise, sinks):
+    """To a thousandth of the line or three times the noise, or to the ends of the axis."""
+    low, high = yields._laser_band(_laser(noise))
+    assert low == pytest.approx(405 + 1.5 * 0.8 * math.log(sinks), abs=0.08)
+    assert high == pytest.approx(405 - 1.5 * 0.4 * math.log(sinks), abs=0.08)
+    assert yields._laser_band(_laser(noise, cut=0.5)) == pytest.approx((404.5, 405.5))
+
+
+def test_a_laser_line_is_asked_for_where_none_stands_out():
+    whole = yields._laser_band(_laser(None, ground=3000.0))  # 4.3 times its ends
+    assert whole == pytest.approx((390, 420))
+    for run in (_laser(550.0), _laser(None, ground=7000.0)):
+        with pytest.raises(conditioning.ConditioningError, match="expected a laser line"):
+            yields._laser_band(run)
+
+
+@pytest.mark.parametrize("first, scatter, count", [
+    ([0.96], 0.0, 0), ([0.94], 0.0, 1), ([0.5, 0.9, 1.0], 0.0, 2), ([0.82], 0.02, 0),
+    ([0.7], 0.02, 1), ([math.nan], 0.0, 1), ([0.5] * 5, 0.0, 0),
+])  # fmt: skip
+def test_frames_that_the_shutter_cut_short_step_up_beyond_scatter(first, scatter, count):
+    """By more than 5 % and 8 standard deviations of the steps (of 0.028); a tenth is tried."""
+    frames = 200 if scatter else 40
+    lit = 1 + scatter * np.random.default_rng(41).standard_normal(frames)
+    lit[: len(first)] = first
+    values = 30.0 * lit[:, None] * np.ones(7)
+    assert segregation.partly_exposed(values, np.isfinite(lit)) == count
+    assert segregation.partly_exposed(values[:7], np.isfinite(lit[:7])) == 0
+
+
+def test_light_that_rises_steadily_is_no_shutter():
+    rise, all_used = np.linspace(0.2, 2, 20)[:, None] * np.ones(7), np.ones(20, bool)
+    assert segregation.partly_exposed(rise, all_used) == 0  # by 9 % of the median a frame
+    rise[0] = 0.0
+    assert segregation.partly_exposed(rise, all_used) == 1
 
 
 @pytest.mark.parametrize("mean", [0.003, 0.05, 0.7, 3.0, 30.0, 70.0, 400.0])

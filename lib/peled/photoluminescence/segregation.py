@@ -147,7 +147,7 @@ def partly_exposed(values: np.ndarray, used: np.ndarray) -> int:
     m = light.size
     if m < 8 or not np.isfinite(light[1:]).all():
         return 0
-    steps = np.diff(light) / np.median(light)
+    steps = np.diff(light) / np.nanmedian(light)
     later = steps[max(3, m // 10) :]
     spread = 1.4826 * np.median(np.abs(later - np.median(later))) + 1e-12
     for count in range(max(1, m // 10), 0, -1):
