@@ -323,7 +323,21 @@ class BandModel:
 
     def columns(self, x, free):
         """Derivatives at unit areas (p, m), their factors (n, p), and spectra (n, m), of free
-        parameters (n, q) that differ in areas and baseline alone."""
+        parameters (n, q) that differ in areas and baseline alone.
+
+        Parameters
+        ----------
+        x : ndarray, shape (1, m)
+            Axis that the spectra share.
+        free : ndarray, shape (n, q)
+
+        Returns
+        -------
+        columns : ndarray, shape (p, m)
+        sizes : ndarray, shape (n, p)
+            `sizes[i, :, None] * columns` are the derivatives of spectrum i.
+        values : ndarray, shape (n, m)
+        """
         table = self.full(free)
         unit, sizes = table[:1].copy(), np.ones_like(table)
         linear, row = [], 0
@@ -337,7 +351,18 @@ class BandModel:
         return columns, sizes, table[:, linear] @ columns[linear]
 
     def freed(self, curvature, gradient):
-        """Curvature (n, q, q) and gradient (n, q) by the free parameters, from those by all."""
+        """Curvature (n, q, q) and gradient (n, q) by the free parameters, from those by all.
+
+        Parameters
+        ----------
+        curvature : ndarray, shape (n, p, p)
+        gradient : ndarray, shape (n, p)
+
+        Returns
+        -------
+        curvature : ndarray, shape (n, q, q)
+        gradient : ndarray, shape (n, q)
+        """
         if self._plain:
             return curvature, gradient
         return self.transform.T @ curvature @ self.transform, gradient @ self.transform

@@ -10,7 +10,18 @@ from peled.lineshapes.model import BandModel
 
 
 def smooth(y: np.ndarray, width: int) -> np.ndarray:
-    """Running mean over an odd number of points, twice, along the last axis."""
+    """Running mean over an odd number of points, twice, along the last axis.
+
+    Parameters
+    ----------
+    y : ndarray, shape (..., m)
+    width : int
+        Points; of an even number one more, and none are averaged below 2.
+
+    Returns
+    -------
+    ndarray, shape (..., m)
+    """
     width = max(1, int(width) // 2 * 2 + 1)
     return (
         y
@@ -27,6 +38,16 @@ def calm_and_top(y: np.ndarray) -> tuple[np.ndarray, int]:
     The noisy top of a broad band has many maxima; a line of a few points must not be smoothed at
     all. So: as much as the noise asks for (left under 4 % of the maximum), then as much as the
     width found allows.
+
+    Parameters
+    ----------
+    y : ndarray, shape (m,)
+        Less its baseline, with the main band upright.
+
+    Returns
+    -------
+    calm : ndarray, shape (m,)
+    top : int
     """
     m = len(y)
     noise = (
@@ -52,7 +73,18 @@ def calm_and_top(y: np.ndarray) -> tuple[np.ndarray, int]:
 
 
 def run(condition: np.ndarray, at: int) -> tuple[int, int]:
-    """First and one past the last index of the unbroken run of True around `at`."""
+    """First and one past the last index of the unbroken run of True around `at`.
+
+    Parameters
+    ----------
+    condition : ndarray of bool, shape (m,)
+        True at `at`.
+    at : int
+
+    Returns
+    -------
+    low, high : int
+    """
     breaks = np.flatnonzero(~condition)
     place = np.searchsorted(breaks, at)
     return (int(breaks[place - 1]) + 1 if place > 0 else 0), (
@@ -66,6 +98,18 @@ def guess(model: BandModel, x: np.ndarray, Y: np.ndarray) -> np.ndarray:
 
     Bands without a stated centre are peeled off from the strongest to the weakest, in the order of
     the model.
+
+    Parameters
+    ----------
+    model : BandModel
+    x : ndarray, shape (1, m) or (n, m)
+        One axis for all spectra, or one each.
+    Y : ndarray, shape (n, m)
+
+    Returns
+    -------
+    ndarray, shape (n, q)
+        Within the bounds of the model.
     """
     rows = np.array([_guess_one(model, x[i if len(x) > 1 else 0], y) for i, y in enumerate(Y)])
     return np.clip(rows, model.lower, model.upper)

@@ -40,6 +40,15 @@ def as_counts(values: np.ndarray, sigma: np.ndarray | None = None) -> Counting:
     gives it: third differences have 20 times the variance of white noise and lose any parabola.
     Standard errors `sigma` (n,), where the file has them, give it instead.
 
+    Parameters
+    ----------
+    values : ndarray, shape (n,)
+    sigma : ndarray, shape (n,), optional
+
+    Returns
+    -------
+    Counting
+
     Raises
     ------
     ValueError

@@ -25,7 +25,17 @@ def _title(sample: str, result, what: str) -> str:
 
 
 def absorption(report: Report) -> Iterator[Panel]:
-    """Absorbance with Elliott's curve and Tauc's line, a panel a spectrum."""
+    """Absorbance with Elliott's curve and Tauc's line, a panel a spectrum.
+
+    Parameters
+    ----------
+    report : Report
+        Of `analyse`.
+
+    Yields
+    ------
+    Panel
+    """
     for sample, found in report.found.items():
         for one in found.absorption:
             yield Panel(
@@ -48,7 +58,17 @@ def _absorption(one, figure) -> None:
 
 
 def emission(report: Report) -> Iterator[Panel]:
-    """Spectra of a sample, and of all samples together."""
+    """Spectra of a sample, and of all samples together.
+
+    Parameters
+    ----------
+    report : Report
+        Of `analyse`.
+
+    Yields
+    ------
+    Panel
+    """
     every = []
     for sample, found in report.found.items():
         fitted = [one for one in found.emission if one.fit is not None]
@@ -73,7 +93,17 @@ def _emission(members, figure) -> None:
 
 
 def yields(report: Report) -> Iterator[Panel]:
-    """Runs of the sphere, and the yield against intensity; a single point is a panel too."""
+    """Runs of the sphere, and the yield against intensity; a single point is a panel too.
+
+    Parameters
+    ----------
+    report : Report
+        Of `analyse`.
+
+    Yields
+    ------
+    Panel
+    """
     for sample, found in report.found.items():
         for one in found.yields:
             if not one.quantities:
@@ -108,7 +138,17 @@ def _yield_series(one, figure) -> None:
 
 
 def decays(report: Report) -> Iterator[Panel]:
-    """Each decay with the preferred law."""
+    """Each decay with the preferred law.
+
+    Parameters
+    ----------
+    report : Report
+        Of `analyse`.
+
+    Yields
+    ------
+    Panel
+    """
     for sample, found in report.found.items():
         for one in found.decays:
             title = _title(sample, one, "decay")
@@ -121,7 +161,17 @@ def _decay(sample, one, figure) -> None:
 
 
 def rates(report: Report) -> Iterator[Panel]:
-    """All decays of a fluence series with the one model, and what it leaves."""
+    """All decays of a fluence series with the one model, and what it leaves.
+
+    Parameters
+    ----------
+    report : Report
+        Of `analyse`.
+
+    Yields
+    ------
+    Panel
+    """
     for sample, found in report.found.items():
         for one in found.rates:
             title = _title(sample, one, "fluence series")
@@ -149,7 +199,17 @@ def _rates(one, figure) -> None:
 
 
 def series(report: Report) -> Iterator[Panel]:
-    """Spectra of each series in time, and the course of centroid and red share."""
+    """Spectra of each series in time, and the course of centroid and red share.
+
+    Parameters
+    ----------
+    report : Report
+        Of `analyse`.
+
+    Yields
+    ------
+    Panel
+    """
     for sample, found in report.found.items():
         for one in found.series:
             title = _title(sample, one, "PL in time")
@@ -179,7 +239,17 @@ def _course(one, figure) -> None:
 
 
 def images(report: Report) -> Iterator[Panel]:
-    """Frames of each confocal series, the spots that were found in the first."""
+    """Frames of each confocal series, the spots that were found in the first.
+
+    Parameters
+    ----------
+    report : Report
+        Of `analyse`.
+
+    Yields
+    ------
+    Panel
+    """
     for sample, found in report.found.items():
         for one in found.images:
             yield Panel("confocal", partial(_images, one), sample, _title(sample, one, "confocal"))

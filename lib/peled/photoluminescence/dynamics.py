@@ -246,6 +246,19 @@ class Light:
 
         A whole turn adds A = ∫₀ᵀ; k of them and a rest r give once kA + a(r), and twice
         k(k−1)/2 TA + k A₂ + k A r + a₂(r).
+
+        Parameters
+        ----------
+        time_ns : ndarray, shape (n,)
+        lanes : int array
+            Indices into the lanes of the course.
+        order : int
+            1 or 2.
+
+        Returns
+        -------
+        ndarray, shape (lanes, n)
+            Light times ns^order.
         """
         spline = self._splines[order - 1]
         some = PPoly(spline.c[:, :, lanes], spline.x, extrapolate=True)

@@ -24,7 +24,17 @@ GREY, COLOUR = "0.65", "C1"
 
 
 def signals(report: Report) -> list[tuple[str, Signal]]:
-    """(sample, conditioned signal) of every spectrum and series."""
+    """(sample, conditioned signal) of every spectrum and series.
+
+    Parameters
+    ----------
+    report : Report
+        Of `analyse`.
+
+    Returns
+    -------
+    list of (str, Signal)
+    """
     return [
         (name, one.signal)
         for name, found in report.found.items()
@@ -34,6 +44,16 @@ def signals(report: Report) -> list[tuple[str, Signal]]:
 
 def explorer(sheet: Sheet, report: Report) -> Explorer:
     """The explorer of a folder.
+
+    Parameters
+    ----------
+    sheet : Sheet
+    report : Report
+        Of that sheet, by `analyse`.
+
+    Returns
+    -------
+    Explorer
 
     Raises
     ------
@@ -83,6 +103,13 @@ class Window(Explorer):
         ]
 
     def turned(self, name: str) -> None:
+        """Another sample: its window as it was left.
+
+        Parameters
+        ----------
+        name : str
+            Of the choice that was made.
+        """
         if name == "sample":
             self.chosen["emission_band_nm"] = self.kept.get(self.chosen["sample"])
 

@@ -189,9 +189,29 @@ def elliott(
     """Absorption of discrete excitons and of the Coulomb-enhanced continuum, each (n,), to one
     common factor.
 
-    Broadened by a sech of width Γ = `broadening_eV`; Saba et al. 2014, eq. 2 without the correction
+    Broadened by a sech of width Γ = `broadening_eV`; Saba et al. [1]_, eq. 2 without the correction
     for band non-parabolicity. The continuum is integrated on x = E − Eg = s², which removes the
     root at the edge.
+
+    Parameters
+    ----------
+    energy_eV : ndarray, shape (n,)
+    gap_eV : float
+    binding_eV : float
+        Of the lowest exciton.
+    broadening_eV : float
+    span_eV : float
+        How far above the gap the continuum reaches.
+    bound_states : int
+
+    Returns
+    -------
+    bound, continuum : ndarray, shape (n,)
+        Relative to the factor that they share.
+
+    References
+    ----------
+    .. [1] M. Saba et al., Nat. Commun. 5, 5049 (2014), doi:10.1038/ncomms6049
     """
     e = np.asarray(energy_eV, dtype=float)[:, None]
     gamma = broadening_eV

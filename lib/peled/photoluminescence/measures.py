@@ -181,6 +181,15 @@ def unnamed_runs(spectra: Mapping[str, Signal]) -> str:
     They share an axis and a laser line, the light of which differs by more than 5 %. The sample is
     in the beam where the laser is weakest; of the others the sphere is empty where less light is
     beyond the laser.
+
+    Parameters
+    ----------
+    spectra : mapping of str to Signal
+        By name of the file.
+
+    Returns
+    -------
+    str
     """
     axes: dict[bytes, list[tuple[_Run, str]]] = {}
     for name, one in spectra.items():
@@ -217,7 +226,24 @@ def unnamed_runs(spectra: Mapping[str, Signal]) -> str:
 
 
 def absorption(holdings: Holdings, members: Sequence[Held], settings: Mapping, labels) -> Result:
-    """Optical gaps by Elliott and Tauc, of absorbance made of whatever was measured."""
+    """Optical gaps by Elliott and Tauc, of absorbance made of whatever was measured.
+
+    Parameters
+    ----------
+    holdings : Holdings
+        Not used: the row stands alone.
+    members : sequence of Held
+        One row, absorbance or what it is made of.
+    settings : mapping
+        `SETTINGS` of `analyse`; `air`, `wavelength_nm` (standard error), `transition` count here.
+    labels : mapping
+        Sample, state, kind and inputs of the quantities.
+
+    Returns
+    -------
+    Result
+        Gaps in eV, Urbach energy in meV; what could not be had is in `problems`.
+    """
     held = members[0]
     raw: Signal = held.data
     steps = [("axis", {}), ("noise", {}), ("absorbance", {"unit": raw.unit} if raw.unit else {})]
@@ -299,6 +325,24 @@ def reciprocity_of(
     does not, and that is then said. With `photocurrent_mA_cm2` and `temperature_K` in `said` the
     radiative limit of the voltage too, the absorptance going on as the emission; with quantum
     yields of the same state the splitting of the quasi-Fermi levels at each of them.
+
+    Parameters
+    ----------
+    absorbed, emitted : Result
+        Of `absorption` and `emission`, one state.
+    said : mapping
+        Cells of the row of the absorption.
+    labels : mapping
+        Sample, state and kind of the quantities.
+    yields : sequence of Result
+        Of `quantum_yields`, the same state.
+    air : bool
+        Whether the wavelengths of the emission are those in air.
+
+    Returns
+    -------
+    Result
+        Temperature in K, voltage and splitting where they can be had.
 
     Raises
     ------
@@ -408,7 +452,29 @@ class _Limit:
 
 
 def emission(holdings: Holdings, members: Sequence[Held], settings: Mapping, labels) -> Result:
-    """Peak, centroid, width and area of one spectrum."""
+    """Peak, centroid, width and area of one spectrum.
+
+    Parameters
+    ----------
+    holdings : Holdings
+        Where the dark is looked for.
+    members : sequence of Held
+        One row.
+    settings : mapping
+        `SETTINGS` of `analyse`; `air` and `wavelength_nm` (standard error) count here.
+    labels : mapping
+        Sample, state, kind and inputs of the quantities.
+
+    Returns
+    -------
+    Result
+        In nm, eV and unit of the spectrum times nm; no quantities where the spectrum is unusable.
+
+    Raises
+    ------
+    ValueError
+        If no band rises out of the noise.
+    """
     held = members[0]
     raw: Signal = held.data
     ready = _emitted(held, _companions(holdings, held, "dark"))
@@ -456,7 +522,31 @@ def emission(holdings: Holdings, members: Sequence[Held], settings: Mapping, lab
 def quantum_yields(
     holdings: Holdings, members: Sequence[Held], settings: Mapping, labels
 ) -> Result:
-    """PLQY of runs (a row each), or of the triples of a table."""
+    """PLQY of runs (a row each), or of the triples of a table.
+
+    Parameters
+    ----------
+    holdings : Holdings
+        Where the calibration (role gain) is looked for.
+    members : sequence of Held
+        Runs of one state and intensity, or one row with a table.
+    settings : mapping
+        Not used: all that counts stands in the rows.
+    labels : mapping
+        Sample, state, kind and inputs of the quantities.
+
+    Returns
+    -------
+    Result
+        Fractions.
+
+    Raises
+    ------
+    ValueError
+        If there is no calibration.
+    ConditioningError
+        If runs are missing or give no yield.
+    """
     held = members[0]
     gain = holdings.companion(held.row, "gain")
     if gain is None:
@@ -638,7 +728,29 @@ FEW = 300
 
 
 def lifetime(holdings: Holdings, members: Sequence[Held], settings: Mapping, labels) -> Result:
-    """Mean lifetimes of the law that the counts prefer, and its own lifetimes."""
+    """Mean lifetimes of the law that the counts prefer, and its own lifetimes.
+
+    Parameters
+    ----------
+    holdings : Holdings
+        Where the response (role irf) is looked for.
+    members : sequence of Held
+        One decay.
+    settings : mapping
+        `SETTINGS` of `analyse`; `laws` and `lifetime_error` count here.
+    labels : mapping
+        Sample, state, kind and inputs of the quantities.
+
+    Returns
+    -------
+    Result
+        In ns; fits by law.
+
+    Raises
+    ------
+    ValueError
+        As `fit_decays`.
+    """
     held = members[0]
     decay = held.data
     other = holdings.companion(held.row, "irf")
@@ -709,7 +821,31 @@ def lifetime(holdings: Holdings, members: Sequence[Held], settings: Mapping, lab
 
 
 def segregation(holdings: Holdings, members: Sequence[Held], settings: Mapping, labels) -> Result:
-    """Red share and centroid of a series, conditioned before it is followed."""
+    """Red share and centroid of a series, conditioned before it is followed.
+
+    Parameters
+    ----------
+    holdings : Holdings
+        Where the dark is looked for.
+    members : sequence of Held
+        One series.
+    settings : mapping
+        Not used: all that counts stands in the row.
+    labels : mapping
+        Sample, state, kind and inputs of the quantities.
+
+    Returns
+    -------
+    Result
+        Per minute, nm per minute, s and fractions; no quantities of fewer than 4 spectra.
+
+    Raises
+    ------
+    ConditioningError
+        If the spectra have no times.
+    ValueError
+        If no band rises out of the noise.
+    """
     held = members[0]
     raw: Signal = held.data
     if raw.at is None:

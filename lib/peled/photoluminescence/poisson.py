@@ -107,6 +107,21 @@ def least(model, y, inside, starts) -> Descent:
     """The lowest end of descents from several starts (each (p,)).
 
     One that converged and leaves no more than noise ends the search: no other can do much better.
+
+    Parameters
+    ----------
+    model
+        As `descend`.
+    y : ndarray, shape (n,)
+        Counts.
+    inside : slice
+        Bins that are fitted.
+    starts : iterable of ndarray, shape (p,)
+        At least one; not read further than the search goes.
+
+    Returns
+    -------
+    Descent
     """
     best = None
     for start in starts:
@@ -120,6 +135,19 @@ def least(model, y, inside, starts) -> Descent:
 
 
 def unit_deviance(y, mu):
+    """Deviance of each Poisson bin, 2 (y ln(y/μ) − y + μ).
+
+    Parameters
+    ----------
+    y : ndarray, shape (...)
+        Counts.
+    mu : ndarray, shape (...)
+        Expected counts; at least 1e-12 is taken.
+
+    Returns
+    -------
+    ndarray, shape (...)
+    """
     mu = np.maximum(mu, 1e-12)
     return np.maximum(2 * (special.xlogy(y, np.maximum(y, 1e-300) / mu) - (y - mu)), 0)
 
@@ -157,6 +185,17 @@ def expected_unit_deviance(mu):
 
 
 def runs_z(residual):
+    """Wald-Wolfowitz z value of the runs of residual signs; below 0 there are too few of them.
+
+    Parameters
+    ----------
+    residual : ndarray, shape (n,)
+
+    Returns
+    -------
+    float
+        0 where fewer than 5 residuals have one of the signs.
+    """
     signs = residual > 0
     n1, n2 = int(signs.sum()), int((~signs).sum())
     if min(n1, n2) < 5:

@@ -46,6 +46,24 @@ def recombination(
     at an `intensity_mW_cm2` join the fit. The error of the fluence (`settings`) enters by its power
     in each rate.
 
+    Parameters
+    ----------
+    holdings : Holdings
+        Where responses (role irf) are looked for.
+    members : sequence of Held
+        Decays of one state at different fluences.
+    settings : mapping
+        `SETTINGS` of `analyse`; `rate_laws` and `fluence_error` count here.
+    labels : mapping
+        Sample, state, kind and inputs of the quantities.
+    yields : sequence of Result
+        Of `quantum_yields`, the same sample.
+
+    Returns
+    -------
+    Result
+        Fits by law, best BIC first.
+
     Raises
     ------
     ValueError

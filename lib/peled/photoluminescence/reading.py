@@ -172,7 +172,17 @@ def _one(path: Path, row: Row) -> Spectra:
 
 
 def exposure_ms(spectra: Spectra) -> float | None:
-    """The integration time that the head of a file states."""
+    """The integration time that the head of a file states.
+
+    Parameters
+    ----------
+    spectra : Spectra
+
+    Returns
+    -------
+    float or None
+        ms; None where there is none, or none with a unit of time.
+    """
     said = stated(spectra.path, spectra.metadata, "^(integration|exposure)")
     if not said:
         return None
@@ -181,7 +191,23 @@ def exposure_ms(spectra: Spectra) -> float | None:
 
 
 def read_emission(path: Path, row: Row) -> Signal:
-    """One emission spectrum per nm."""
+    """One emission spectrum per nm.
+
+    Parameters
+    ----------
+    path : Path
+    row : Row
+        Its `part` names one of several spectra, its cell `value_unit` overrules the file's.
+
+    Returns
+    -------
+    Signal
+
+    Raises
+    ------
+    FormatError
+        If the file cannot be read, or holds more than one spectrum and none is named.
+    """
     found = _one(path, row)
     x, values = per_nanometre(found)
     unit = str(row.settings.get("value_unit") or found.value_unit or "a.u.")
@@ -193,6 +219,22 @@ def read_absorption(path: Path, row: Row) -> Signal:
 
     An absorptance (`absorptance`, `%A`) is what is not transmitted, reflection left out: it is
     turned into T = 1 − a.
+
+    Parameters
+    ----------
+    path : Path
+    row : Row
+        Its `part` names one of several spectra.
+
+    Returns
+    -------
+    Signal
+        Over rising wavelengths.
+
+    Raises
+    ------
+    FormatError
+        If the file cannot be read, or holds more than one spectrum and none is named.
     """
     found = _one(path, row)
     order = np.argsort(found.wavelength_nm)
@@ -205,7 +247,23 @@ def read_absorption(path: Path, row: Row) -> Signal:
 
 
 def read_series(path: Path, row: Row) -> Signal:
-    """Emission spectra per nm against time."""
+    """Emission spectra per nm against time.
+
+    Parameters
+    ----------
+    path : Path
+    row : Row
+
+    Returns
+    -------
+    Signal
+        At times in s.
+
+    Raises
+    ------
+    FormatError
+        If the file cannot be read, or its spectra have no times in s.
+    """
     found = _part(path, row)
     if found.parameter is None or found.parameter_unit != "s":
         raise FormatError(
@@ -223,7 +281,25 @@ def read_series(path: Path, row: Row) -> Signal:
 
 
 def read_plqy(path: Path, row: Row):
-    """A calibration (role gain), one run (the roles of a sphere), or triples of a table."""
+    """A calibration (role gain), one run (the roles of a sphere), or triples of a table.
+
+    Parameters
+    ----------
+    path : Path
+    row : Row
+        Role gain, sample (a table), or that of a run.
+
+    Returns
+    -------
+    calibration, triples or Signal
+        As `read_calibration`, `read_sphere` and `read_emission` give them; calibrations by quantity
+        (energy, photons) where the file does not say which it is of.
+
+    Raises
+    ------
+    FormatError
+        If the file cannot be read.
+    """
     if row.role == "gain":
         said = str(row.settings.get("value_unit", "")).lower()
         return read_calibration(path, quantity=said or None) if said else _calibration(path)
@@ -250,6 +326,21 @@ def _calibration(path: Path):
 def read_decay(path: Path, row: Row) -> Decay:
     """One decay, or a response (role irf); with several in the file, the part that the row
     names.
+
+    Parameters
+    ----------
+    path : Path
+    row : Row
+        Its cells `bin_ns`, `repetition_MHz` and `pulses` overrule the file's.
+
+    Returns
+    -------
+    Decay
+
+    Raises
+    ------
+    FormatError
+        If the file cannot be read, or does not hold just one decay as asked for.
     """
     bin_ns = row.settings.get("bin_ns")
     groups = read_histograms(path, bin_ns=bin_ns)

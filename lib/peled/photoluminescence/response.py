@@ -60,11 +60,31 @@ class Folding:
         self.variance = response.variance / counts.sum() ** 2 if known else None
 
     def fold(self, rows: np.ndarray) -> np.ndarray:
-        """Light (..., n) that is spread over its bins, (..., n + k - 1) before."""
+        """Light (..., n) that is spread over its bins, (..., n + k - 1) before.
+
+        Parameters
+        ----------
+        rows : ndarray, shape (..., n + k - 1)
+            Light in the bins from each of `lags` on.
+
+        Returns
+        -------
+        ndarray, shape (..., n)
+        """
         return self._folded(rows, self._true)
 
     def fold_instant(self, rows: np.ndarray) -> np.ndarray:
-        """Light of no duration, recorded on bins as the response was: nothing is widened twice."""
+        """Light of no duration, recorded on bins as the response was: nothing is widened twice.
+
+        Parameters
+        ----------
+        rows : ndarray, shape (..., n + k - 1)
+            Light in the bins from each of `lags` on.
+
+        Returns
+        -------
+        ndarray, shape (..., n)
+        """
         return self._folded(rows, self._recorded)
 
     def _folded(self, rows, kernel):

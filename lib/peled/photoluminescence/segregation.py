@@ -142,6 +142,17 @@ def partly_exposed(values: np.ndarray, used: np.ndarray) -> int:
 
     Their light is less than that of the next by more than 8 times the scatter of the steps from
     frame to frame further on, and by more than 5 %. At most a tenth of the frames is tried.
+
+    Parameters
+    ----------
+    values : ndarray, shape (m, n)
+    used : ndarray of bool, shape (m,)
+        Frames that count; the light of others is not known.
+
+    Returns
+    -------
+    int
+        0 of fewer than 8 frames, and where one beyond the first is not used.
     """
     light = np.where(used, np.nansum(values, axis=1), np.nan)
     m = light.size

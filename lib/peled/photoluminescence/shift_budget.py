@@ -205,7 +205,21 @@ def confinement(
 
 
 def given(cause: str, shift_nm: float, error_nm: float, start_nm: float) -> Contribution:
-    """A contribution that is stated in nm."""
+    """A contribution that is stated in nm.
+
+    Parameters
+    ----------
+    cause : str
+    shift_nm : float
+        Blue is positive.
+    error_nm : float
+    start_nm : float
+        Wavelength before the shift.
+
+    Returns
+    -------
+    Contribution
+    """
     slope = 1e3 * HC_EV_NM / start_nm**2
     return Contribution(
         cause, shift_in_meV(start_nm, start_nm - shift_nm), slope * error_nm, shift_nm, error_nm
@@ -222,6 +236,18 @@ def combinations(
     """All sums of contributions against the observed shift, nearest first.
 
     `exclusive` names causes of which only one can act (weak and strong confinement).
+
+    Parameters
+    ----------
+    observed_nm, observed_error_nm : float
+        Blue is positive.
+    parts : list of Contribution
+    exclusive : tuple of str
+
+    Returns
+    -------
+    list of Combination
+        Of one part and more; the error is that of sum and observation together.
     """
     found = []
     for mask in range(1, 2 ** len(parts)):

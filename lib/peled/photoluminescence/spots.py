@@ -19,6 +19,27 @@ def images(holdings: Holdings, members: Sequence[Held], settings: Mapping, label
     """Spots per area, their width, and the share that still shines in the last frame.
 
     There are none where fewer than `LEAST` stand out of what noise of the same strength shows.
+
+    Parameters
+    ----------
+    holdings : Holdings
+        Not used: the row stands alone.
+    members : sequence of Held
+        One stack of images.
+    settings : mapping
+        Not used.
+    labels : mapping
+        Sample, state, kind and inputs of the quantities.
+
+    Returns
+    -------
+    Result
+        Per µm², nm (px where the file states no size of a pixel) and a fraction.
+
+    Raises
+    ------
+    ValueError
+        If the images are smaller than a few spots.
     """
     held = members[0]
     stack: ImageStack = held.data

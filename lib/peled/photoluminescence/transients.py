@@ -121,6 +121,21 @@ class TransientFit:
         """One-sided 95 % upper limit of a rate: all others free, the deviance rises by 2.71.
 
         None where it does not within the bounds: the data say nothing of this rate.
+
+        Parameters
+        ----------
+        name : str
+            Of `free`.
+
+        Returns
+        -------
+        float or None
+            In the unit of the rate.
+
+        Raises
+        ------
+        ValueError
+            If the rate was not fitted.
         """
         at = self._model.free.index(name)
         high = self._model.bounds()[1][at]
@@ -145,6 +160,18 @@ def density_per_pulse(
     fluence_uJ_cm2: float, absorptance: float, thickness_nm: float, excitation_nm: float
 ) -> float:
     """Carriers per cm³ that a pulse makes, mean over the film: F a λ/(hc L).
+
+    Parameters
+    ----------
+    fluence_uJ_cm2 : float
+    absorptance : float
+        Absorbed fraction.
+    thickness_nm, excitation_nm : float
+
+    Returns
+    -------
+    float
+        cm⁻³.
 
     Examples
     --------
@@ -393,6 +420,18 @@ def fit_laws(
     transients: Sequence[Transient], laws: Sequence[str] = tuple(LAWS), **options
 ) -> dict[str, TransientFit]:
     """The series by some of `LAWS`, best BIC first (`options` as `fit_transients`).
+
+    Parameters
+    ----------
+    transients : sequence of Transient
+    laws : sequence of str
+        Of `LAWS`.
+    **options
+        Of `fit_transients`, but `free` and `law`.
+
+    Returns
+    -------
+    dict of str to TransientFit
 
     Raises
     ------

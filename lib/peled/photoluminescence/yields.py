@@ -221,7 +221,19 @@ def _assumed(bands: Bands, calibration, laser_of, emission_of, settings) -> list
 
 
 def unstated(calibration, laser_drift: float | None) -> tuple[Finding, ...]:
-    """Remarks on errors that a yield lacks because nobody has stated them."""
+    """Remarks on errors that a yield lacks because nobody has stated them.
+
+    Parameters
+    ----------
+    calibration
+        Its `relative_error` is None where the file states none.
+    laser_drift : float or None
+        Relative drift from run to run.
+
+    Returns
+    -------
+    tuple of Finding
+    """
     said = []
     if calibration.relative_error is None:
         said.append(
@@ -367,6 +379,18 @@ def _emission_band(lit: Signal, empty: Signal | None, laser) -> tuple[float, flo
 def second_order(bands: Bands, unlit: Sequence[Signal]) -> tuple[float, str]:
     """Standard errors by which the laser's second order stands out of runs without emission, and a
     sentence; (0, "") where it lies outside of the emission band.
+
+    Parameters
+    ----------
+    bands : Bands
+    unlit : sequence of Signal
+        Runs without emission, on one axis.
+
+    Returns
+    -------
+    z : float
+        The largest of the runs.
+    said : str
     """
     low, high = _second(bands.laser)
     x = unlit[0].axis if unlit else np.zeros(1)

@@ -134,6 +134,22 @@ class SharedBlock:
             self.compressed = np.linalg.qr(self.data.T, mode="r").T
 
     def evaluate(self, u, derivatives=True, covariance=False) -> Evaluation:
+        """Cost and derivatives with the best spectra at u.
+
+        Parameters
+        ----------
+        u : ndarray
+            Full coordinates.
+        derivatives : bool
+            Whether gradient and Hessian are wanted.
+        covariance : bool
+            Whether `floor` and `rows` are wanted too; not without derivatives.
+
+        Returns
+        -------
+        Evaluation
+            By the coordinates of `index`, shapes (p,) and (p, p).
+        """
         c, dc = self.basis(u, derivatives)
         left, back = _factored(c)
         if self.compressed is None:
@@ -185,7 +201,19 @@ class SharedBlock:
         return out
 
     def solve(self, u):
-        """The best spectra A (n, nw), C, and C⁺ at u."""
+        """The best spectra A (n, nw), C, and C⁺ at u.
+
+        Parameters
+        ----------
+        u : ndarray
+            Full coordinates.
+
+        Returns
+        -------
+        spectra : ndarray, shape (n, nw)
+        c : ndarray, shape (nt, n)
+        pseudo : ndarray, shape (n, nt)
+        """
         c, _ = self.basis(u, False)
         left, back = _factored(c)
         inverse = back @ left.T
@@ -220,7 +248,17 @@ class DispersedBlock:
         """Nothing to do: the data themselves are used."""
 
     def local(self, u):
-        """(∂C/∂u_p)·A for A (nw, n, 1): shape (nw, nt, p)."""
+        """(∂C/∂u_p)·A for A (nw, n, 1): shape (nw, nt, p).
+
+        Parameters
+        ----------
+        u : ndarray
+            Full coordinates.
+
+        Returns
+        -------
+        callable
+        """
         return self.basis(u, True)[1]
 
     def _project(self, c):
@@ -243,6 +281,22 @@ class DispersedBlock:
         return q, inverse
 
     def evaluate(self, u, derivatives=True, covariance=False) -> Evaluation:
+        """Cost and derivatives with the best spectra at u.
+
+        Parameters
+        ----------
+        u : ndarray
+            Full coordinates.
+        derivatives : bool
+            Whether gradient and Hessian are wanted.
+        covariance : bool
+            Whether `floor` and `rows` are wanted too; not without derivatives.
+
+        Returns
+        -------
+        Evaluation
+            By the coordinates of `index`, shapes (p,) and (p, p).
+        """
         parts = [chunk._evaluate(u, derivatives, covariance) for chunk in self.chunks or (self,)]
         out = Evaluation(sum(part[0] for part in parts))
         if not derivatives:
@@ -266,7 +320,18 @@ class DispersedBlock:
         return c, self.columns, local, 0.0
 
     def own(self, u):
-        """What the parameters change of the spectra beside C⁺ (p, n, nw)."""
+        """What the parameters change of the spectra beside C⁺ (p, n, nw).
+
+        Parameters
+        ----------
+        u : ndarray
+            Full coordinates.
+
+        Returns
+        -------
+        ndarray, shape (p, n, nw), or float
+            0 where all that changes is C.
+        """
         return 0.0
 
     def _evaluate(self, u, derivatives, covariance):
@@ -313,7 +378,19 @@ class DispersedBlock:
         )
 
     def solve(self, u):
-        """The best spectra A (n, nw), C (nw, nt, n), and C⁺ (nw, n, nt) at u."""
+        """The best spectra A (n, nw), C (nw, nt, n), and C⁺ (nw, n, nt) at u.
+
+        Parameters
+        ----------
+        u : ndarray
+            Full coordinates.
+
+        Returns
+        -------
+        spectra : ndarray, shape (n, nw)
+        c : ndarray, shape (nw, nt, n)
+        pseudo : ndarray, shape (nw, n, nt)
+        """
         c, _ = self.basis(u, False)
         q, inverse = self._project(c)
         pseudo = np.matmul(inverse, np.swapaxes(q, 1, 2))
@@ -368,6 +445,22 @@ class NonNegativeBlock:
         return chosen, sets
 
     def evaluate(self, u, derivatives=True, covariance=False) -> Evaluation:
+        """Cost and derivatives with the best spectra at u, the bounded ones not negative.
+
+        Parameters
+        ----------
+        u : ndarray
+            Full coordinates.
+        derivatives : bool
+            Whether gradient and Hessian are wanted; zero without.
+        covariance : bool
+            Whether `floor` and `rows` are wanted too; not without derivatives.
+
+        Returns
+        -------
+        Evaluation
+            By the coordinates of `index`, shapes (p,) and (p, p), the positive sets held.
+        """
         c, dc = self.basis(u, derivatives)
         chosen, sets = self._sets(c)
         p, nt = len(self.index), self.shape[0]
@@ -406,7 +499,21 @@ class NonNegativeBlock:
         return out
 
     def solve(self, u):
-        """The best spectra (n, nw), their C (nw, nt, n), and C⁺ (nw, n, nt) at u."""
+        """The best spectra (n, nw), their C (nw, nt, n), and C⁺ (nw, n, nt) at u.
+
+        Parameters
+        ----------
+        u : ndarray
+            Full coordinates.
+
+        Returns
+        -------
+        spectra : ndarray, shape (n, nw)
+        c : ndarray, shape (nw, nt, n)
+            The same at all wavelengths, read-only.
+        pseudo : ndarray, shape (nw, n, nt)
+            Zero for spectra outside of the positive set.
+        """
         c, _ = self.basis(u, False)
         chosen, sets = self._sets(c)
         n, (nt, nw) = c.shape[1], self.shape

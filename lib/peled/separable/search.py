@@ -25,6 +25,21 @@ class Problem:
         self.alone = len(blocks) == 1 and np.array_equal(first, np.arange(len(first)))
 
     def evaluate(self, theta, derivatives=True, covariance=False) -> Evaluation:
+        """Sum over the blocks, derivatives by the free coordinates.
+
+        Parameters
+        ----------
+        theta : ndarray, shape (free,)
+        derivatives : bool
+            Whether gradient and Hessian are wanted.
+        covariance : bool
+            Whether `floor` and `rows` are wanted too; not without derivatives.
+
+        Returns
+        -------
+        Evaluation
+            Shapes (free,) and (free, free).
+        """
         u, jacobian = self.expand(theta)
         parts = [(block, block.evaluate(u, derivatives, covariance)) for block in self.blocks]
         out = Evaluation(sum(part.cost for _, part in parts))
@@ -39,7 +54,18 @@ class Problem:
 
     def gathered(self, size: int, parts) -> np.ndarray:
         """Sum of each block's vector or matrix over its own entries of the `size` full
-        coordinates."""
+        coordinates.
+
+        Parameters
+        ----------
+        size : int
+        parts : sequence of ndarray, shapes (p,) or (p, p)
+            One a block, by the coordinates of its `index`.
+
+        Returns
+        -------
+        ndarray, shape (size,) or (size, size)
+        """
         if self.alone and len(parts[0]) == size:
             return parts[0]
         out = np.zeros((size,) * parts[0].ndim)
