@@ -29,6 +29,7 @@ import resource
 import signal
 import sys
 from collections import defaultdict
+from functools import cache
 from pathlib import Path
 from types import CodeType, FunctionType
 
@@ -37,6 +38,12 @@ import pytest
 ROOT = Path(__file__).resolve().parents[1]
 LIB = ROOT / "lib" / "peled"
 TESTS = ROOT / "tests"
+
+
+@cache
+def _source(path: Path) -> str:
+    """The text of a module as it was when first read: it may be edited during a run."""
+    return path.read_text(encoding="utf-8")
 
 
 def _tests_of(room: str) -> list[str]:
@@ -372,7 +379,7 @@ class _Replace(ast.NodeTransformer):
 def slips_of(path: Path, changes=changes) -> list[tuple[int, str, str, int]]:
     """(first line of the function, its name, what is done, line) of each slip of a module."""
     places = _Places(changes)
-    places.visit(ast.parse(path.read_text(encoding="utf-8")))
+    places.visit(ast.parse(_source(path)))
     return places.found
 
 
@@ -381,7 +388,7 @@ def by_hand() -> list[tuple[str, Path, int, tuple]]:
     found = []
     for k, (name, old, new) in enumerate(BY_HAND):
         path = LIB / name
-        source = path.read_text(encoding="utf-8")
+        source = _source(path)
         if source.count(old) != 1:
             raise ValueError(f"{name}: expected {old!r} once, found it {source.count(old)} times")
         line = source[: source.index(old)].count("\n") + 1
@@ -416,7 +423,7 @@ def _codes(code: CodeType):
 
 def plant(path: Path, number: int, changes, first: int, name: str) -> None:
     """Give the function of a loaded module the code with the slip."""
-    whole = compile(planted(path.read_text(encoding="utf-8"), number, changes), str(path), "exec")
+    whole = compile(planted(_source(path), number, changes), str(path), "exec")
     (new,) = (c for c in _codes(whole) if c.co_name == name and c.co_firstlineno == first)
     functions = [f for f in gc.get_objects() if isinstance(f, FunctionType)]
     (live,) = (
@@ -463,7 +470,7 @@ def _names(node: ast.AST) -> set[str]:
 
 
 def _functions(path: Path) -> list[ast.AST]:
-    tree = ast.parse(path.read_text(encoding="utf-8"))
+    tree = ast.parse(_source(path))
     return [n for n in ast.walk(tree) if isinstance(n, (ast.FunctionDef, ast.ClassDef))]
 
 
@@ -490,15 +497,28 @@ class Reach:
             for name in names:
                 self.callers[name].add(node.name)
 
-    def near(self, function: str) -> list[str]:
-        """Tests by how many calls they are away."""
-        distance, ring = {function: 0}, {function}
+    def near(self, path: Path, first: int, function: str) -> list[str]:
+        """Tests that mention a function, then those that name its module or class, then others by
+        how many calls they are away. `__init__`, `__call__` and the like go by their class.
+        """
+        owners = {
+            n.name
+            for n in _functions(path)
+            if isinstance(n, ast.ClassDef) and n.lineno < first <= n.end_lineno
+        }
+        ring = owners if owners and function.startswith("__") else {function}
+        distance = dict.fromkeys(ring, 0)
+        home = owners | {path.stem}
         for step in range(1, 6):
             ring = {c for name in ring for c in self.callers[name]} - set(distance)
             distance |= dict.fromkeys(ring, step)
-        found = [(distance[name], node) for node, name, _ in self.tests if name in distance]
+        found = []
+        for node, name, names in self.tests:
+            if name in distance:
+                elsewhere = not (home & names or any(word.lower() in name for word in home))
+                found.append((distance[name] > 1, elsewhere, distance[name], node))
         # What is called by an entry of a table only: any test of the room.
-        return [node for _, node in sorted(found)] or [node for node, *_ in self.tests]
+        return [node for *_, node in sorted(found)] or [node for node, *_ in self.tests]
 
 
 def candidates(rooms, changes=changes) -> list[tuple[str, Path, int, tuple]]:
@@ -567,7 +587,7 @@ def main(arguments: list[str]) -> int:
         if (where.as_posix(), function, said) in equivalent:
             outcome = "equivalent"
         else:
-            near = known[room].near(function)[:MOST]
+            near = known[room].near(path, first, function)[:MOST]
             if change is widened:
                 near = [
                     f"tests/{c.replace('::', '.py::')}" for c in checks[where.as_posix(), function]
