@@ -38,7 +38,17 @@ class Found(NamedTuple):
     threshold: float
 
     def sentence(self, what: str) -> str:
-        """The strongest one in numbers, for a reason why there is nothing."""
+        """The strongest one in numbers, for a reason why there is nothing.
+
+        Parameters
+        ----------
+        what : str
+            Name of what was sought: "line", "edge".
+
+        Returns
+        -------
+        str
+        """
         return (
             f"no {what} above the noise of this file: the strongest is {self.best.significance:.1f}"
             f" times its error, at {self.best.position:.5g}; noise alone passes "
@@ -46,7 +56,17 @@ class Found(NamedTuple):
         )
 
     def near(self, position: float, distance: float) -> bool:
-        """Whether one of the lines lies there."""
+        """Whether one of the lines lies there.
+
+        Parameters
+        ----------
+        position, distance : float
+            Place and largest distance from it, in the unit of the axis.
+
+        Returns
+        -------
+        bool
+        """
         return any(abs(f.position - position) <= distance for f in self.features)
 
 

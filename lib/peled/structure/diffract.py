@@ -38,7 +38,22 @@ def _phases() -> dict[str, tuple[tuple[str, float], ...]]:
 
 
 def ruler_of(holdings: Holdings, settings) -> tuple[standards.Ruler | None, list]:
-    """Zero, height and width from the standard of a sheet; what is to say about it."""
+    """Zero, height and width from the standard of a sheet; what is to say about it.
+
+    Parameters
+    ----------
+    holdings : Holdings
+        Rows of role "standard" first, then those that show the lines of a known standard.
+    settings : mapping
+        Of the analysis; none is used.
+
+    Returns
+    -------
+    ruler : Ruler or None
+        Of the first standard that could be fitted; None without one.
+    said : list of (str, str)
+        Label of a row and a remark on it.
+    """
     known = standards.read_standards(holdings.sheet.folder)
     said: list[tuple[str, str]] = []
     rows = sorted(holdings.select(measurement="xrd"), key=lambda h: h.row.role != "standard")
@@ -98,7 +113,17 @@ def _radius(held: Held) -> tuple[float, bool]:
 
 
 def evaluate(bench: Bench, ruler: standards.Ruler | None, spread: float | None) -> None:
-    """All patterns of a sample; `spread` is the relative one of its edges from micrographs."""
+    """All patterns of a sample; `spread` is the relative one of its edges from micrographs.
+
+    Parameters
+    ----------
+    bench : Bench
+        Its rows hold powder patterns.
+    ruler : Ruler, optional
+        Zero and instrumental width, from `ruler_of`.
+    spread : float, optional
+        Standard deviation over mean.
+    """
     bench.each(_pattern, ruler, spread)
 
 
@@ -155,7 +180,28 @@ def _one_cell(x, y, wavelength: float) -> None:
 
 def fit_options(held: Held, ruler: standards.Ruler | None, spread: float | None, settings) -> dict:
     """Options of `xrd.pawley_fit` for the pattern of a row: what sheet, standard and settings
-    say."""
+    say.
+
+    Parameters
+    ----------
+    held : Held
+        Row with a powder pattern.
+    ruler : Ruler, optional
+        Without one, zero is 0 ± `ZERO_DEG` and no instrumental width is known.
+    spread : float, optional
+        Relative standard deviation of the edges; by default the setting `edge_spread`.
+    settings : mapping
+        With `crystals`; for cubes also `edge_spread` and `thin_film`.
+
+    Returns
+    -------
+    dict
+
+    Raises
+    ------
+    FormatError
+        If the wavelength is not known.
+    """
     options = {
         "wavelengths_A": held.data.radiation_A,
         "radius_mm": _radius(held)[0],

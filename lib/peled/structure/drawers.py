@@ -22,7 +22,16 @@ def _kept(report: Report, word: str) -> Iterator[tuple[str, str, object]]:
 
 
 def patterns(report: Report) -> Iterator[Panel]:
-    """Each powder pattern with its fit and what is left."""
+    """Each powder pattern with its fit and what is left.
+
+    Parameters
+    ----------
+    report : Report
+
+    Yields
+    ------
+    Panel
+    """
     for sample, label, fit in _kept(report, "xrd"):
         yield Panel("xrd", partial(_pattern, fit), sample, f"{plain(label)}: powder pattern")
 
@@ -40,7 +49,16 @@ def _pattern(fit, figure) -> None:
 
 
 def pictures(report: Report) -> Iterator[Panel]:
-    """Micrographs with outlines, the distribution of edges, transforms with spots."""
+    """Micrographs with outlines, the distribution of edges, transforms with spots.
+
+    Parameters
+    ----------
+    report : Report
+
+    Yields
+    ------
+    Panel
+    """
     for sample, label, one in _kept(report, "tem"):
         title = plain(label if label != "sizes" else sample)
         draw = _edges if label == "sizes" else _outlines
@@ -76,7 +94,16 @@ def _transform(one, figure) -> None:
 
 
 def levels(report: Report) -> Iterator[Panel]:
-    """Each photoelectron region with its levels."""
+    """Each photoelectron region with its levels.
+
+    Parameters
+    ----------
+    report : Report
+
+    Yields
+    ------
+    Panel
+    """
     for sample, _, one in _kept(report, "xps"):
         name = plain(one.spectrum.name)
         yield Panel("xps", partial(_level, one.fit), sample, f"{name}: levels")
@@ -104,7 +131,16 @@ def _edge(spectrum, found, figure) -> None:
 
 
 def spectra(report: Report) -> Iterator[Panel]:
-    """Infrared spectra with their bands, tails below the gap, calibration lines."""
+    """Infrared spectra with their bands, tails below the gap, calibration lines.
+
+    Parameters
+    ----------
+    report : Report
+
+    Yields
+    ------
+    Panel
+    """
     for sample, label, fit in _kept(report, "ftir"):
         yield Panel("ftir", partial(_infrared, fit), sample, f"{plain(label)}: infrared")
     for sample, label, one in _kept(report, "absorption"):

@@ -47,7 +47,19 @@ def atomic_weight(element: str) -> float:
 
 
 def refuse_unknown(path, lines: Sequence[Counts]) -> None:
-    """FormatError for a symbol that is no element, an element twice, or counts below zero."""
+    """FormatError for a symbol that is no element, an element twice, or counts below zero.
+
+    Parameters
+    ----------
+    path : path-like
+        File that the error names.
+    lines : sequence of Counts
+
+    Raises
+    ------
+    FormatError
+        Also for a k factor that is not above zero, or one with an error below zero.
+    """
     import xraylib
 
     seen: set[str] = set()

@@ -46,11 +46,43 @@ class Region:
     shift: xps.Shift
 
     def level(self, name: str) -> tuple[float, float]:
+        """Area and error of one of the levels.
+
+        Parameters
+        ----------
+        name : str
+
+        Returns
+        -------
+        area, standard_error : float
+            Counts eV.
+
+        Raises
+        ------
+        ValueError
+            If no such level was fitted.
+        """
         return self.fit.area(name)
 
 
 def wanted(spectrum: Spectrum) -> list[xps.Doublet]:
-    """Levels that a region's name says, or, where it says none, those that lie in it."""
+    """Levels that a region's name says, or, where it says none, those that lie in it.
+
+    Parameters
+    ----------
+    spectrum : Spectrum
+
+    Returns
+    -------
+    list of Doublet
+        Empty for a region longer than 60 eV, or of a level that the table has not, unless its name
+        says one that it has.
+
+    Raises
+    ------
+    FormatError
+        For a table of levels that cannot be read.
+    """
     known = _levels(spectrum.path.parent)
     words = f"{spectrum.name} {spectrum.transition}".lower().replace("_", " ")
     named = [
@@ -64,7 +96,13 @@ def wanted(spectrum: Spectrum) -> list[xps.Doublet]:
 
 
 def levels(bench: Bench) -> None:
-    """Core levels of a sample: ratios of elements, binding energies where they are referenced."""
+    """Core levels of a sample: ratios of elements, binding energies where they are referenced.
+
+    Parameters
+    ----------
+    bench : Bench
+        Its rows hold photoelectron spectra.
+    """
     regions = []
     for held in bench.held:
         for spectrum in held.data:
@@ -260,7 +298,13 @@ def _other_background(bench, one: Region, name: str, first: str) -> float | None
 
 
 def edges(bench: Bench) -> None:
-    """Work function, valence edge, ionisation energy of a sample."""
+    """Work function, valence edge, ionisation energy of a sample.
+
+    Parameters
+    ----------
+    bench : Bench
+        Its rows hold ultraviolet photoelectron spectra.
+    """
     cut = top = None
     for held in bench.held:
         for s in held.data:

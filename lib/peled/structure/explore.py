@@ -33,7 +33,16 @@ SAID = 4  #: quantities that are told
 
 
 def signals(report: Report) -> list[tuple[str, Prepared]]:
-    """(sample, what was done to its signals before or while they were fitted)."""
+    """(sample, what was done to its signals before or while they were fitted).
+
+    Parameters
+    ----------
+    report : Report
+
+    Returns
+    -------
+    list of (str, Prepared)
+    """
     out = []
     for sample, kept in report.found.items():
         steps = [s for word, found in kept.items() for s in _steps(word, found, report.settings)]
@@ -66,6 +75,16 @@ def _steps(word: str, found: dict, settings) -> list[Step]:
 
 def explorer(sheet: Sheet, report: Report) -> Explorer:
     """The explorer of a folder.
+
+    Parameters
+    ----------
+    sheet : Sheet
+    report : Report
+        Its analysis.
+
+    Returns
+    -------
+    Window
 
     Raises
     ------

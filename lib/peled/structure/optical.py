@@ -13,7 +13,13 @@ from peled.structure.reading import read_assignments
 
 
 def bands(bench: Bench) -> None:
-    """Bands of each infrared spectrum that rise out of its own noise."""
+    """Bands of each infrared spectrum that rise out of its own noise.
+
+    Parameters
+    ----------
+    bench : Bench
+        Its rows hold infrared spectra.
+    """
     bench.each(_spectrum)
 
 
@@ -70,7 +76,13 @@ def _runs(x: np.ndarray, lost: np.ndarray) -> list[tuple[float, float]]:
 
 
 def tails(bench: Bench) -> None:
-    """Urbach energy of each absorption measurement that has a tail."""
+    """Urbach energy of each absorption measurement that has a tail.
+
+    Parameters
+    ----------
+    bench : Bench
+        Its rows hold photon energy (eV) and signal.
+    """
     bench.each(_tail)
 
 
@@ -108,7 +120,13 @@ def _tail(bench: Bench, held: Held) -> None:
 
 
 def contents(bench: Bench) -> None:
-    """Lead contents, with a limit's reason where a sample is not above the blank."""
+    """Lead contents, with a limit's reason where a sample is not above the blank.
+
+    Parameters
+    ----------
+    bench : Bench
+        Its rows hold a calibration line and lead contents (`read_lead`).
+    """
     bench.each(_table)
 
 
@@ -132,7 +150,13 @@ def _table(bench: Bench, held: Held) -> None:
 
 
 def elements(bench: Bench) -> None:
-    """Ratios of elements by number, and shares, from counts of X-rays."""
+    """Ratios of elements by number, and shares, from counts of X-rays.
+
+    Parameters
+    ----------
+    bench : Bench
+        Its rows hold counts with k factors (`read_counts`).
+    """
     bench.each(_counts)
 
 

@@ -16,7 +16,19 @@ ROUND_RELATIVE = 0.015
 
 
 def sizes(bench: Bench) -> float | None:
-    """Edges over all micrographs of a sample; their relative spread, where it is known."""
+    """Edges over all micrographs of a sample; their relative spread, where it is known.
+
+    Parameters
+    ----------
+    bench : Bench
+        Its rows hold micrographs.
+
+    Returns
+    -------
+    float or None
+        Standard deviation over mean; None for round particles, too few of them, or a spread that
+        does not stand above its error.
+    """
     scale = bench.settings["pixel_relative"]
     found, used = [], []
     for held in bench.held:
@@ -66,7 +78,13 @@ def sizes(bench: Bench) -> float | None:
 
 
 def lattices(bench: Bench) -> None:
-    """Spacings in the Fourier transform of each micrograph, of whatever lattice."""
+    """Spacings in the Fourier transform of each micrograph, of whatever lattice.
+
+    Parameters
+    ----------
+    bench : Bench
+        Its rows hold micrographs.
+    """
     bench.each(_lattice)
 
 
@@ -103,7 +121,17 @@ def _lattice(bench: Bench, held: Held) -> None:
 
 
 def families(spots) -> list[list[microscopy.Spot]]:
-    """Spots of one spacing within 2 % (a square net stretched by drift), strongest family first."""
+    """Spots of one spacing within 2 % (a square net stretched by drift), strongest family first.
+
+    Parameters
+    ----------
+    spots : iterable of Spot
+
+    Returns
+    -------
+    list of list of Spot
+        Within a family the strongest first.
+    """
     out: list[list[microscopy.Spot]] = []
     for spot in sorted(spots, key=lambda s: -s.strength):
         home = next((f for f in out if abs(spot.d_nm / f[0].d_nm - 1) < 0.02), None)

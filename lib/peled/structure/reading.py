@@ -16,13 +16,34 @@ from peled.tables import table
 
 
 def key(text: str) -> str:
-    """A sample's name without case and signs: `E+G` and `EG` are one."""
+    """A sample's name without case and signs: `E+G` and `EG` are one.
+
+    Parameters
+    ----------
+    text : str
+
+    Returns
+    -------
+    str
+        Small letters a to z and digits.
+    """
     return re.sub(r"[^a-z0-9]", "", text.lower())
 
 
 @reader("a table of ICP-MS standards and samples")
 def read_lead(path: Path) -> tuple[Calibration, dict[str, Content]]:
     """Calibration and lead contents from a table with the columns of `data/structure/icpms.csv`.
+
+    Parameters
+    ----------
+    path : path-like
+
+    Returns
+    -------
+    line : Calibration
+        Of signal ratio against µg/L.
+    contents : dict of str to Content
+        By sample, µg per mg.
 
     Raises
     ------
@@ -71,6 +92,15 @@ def read_counts(path: Path) -> tuple[Counts, ...]:
     """Lines of X-rays with k factors: columns element, counts, background, k; k_error of all or
     none.
 
+    Parameters
+    ----------
+    path : path-like
+
+    Returns
+    -------
+    tuple of Counts
+        One an element, in the order of the file.
+
     Raises
     ------
     FormatError
@@ -94,7 +124,21 @@ def read_counts(path: Path) -> tuple[Counts, ...]:
 
 @reader("a folder with ftir_bands.csv, or none in it", folder=True)
 def read_assignments(folder: Path) -> tuple[Assignment, ...]:
-    """Infrared assignments of a folder's `ftir_bands.csv`, else the package's."""
+    """Infrared assignments of a folder's `ftir_bands.csv`, else the package's.
+
+    Parameters
+    ----------
+    folder : path-like
+
+    Returns
+    -------
+    tuple of Assignment
+
+    Raises
+    ------
+    FormatError
+        For a missing column, or a bound that is no number.
+    """
     columns = "low_cm1", "high_cm1", "vibration", "species", "source"
     rows, _ = read_records(table("structure/ftir_bands.csv", folder), columns)
     return tuple(
@@ -104,7 +148,22 @@ def read_assignments(folder: Path) -> tuple[Assignment, ...]:
 
 @reader("a folder with truth.csv, or none in it", folder=True)
 def read_truth(folder: Path) -> dict[tuple[str, str], float]:
-    """What went into simulated files, by sample key and name; empty for real ones."""
+    """What went into simulated files, by sample key and name; empty for real ones.
+
+    Parameters
+    ----------
+    folder : Path
+        Where `truth.csv` is sought.
+
+    Returns
+    -------
+    dict of (str, str) to float
+
+    Raises
+    ------
+    FormatError
+        For a missing column, or a value that is no number.
+    """
     path = folder / "truth.csv"
     if not path.is_file():
         return {}

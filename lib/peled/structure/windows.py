@@ -25,7 +25,17 @@ _LEAST = 12  #: points of a window
 
 def signals(held: Held) -> dict[str, tuple[np.ndarray, np.ndarray]]:
     """Axis and values of what a row holds, by the name that `cut` knows; none of an image, nor of
-    what cannot be converted, of which the report says why."""
+    what cannot be converted, of which the report says why.
+
+    Parameters
+    ----------
+    held : Held
+
+    Returns
+    -------
+    dict of str to (ndarray, ndarray), each of shape (n,)
+        Axis as measured (2θ in degrees, binding or photon energy in eV, wavenumber in 1/cm).
+    """
     if held.row.measurement == "absorption":
         return {held.row.label: held.data}
     if held.row.measurement not in _AXES:
@@ -40,6 +50,16 @@ def signals(held: Held) -> dict[str, tuple[np.ndarray, np.ndarray]]:
 
 def cut(held: Held, windows: Mapping[str, tuple[float, float]]) -> Held:
     """The row with its signals inside their windows; the same row where none is chosen.
+
+    Parameters
+    ----------
+    held : Held
+    windows : mapping of str to (float, float)
+        Ends by the name of the signal, in the unit of its axis and any order.
+
+    Returns
+    -------
+    Held
 
     Raises
     ------
@@ -74,7 +94,19 @@ def _names(held: Held) -> list[str]:
 
 
 def part(one: Any, kept: np.ndarray) -> Any:
-    """A pattern or spectrum with those of its points alone."""
+    """A pattern or spectrum with those of its points alone.
+
+    Parameters
+    ----------
+    one : dataclass
+        With arrays of shape (n,) over its points.
+    kept : ndarray of bool, shape (n,)
+
+    Returns
+    -------
+    dataclass
+        Of the same class; fields of other shapes are as they were.
+    """
     columns = {f.name: getattr(one, f.name) for f in fields(one)}
     return replace(
         one,

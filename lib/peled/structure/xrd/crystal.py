@@ -119,6 +119,16 @@ def reflection_families(n_max: int) -> tuple[tuple[int, int, int], ...]:
 
 @lru_cache(maxsize=256)
 def members(hkl: tuple) -> tuple:
+    """Equivalent reflections of a cubic family: all orders and signs, each once, sorted.
+
+    Parameters
+    ----------
+    hkl : tuple of 3 int
+
+    Returns
+    -------
+    tuple of (h, k, l)
+    """
     from itertools import permutations, product
 
     return tuple(
@@ -225,7 +235,16 @@ def powder_pattern(
 
 
 def same_length(hkl) -> list[tuple]:
-    """All families with the sum of `hkl`, each as its members."""
+    """All families with the sum of `hkl`, each as its members.
+
+    Parameters
+    ----------
+    hkl : tuple of 3 int
+
+    Returns
+    -------
+    list of tuple of (h, k, l)
+    """
     n = sum(i * i for i in hkl)
     top = int(np.sqrt(n))
     return [
@@ -271,6 +290,22 @@ def line_strength(hkl: tuple, x_br: float) -> float:
 
 
 def lines_in(a: float, x: np.ndarray, wavelength: float) -> tuple:
+    """Reflections of a primitive cubic cell in a pattern, or up to 0.4° outside it.
+
+    Parameters
+    ----------
+    a : float
+        Lattice constant, ångström.
+    x : ndarray, shape (n,)
+        2θ in degrees, rising.
+    wavelength : float
+        Ångström.
+
+    Returns
+    -------
+    tuple of (h, k, l)
+        One a family (`reflection_families`), by increasing angle.
+    """
     reach = -0.4  # a line just outside still reaches in with its flank
     families = reflection_families(
         int((2 * np.sin(np.radians(min(x[-1], 178)) / 2) / wavelength * a) ** 2) + 1

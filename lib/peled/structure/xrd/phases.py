@@ -407,7 +407,26 @@ _SHARE = np.array([0, 1.36603, -0.47719, 0.11116])
 
 
 def widths(gauss: float, lorentz: np.ndarray):
-    """Full width, Lorentzian share, and derivatives of both by Gaussian, Lorentzian width."""
+    """Full width, Lorentzian share, and derivatives of both by Gaussian, Lorentzian width.
+
+    Parameters
+    ----------
+    gauss : float
+        Full width at half maximum, above 0.
+    lorentz : ndarray, shape (n,)
+        Full widths in the unit of `gauss`, above 0.
+
+    Returns
+    -------
+    full, share : ndarray, shape (n,)
+    by_gauss, by_lorentz : tuple of two ndarrays, shape (n,)
+        Derivatives of `full` and of `share`.
+
+    References
+    ----------
+    .. [1] P. Thompson, D. E. Cox, J. B. Hastings, J. Appl. Cryst. 20, 79 (1987),
+       doi:10.1107/S0021889887087090
+    """
 
     def both(g, l):
         powers = [k * g ** (5 - i) * l**i for i, k in enumerate(_FIFTH)]

@@ -120,6 +120,27 @@ class Profiles:
         self.across = np.array([(n < 1e-9).sum() for n in directions])[:, None]
 
     def matrix(self, a, zero, displacement, size_A, fwhm, tetragonality) -> np.ndarray:
+        """Lines of all families over 2θ, one a column, for a `line_strength` of 1.
+
+        Parameters
+        ----------
+        a : float
+            Lattice constant, of the cube of the cell's volume if it is tetragonal; ångström.
+        zero : float
+            Of 2θ, degrees.
+        displacement : float
+            Height of the specimen, mm; above 0 the lines move to low angles.
+        size_A : float
+            Of the crystals, ångström.
+        fwhm : float
+            Full width of the instrument's Gaussian, degrees of 2θ.
+        tetragonality : float
+            c/a − 1.
+
+        Returns
+        -------
+        ndarray, shape (n, families)
+        """
         # The measured angle, taken back to the Bragg angle.
         true = (
             self.x
