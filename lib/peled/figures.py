@@ -140,7 +140,17 @@ def panel(
 
 
 def blank(title: str) -> Figure:
-    """An empty figure with its title in the strip, for a drawer that makes its own axes."""
+    """An empty figure with its title in the strip, for a drawer that makes its own axes.
+
+    Parameters
+    ----------
+    title : str
+
+    Returns
+    -------
+    Figure
+        One journal column wide (`SINGLE`), height 0.72 of that.
+    """
     from matplotlib.figure import Figure
 
     height = SINGLE * RATIO
@@ -167,6 +177,12 @@ def _head(figure: Figure, letter: str, title: str) -> None:
 def stamp(figure: Figure, kind: str) -> None:
     """Write the kind of source into the upper right corner; of printed numbers only a drawing can
     be made.
+
+    Parameters
+    ----------
+    figure : Figure
+    kind : str
+        One of `KINDS`.
 
     Raises
     ------
@@ -237,6 +253,19 @@ def _package_versions() -> dict[str, str]:
 def save(figure: Figure, folder: str | Path, provenance: Provenance) -> list[Path]:
     """Stamp the figure and write `<panel>.svg`, `<panel>.png` and the sidecar `<panel>.json`, each
     whole or not at all.
+
+    Parameters
+    ----------
+    figure : Figure
+        As `panel` or `blank` makes it; its layout is fixed here.
+    folder : path-like
+    provenance : Provenance
+        Gives the file names, the stamp and the sidecar.
+
+    Returns
+    -------
+    list of Path
+        SVG, PNG, JSON.
 
     Raises
     ------

@@ -24,6 +24,18 @@ AVOGADRO = 6.02214076e23  #: 1/mol (exact)
 def photon_energy_eV(wavelength_nm: ArrayLike) -> np.ndarray:
     """Photon energy of a vacuum wavelength; its own inverse.
 
+    Parameters
+    ----------
+    wavelength_nm : float or array
+        In vacuum, nm; eV gives nm.
+
+    Returns
+    -------
+    array
+        eV.
+
+    Examples
+    --------
     >>> float(photon_energy_eV(620.0).round(4))
     1.9997
     """
@@ -61,6 +73,23 @@ def constants(folder: Path | None = None) -> Mapping[str, tuple[float, float]]:
     From the package's `tables/constants.csv`, which names the sources; a `constants.csv` in a
     user's folder takes its place.
 
+    Parameters
+    ----------
+    folder : Path, optional
+        The user's.
+
+    Returns
+    -------
+    mapping of str to (float, float)
+        In the unit of the table.
+
+    Raises
+    ------
+    FormatError
+        If a table in `folder` lacks a column or has no rows.
+
+    Examples
+    --------
     >>> constants()["a_MAPbBr3"]
     (5.93, 0.003)
     """
@@ -85,6 +114,16 @@ ENDS_A, ENDS_ERROR_A = _of("a_MAPbI3", "a_MAPbBr3")
 def bulk_gap_eV(x_br: ArrayLike) -> np.ndarray:
     """Optical gap of bulk MAPb(I1-xBrx)3, ``c0 + c1 x + c2 x²`` [1]_.
 
+    Parameters
+    ----------
+    x_br : float or array
+        0 to 1.
+
+    Returns
+    -------
+    array
+        eV.
+
     References
     ----------
     .. [1] J. H. Noh et al., Nano Lett. 13, 1764 (2013), doi:10.1021/nl400349b
@@ -97,17 +136,50 @@ def bulk_gap_eV(x_br: ArrayLike) -> np.ndarray:
 
 
 def bulk_gap_slope_eV(x_br: ArrayLike) -> np.ndarray:
-    """d E_g / d x_Br, eV."""
+    """d E_g / d x_Br, eV.
+
+    Parameters
+    ----------
+    x_br : float or array
+        0 to 1.
+
+    Returns
+    -------
+    array
+        eV.
+    """
     return GAP_EV[1] + 2 * GAP_EV[2] * np.asarray(x_br, float)
 
 
 def bulk_wavelength_nm(x_br: ArrayLike) -> np.ndarray:
-    """Wavelength of a photon of the bulk gap, nm."""
+    """Wavelength of a photon of the bulk gap, nm.
+
+    Parameters
+    ----------
+    x_br : float or array
+        0 to 1.
+
+    Returns
+    -------
+    array
+        nm, in vacuum.
+    """
     return photon_energy_eV(bulk_gap_eV(x_br))
 
 
 def bromide_fraction_of_gap(gap_eV: ArrayLike) -> np.ndarray:
-    """Inverse of `bulk_gap_eV` on its rising branch; NaN below the parabola's minimum."""
+    """Inverse of `bulk_gap_eV` on its rising branch; NaN below the parabola's minimum.
+
+    Parameters
+    ----------
+    gap_eV : float or array
+        eV.
+
+    Returns
+    -------
+    array
+        x_Br, not held to 0 to 1.
+    """
     c0, c1, c2 = GAP_EV
     with np.errstate(invalid="ignore"):
         return (-c1 + np.sqrt(c1**2 + 4 * c2 * (np.asarray(gap_eV, float) - c0))) / (2 * c2)
@@ -116,6 +188,20 @@ def bromide_fraction_of_gap(gap_eV: ArrayLike) -> np.ndarray:
 def lattice_constant_angstrom(x_br: ArrayLike, ends_A: Sequence[float] = ENDS_A) -> np.ndarray:
     """Pseudo-cubic lattice constant by Vegard's law between the end members.
 
+    Parameters
+    ----------
+    x_br : float or array
+        0 to 1.
+    ends_A : (float, float)
+        Lattice constants of MAPbI3 (pseudo-cubic) and MAPbBr3, ångström.
+
+    Returns
+    -------
+    array
+        Ångström.
+
+    Examples
+    --------
     >>> float(lattice_constant_angstrom(0.6).round(3))
     6.072
     """
@@ -128,7 +214,20 @@ def bromide_fraction_of_lattice(
     ends_A: Sequence[float] = ENDS_A,
     ends_error_A: Sequence[float] = ENDS_ERROR_A,
 ) -> tuple[float, float]:
-    """Inverse of `lattice_constant_angstrom`, with the errors of all three cells propagated."""
+    """Inverse of `lattice_constant_angstrom`, with the errors of all three cells propagated.
+
+    Parameters
+    ----------
+    a_A, a_error_A : float
+        Lattice constant and its standard error, ångström.
+    ends_A, ends_error_A : (float, float)
+        Those of MAPbI3 (pseudo-cubic) and MAPbBr3, ångström.
+
+    Returns
+    -------
+    float, float
+        x_Br, not held to 0 to 1, and its standard error.
+    """
     span = ends_A[0] - ends_A[1]
     x = (ends_A[0] - a_A) / span
     error = math.hypot(a_error_A, (1 - x) * ends_error_A[0], x * ends_error_A[1]) / span

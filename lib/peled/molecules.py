@@ -40,13 +40,31 @@ class Molecule:
     labels: tuple[str, ...]
 
     def neighbours(self, atom: int) -> list[int]:
-        """Atoms bonded to `atom`."""
+        """Atoms bonded to `atom`.
+
+        Parameters
+        ----------
+        atom : int
+            Index.
+
+        Returns
+        -------
+        list of int
+        """
         return [j if i == atom else i for i, j, _ in self.bonds if atom in (i, j)]
 
 
 @reader("molecule drawings in JSON")
 def read_molecules(path: str | os.PathLike) -> dict[str, Molecule]:
     """All molecules of a drawing file by name.
+
+    Parameters
+    ----------
+    path : path-like
+
+    Returns
+    -------
+    dict of str to Molecule
 
     Raises
     ------

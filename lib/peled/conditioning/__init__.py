@@ -149,7 +149,18 @@ def draw(signal: Signal, axes, row: int = 0) -> None:
 
 
 def changes(signal: Signal) -> list[tuple[Step, Signal]]:
-    """The steps that changed the values, each with the signal after it."""
+    """The steps that changed the values, each with the signal after it.
+
+    Parameters
+    ----------
+    signal : Signal
+        Conditioned.
+
+    Returns
+    -------
+    list of (Step, Signal)
+        In the order of the steps.
+    """
     after = [*(step.before for step in signal.steps[1:]), signal]
     return [
         (step, new)

@@ -28,6 +28,16 @@ class Detection(NamedTuple):
 def widths(n_x: int) -> np.ndarray:
     """Standard deviations in points of the Gaussians tried: FWHM of 5 points to a fifth of the
     axis, steps of sqrt 2.
+
+    Parameters
+    ----------
+    n_x : int
+        Points of the axis.
+
+    Returns
+    -------
+    array (m,)
+        Rising.
     """
     low, high = 5 / 2.3548, max(n_x / 5, 10) / 2.3548
     return low * np.sqrt(2) ** np.arange(int(2 * np.log2(high / low)) + 1)
@@ -40,6 +50,18 @@ def threshold(n_x: int, false_alarm: float = FALSE_ALARM) -> float:
     A filter of Gaussian width s turns white noise into a process with correlation exp(-d^2/4 s^2),
     whose maximum exceeds u with the probability Q(u) + n_x / (2 sqrt(2) pi s) exp(-u^2/2) [1]_;
     the widths are added up, which counts their overlap twice and errs to the safe side.
+
+    Parameters
+    ----------
+    n_x : int
+        Points of the axis.
+    false_alarm : float
+        0 to 1, a spectrum.
+
+    Returns
+    -------
+    float
+        In standard errors.
 
     References
     ----------

@@ -42,6 +42,16 @@ class Noise(NamedTuple):
     def variance(self, level: np.ndarray) -> np.ndarray:
         """Variance of spectra `level` (n, n_x), or of one (n_x,), smoothed over five points
         first.
+
+        Parameters
+        ----------
+        level : (n, n_x) or (n_x,) array
+            Above the baseline.
+
+        Returns
+        -------
+        array
+            In the shape and the squared unit of `level`.
         """
         read, gain = (np.reshape(part, (-1, 1)[-level.ndim :]) for part in self[:2])
         if not gain.any():
@@ -53,7 +63,18 @@ class Noise(NamedTuple):
         return smooth
 
     def independent(self, variance: np.ndarray) -> np.ndarray | None:
-        """What neighbours do not share of `variance` (n, n_x); None: they share all of it alike."""
+        """What neighbours do not share of `variance` (n, n_x); None: they share all of it alike.
+
+        Parameters
+        ----------
+        variance : (n, n_x) array
+            As `variance` gives it.
+
+        Returns
+        -------
+        array (n, n_x) or None
+            Not below zero.
+        """
         if not (self.white and self.correlation.size):
             return None
         return np.maximum(variance - self.read[:, None], 0.0)
@@ -85,6 +106,16 @@ def white_deviation(values: np.ndarray) -> np.ndarray:
 
     From the median of third differences, which bears spikes and lines; correlated neighbours make
     it too small.
+
+    Parameters
+    ----------
+    values : (n, n_x) array
+        Finite.
+
+    Returns
+    -------
+    array (n, B)
+        In the unit of `values`.
     """
     third = np.diff(values, axis=1)
     third = third[:, 2:] - 2 * third[:, 1:-1] + third[:, :-2]
@@ -102,6 +133,17 @@ def white_deviation(values: np.ndarray) -> np.ndarray:
 def block_means(values: np.ndarray, good: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Means (n, B) over about 64 blocks of points, the number of good points in each, and the
     blocks' starts.
+
+    Parameters
+    ----------
+    values : (n, n_x) array
+    good : (n, n_x) bool array
+        Points that count.
+
+    Returns
+    -------
+    array (n, B), int array (n, B), int array (B,)
+        The mean is 0 where a block has no good point.
     """
     blocks = max(8, min(64, values.shape[1] // 3))
     starts = np.linspace(0, values.shape[1], blocks, endpoint=False).astype(int)
@@ -164,6 +206,20 @@ def free_blocks(t: np.ndarray, y: np.ndarray, count: np.ndarray) -> np.ndarray:
     the blocks themselves (lower quartile of second differences), so that correlated pixels do not
     make signals. Bands are widened by half of their half widths on each side: for a Gaussian that
     is seen to 3 sigma, to 4.5.
+
+    Parameters
+    ----------
+    t : (B,) array
+        Places of the blocks.
+    y : (n, B) array
+        Means of the blocks.
+    count : (n, B) int array
+        Good points in each.
+
+    Returns
+    -------
+    bool array (n, B)
+        True where there is no signal.
     """
     filled = count > 0
     second = np.sort(np.abs(np.diff(y, 2, axis=1)), axis=1)
@@ -193,6 +249,17 @@ def free_region(axis: np.ndarray, values: np.ndarray, good: np.ndarray) -> Regio
     `free_blocks`).
 
     What is signal in the mean of a series is signal in each of its spectra.
+
+    Parameters
+    ----------
+    axis : (n_x,) array
+    values : (n, n_x) array
+    good : (n, n_x) bool array
+        Points that count.
+
+    Returns
+    -------
+    Region
     """
     n, n_x = values.shape
     mean, count, starts = block_means(values, good)
@@ -210,7 +277,19 @@ def free_region(axis: np.ndarray, values: np.ndarray, good: np.ndarray) -> Regio
 
 
 def stated_region(axis: np.ndarray, values: np.ndarray, free: np.ndarray) -> Region:
-    """The region `free` (n, n_x) and the line through the spectra there."""
+    """The region `free` (n, n_x) and the line through the spectra there.
+
+    Parameters
+    ----------
+    axis : (n_x,) array
+    values : (n, n_x) array
+    free : (n, n_x) bool array
+        Points taken for free of signal.
+
+    Returns
+    -------
+    Region
+    """
     t = _scaled(axis)
     weight = free.astype(float)
     centre, spread, offset, slope = _line(t, np.where(free, values, 0.0), weight)
@@ -311,7 +390,18 @@ def slow_in(region: Region, noise: Noise) -> tuple[Noise, np.ndarray]:
 
 
 def noise_in(region: Region) -> Noise:
-    """The noise of spectra whose signal-free region is known."""
+    """The noise of spectra whose signal-free region is known.
+
+    Parameters
+    ----------
+    region : Region
+        Spectra with fewer than `LEAST_FREE` free points have the noise of their third differences.
+
+    Returns
+    -------
+    Noise
+        `read` and `gain` (n,).
+    """
     level, free = region.level, region.free
     enough = region.count >= LEAST_FREE
     white = np.median(white_deviation(np.where(np.isfinite(level), level, 0.0)), axis=1) ** 2

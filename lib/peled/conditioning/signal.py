@@ -101,7 +101,17 @@ class Signal:
         object.__setattr__(self, name, value)
 
     def label(self, row: int) -> str:
-        """Where spectrum `row` was taken, in words."""
+        """Where spectrum `row` was taken, in words.
+
+        Parameters
+        ----------
+        row : int
+
+        Returns
+        -------
+        str
+            `at` with its unit; without it the number of the spectrum, or the file of a single one.
+        """
         if self.at is None:
             return f"spectrum {row + 1}" if len(self.values) > 1 else (self.source or "spectrum")
         return f"{self.at[row]:g} {self.at_unit}".strip()
@@ -125,7 +135,17 @@ class Signal:
         return np.where(np.isfinite(self.values), self.values, 0.0)
 
     def only(self, row: int) -> Signal:
-        """Spectrum `row` by itself, with all that is known of its errors."""
+        """Spectrum `row` by itself, with all that is known of its errors.
+
+        Parameters
+        ----------
+        row : int
+
+        Returns
+        -------
+        Signal
+            n = 1.
+        """
         each = {n: getattr(self, n) for n in ("values", "good", "variance", "independent")}
         kept = {name: part[[row]] for name, part in each.items() if part is not None}
         modes, fitted = self.modes[:, [row]], self.fitted[:, [row]]
@@ -133,17 +153,46 @@ class Signal:
         return replace(self, **kept, modes=modes, fitted=fitted, at=at)
 
     def cut(self, low: float, high: float) -> Signal:
-        """The part of the axis from `low` to `high`."""
+        """The part of the axis from `low` to `high`.
+
+        Parameters
+        ----------
+        low, high : float
+            In the unit of the axis; both ends are kept.
+
+        Returns
+        -------
+        Signal
+        """
         return self.taken((self.axis >= low) & (self.axis <= high))
 
     def taken(self, points) -> Signal:
-        """Those points of the axis alone, in that order (a mask or a slice)."""
+        """Those points of the axis alone, in that order (a mask or a slice).
+
+        Parameters
+        ----------
+        points : (n_x,) bool array or slice
+
+        Returns
+        -------
+        Signal
+        """
         parts = ("axis", "values", "good", "variance", "independent", "modes", "fitted")
         held = {part: getattr(self, part) for part in parts}
         return replace(self, **{k: v[..., points] for k, v in held.items() if v is not None})
 
     def without(self, rows: np.ndarray) -> Signal:
-        """Those spectra set aside: all their points lost."""
+        """Those spectra set aside: all their points lost.
+
+        Parameters
+        ----------
+        rows : (n,) bool array
+
+        Returns
+        -------
+        Signal
+            As many spectra as before; those set aside are NaN and not good.
+        """
         rows = np.asarray(rows)
         return replace(
             self,

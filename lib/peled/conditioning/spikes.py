@@ -107,7 +107,19 @@ def _elsewhere(y, row, low, high, reach, least):
 
 
 def replace_points(values: np.ndarray, bad: np.ndarray) -> np.ndarray:
-    """A copy with bad points on the straight line between the good ones beside them."""
+    """A copy with bad points on the straight line between the good ones beside them.
+
+    Parameters
+    ----------
+    values : (n, n_x) array
+    bad : (n, n_x) bool array
+        Points to replace.
+
+    Returns
+    -------
+    array (n, n_x)
+        A spectrum without a good point stays as it is.
+    """
     out = values.copy()
     index = np.arange(values.shape[1])
     for row in np.flatnonzero(bad.any(axis=1)):

@@ -45,7 +45,25 @@ def _few(labels: list[str]) -> str:
 
 
 def axis(signal: Signal, companions: Mapping[str, Signal]):
-    """An axis that is none is refused: not monotonic, point numbers, two units in one."""
+    """An axis that is none is refused: not monotonic, point numbers, two units in one.
+
+    Parameters
+    ----------
+    signal : Signal
+    companions : mapping of str to Signal
+        Not used.
+
+    Returns
+    -------
+    Signal, str, tuple of Finding
+        With a rising axis; what was done; nothing.
+
+    Raises
+    ------
+    ConditioningError
+        Also of fewer than 32 points or nm outside `AXES_NM`; names the place, what was expected and
+        what was found.
+    """
     x, name = signal.axis, signal.source or "signal"
     if x.size < 32 or not np.isfinite(x).all():
         raise ConditioningError(
@@ -90,6 +108,19 @@ def saturation(signal: Signal, companions: Mapping[str, Signal], ceiling: float 
 
     A ceiling is: the one given; the largest count of a converter, reached twice; a maximum that
     three neighbouring points share, or three spectra, well above the noise.
+
+    Parameters
+    ----------
+    signal : Signal
+    companions : mapping of str to Signal
+        Not used.
+    ceiling : float, optional
+        In the unit of the values.
+
+    Returns
+    -------
+    Signal, str, tuple of Finding
+        With the saturated spectra set aside; what was found; each of them, withheld.
     """
     y = np.where(signal.good, signal.values, -np.inf)
     top = y.max(axis=1)
@@ -132,6 +163,17 @@ def missing(signal: Signal, companions: Mapping[str, Signal]):
     Mode "missing cells" is half of what that cubic differs from a line by: nothing in noise or on a
     slope, a part of the maximum where a line of few points has lost its own. A spectrum that lacks
     more than `GAPS` of its cells is set aside.
+
+    Parameters
+    ----------
+    signal : Signal
+    companions : mapping of str to Signal
+        Not used.
+
+    Returns
+    -------
+    Signal, str, tuple of Finding
+        With the cells filled and not good; what was done; each spectrum set aside, withheld.
     """
     known = np.isfinite(signal.values)
     aside = {finding.where for finding in signal.findings}
@@ -176,6 +218,23 @@ def missing(signal: Signal, companions: Mapping[str, Signal]):
 def dark(signal: Signal, companions: Mapping[str, Signal]):
     """Companion "dark" subtracted, its mean where it holds several, scaled by integration time
     where both are known.
+
+    Parameters
+    ----------
+    signal : Signal
+    companions : mapping of str to Signal
+        "dark": spectra without light on the signal's axis, which may reach further; without it
+        nothing is done.
+
+    Returns
+    -------
+    Signal, str, tuple of Finding
+        Less the dark; what was done; doubtful where the integration time of only one is known.
+
+    Raises
+    ------
+    ConditioningError
+        If the axis of the dark is none, or not that of the signal.
     """
     if "dark" not in companions:
         return signal, "no dark file", ()
@@ -234,6 +293,26 @@ def scale(
 ):
     """Divided by integration time and filter transmission (a fraction), so that spectra can be
     compared.
+
+    Parameters
+    ----------
+    signal : Signal
+    companions : mapping of str to Signal
+        Not used.
+    integration_ms : float, optional
+        Above 0, ms.
+    filter_transmission : float, optional
+        Above 0, at most 1.
+
+    Returns
+    -------
+    Signal, str, tuple of Finding
+        Scaled with its errors, in `unit` ms^-1 where divided by time; what was done; nothing.
+
+    Raises
+    ------
+    ConditioningError
+        If a divisor is out of its range.
     """
     divisor, said, unit = 1.0, [], signal.unit
     if integration_ms is not None:
@@ -299,6 +378,26 @@ def cosmic(
 ):
     """Cosmic rays replaced by the line between their neighbours (see `find_spikes`); laser lines
     stay.
+
+    Parameters
+    ----------
+    signal : Signal
+    companions : mapping of str to Signal
+        Not used.
+    threshold : float
+        Height of a spike above its surroundings, in standard deviations of a point.
+    width : int
+        Longest spike, in points.
+    excitation_nm : float, optional
+        Of the laser, nm.
+    laser_width_nm : float
+        Full width about the laser where spikes are left alone, nm; twice that about its second
+        order.
+
+    Returns
+    -------
+    Signal, str, tuple of Finding
+        With the points replaced and not good; what was done; nothing.
     """
     keep = np.zeros(signal.axis.size, bool)
     for _, low, high in _regions(signal.axis, excitation_nm, laser_width_nm, ()):
@@ -330,6 +429,25 @@ def mask(
 
     The line is drawn between the means of five points at either end; what it may be wrong by, the
     error of those means and a quarter of the difference between them, becomes the mode "mask".
+
+    Parameters
+    ----------
+    signal : Signal
+    companions : mapping of str to Signal
+        Not used.
+    excitation_nm : float, optional
+        Of the laser, nm.
+    laser_width_nm : float
+        Full width taken out about the laser, nm; twice that about its second order.
+    edges : tuple of (float, float)
+        Ranges (low, high) that filters cut, in the unit of the axis.
+    room_light : bool
+        Whether lines of mercury are looked for.
+
+    Returns
+    -------
+    Signal, str, tuple of Finding
+        With the points replaced and not good; what was done; nothing.
     """
     x, values, good = signal.axis, signal.values.copy(), signal.good.copy()
     mode, said = np.zeros_like(values), []
@@ -371,6 +489,25 @@ def absorbance(signal: Signal, companions: Mapping[str, Signal], unit: str | Non
 
     Found: values up to some 100 that reach above 20 are per cent. Fractions and absorbances are
     alike and are asked for.
+
+    Parameters
+    ----------
+    signal : Signal
+    companions : mapping of str to Signal
+        Not used.
+    unit : str, optional
+        Of the values: %T, T, %R, R, absorbance, OD or A.
+
+    Returns
+    -------
+    Signal, str, tuple of Finding
+        Absorbance, NaN where a fraction is not above zero; what was done; doubtful where the unit
+        was found and not given.
+
+    Raises
+    ------
+    ConditioningError
+        If the unit is another, or is not given and the values do not tell.
     """
     given, words = unit, {"%T": 100.0, "%R": 100.0, "T": 1.0, "R": 1.0}
     findings = ()
@@ -405,6 +542,17 @@ def absorbance(signal: Signal, companions: Mapping[str, Signal], unit: str | Non
 def noise(signal: Signal, companions: Mapping[str, Signal]):
     """Variance of the points from the spectra themselves, where no baseline is subtracted (see
     `estimate_noise`).
+
+    Parameters
+    ----------
+    signal : Signal
+    companions : mapping of str to Signal
+        Not used.
+
+    Returns
+    -------
+    Signal, str, tuple of Finding
+        With variance and correlation, unless its variance was given; what was found; nothing.
     """
     if signal.variance is not None:
         return signal, "variance as given", ()
@@ -445,6 +593,26 @@ def baseline(
     (`Signal.fitted`). Mode "baseline model" is what a line cannot promise: beyond the last free
     point of a band that has free points on one side only, the line may go on or stop; and where
     blocks of the free region scatter more than their noise, that excess.
+
+    Parameters
+    ----------
+    signal : Signal
+    companions : mapping of str to Signal
+        Not used.
+    order : {0, 1}
+    region_nm, band_nm : (float, float), optional
+        (low, high), in the unit of the axis.
+
+    Returns
+    -------
+    Signal, str, tuple of Finding
+        Less its baseline, with variance and modes; what was done; spectra with too few free points,
+        withheld; structure where there should be none, doubtful; 1/f noise, reported.
+
+    Raises
+    ------
+    ConditioningError
+        If `order` is another.
     """
     if order not in (0, 1):
         raise ConditioningError(f"baseline: order: expected 0 or 1, found {order!r}")
@@ -716,7 +884,22 @@ def _structure(signal, region, variance, order):
 
 
 def signal_(signal: Signal, companions: Mapping[str, Signal], false_alarm: float = FALSE_ALARM):
-    """Spectra without a band are set aside, at a stated rate of false alarms (see `find_band`)."""
+    """Spectra without a band are set aside, at a stated rate of false alarms (see `find_band`).
+
+    Parameters
+    ----------
+    signal : Signal
+        Less its baseline.
+    companions : mapping of str to Signal
+        Not used.
+    false_alarm : float
+        Share of spectra without light that pass, 0 to 1.
+
+    Returns
+    -------
+    Signal, str, tuple of Finding
+        With a band in each spectrum left; what was done; each set aside, withheld.
+    """
     found = find_band(signal.values, signal.good, lumping=signal.lumping, false_alarm=false_alarm)
     nothing = (found.significance < found.threshold) & signal.used
     findings = tuple(
@@ -739,6 +922,20 @@ def signal_(signal: Signal, companions: Mapping[str, Signal], false_alarm: float
 def whole(signal: Signal, companions: Mapping[str, Signal], edge: float = 0.05):
     """Spectra whose band an end of the axis cuts are set aside: at most `edge` of the maximum
     may be left there.
+
+    Parameters
+    ----------
+    signal : Signal
+        Less its baseline.
+    companions : mapping of str to Signal
+        Not used.
+    edge : float
+        Of the maximum, 0 to 1.
+
+    Returns
+    -------
+    Signal, str, tuple of Finding
+        With whole bands; what was done; each spectrum set aside, withheld.
     """
     few = max(5, signal.axis.size // 50)
     values = np.where(np.isfinite(signal.values), signal.values, 0.0)

@@ -86,6 +86,15 @@ class DipoleEmission:
 
         q F / (1 - q + q F) * outcoupling: the stack speeds up emission but not the non-radiative
         rate.
+
+        Parameters
+        ----------
+        quantum_yield : float
+            0 to 1.
+
+        Returns
+        -------
+        float or array (scan,)
         """
         rate = quantum_yield * self.purcell
         return rate / (1 - quantum_yield + rate) * self.outcoupling

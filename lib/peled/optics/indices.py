@@ -64,11 +64,42 @@ class IndexTable:
         return value[()]
 
     def n(self, wavelength_nm):
-        """Real part."""
+        """Real part.
+
+        Parameters
+        ----------
+        wavelength_nm : float or array
+            nm.
+
+        Returns
+        -------
+        float or array
+
+        Raises
+        ------
+        ValueError
+            Outside `range_nm`.
+        """
         return np.real(self(wavelength_nm))
 
     def k(self, wavelength_nm):
-        """Imaginary part."""
+        """Imaginary part.
+
+        Parameters
+        ----------
+        wavelength_nm : float or array
+            nm.
+
+        Returns
+        -------
+        float or array
+            Above zero where light is absorbed.
+
+        Raises
+        ------
+        ValueError
+            Outside `range_nm`.
+        """
         return np.imag(self(wavelength_nm))
 
 

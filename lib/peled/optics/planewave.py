@@ -219,7 +219,17 @@ class Cascade:
 
     def fluxes(self, y):
         """Net power at the near face of each medium after the first (j, ...), in the unit of |a|^2
-        Y."""
+        Y.
+
+        Parameters
+        ----------
+        y : sequence of array
+            Admittances of all media.
+
+        Returns
+        -------
+        array (media - 1, ...)
+        """
         rows = []
         for j, amplitude in enumerate(self.amplitudes):
             rho = self.rho[j + 1]
