@@ -331,7 +331,8 @@ def read_decay(path: Path, row: Row) -> Decay:
     ----------
     path : Path
     row : Row
-        Its cells `bin_ns`, `repetition_MHz` and `pulses` overrule the file's.
+        Its cells `repetition_MHz` and `pulses` overrule the file's; `bin_ns` is for a file that
+        does not state it.
 
     Returns
     -------

@@ -96,7 +96,21 @@ class Prepared(NamedTuple):
 
 
 def sniff(path: Path) -> Content | None:
-    """What a file holds, for a proposed sheet; None where it is no matrix."""
+    """What a file holds, for a proposed sheet.
+
+    Parameters
+    ----------
+    path : Path
+
+    Returns
+    -------
+    Content
+
+    Raises
+    ------
+    FormatError
+        If the file cannot be read, or is no matrix.
+    """
     read_tas(path)
     return Content("ta")
 
@@ -315,7 +329,17 @@ def _known_drift(stack, drifts: float) -> tuple[float, float]:
 
 
 def coarse(m: Matrix) -> Matrix:
-    """Neighbouring wavelengths averaged to about `COARSE`."""
+    """Neighbouring wavelengths averaged to about `COARSE`.
+
+    Parameters
+    ----------
+    m : Matrix
+
+    Returns
+    -------
+    Matrix
+        All wavelengths where there are fewer than twice that many.
+    """
     return preprocess.bin_wavelengths(m, max(1, len(m.wavelength_nm) // COARSE))
 
 
@@ -369,7 +393,17 @@ def noise_explains(fit: GlobalFit) -> float:
 
 
 def value_of(name: str):
-    """The function that takes a parameter out of all."""
+    """The function that takes a parameter out of all.
+
+    Parameters
+    ----------
+    name : str
+
+    Returns
+    -------
+    callable
+        Mapping by name -> value.
+    """
     return lambda values: values[name]
 
 

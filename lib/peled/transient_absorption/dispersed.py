@@ -30,7 +30,16 @@ _BEFORE, _AFTER = 8.5, 13.0  # standard deviations of the response beyond which 
 
 def usable(model) -> bool:
     """Whether a model's columns are in the span described above: a Gaussian response, no earlier
-    pulses, no further terms."""
+    pulses, no further terms.
+
+    Parameters
+    ----------
+    model : Model
+
+    Returns
+    -------
+    bool
+    """
     return model.irf == "gaussian" and model.period_ps is None and not model.terms
 
 
@@ -66,6 +75,23 @@ class NormalBlock:
         self.normal = False
 
     def evaluate(self, u, derivatives=True, covariance=False) -> Evaluation:
+        """Cost and derivatives with the best spectra at u, by normal equations where accurate
+        enough.
+
+        Parameters
+        ----------
+        u : ndarray
+            Full coordinates.
+        derivatives : bool
+            Whether gradient and Hessian are wanted.
+        covariance : bool
+            Whether `floor` and `rows` are wanted too; the exact block gives them.
+
+        Returns
+        -------
+        Evaluation
+            By the coordinates of `index`, shapes (p,) and (p, p).
+        """
         if covariance or not self.normal:
             return self.exact_block.evaluate(u, derivatives, covariance)
         p = len(self.index)

@@ -48,7 +48,16 @@ class Trust:
     widened: float
 
     def at_least(self, part: float) -> Trust:
-        """The same with no variance below this part of the textbook's; correlations kept."""
+        """The same with no variance below this part of the textbook's; correlations kept.
+
+        Parameters
+        ----------
+        part : float
+
+        Returns
+        -------
+        Trust
+        """
         found, least = np.diag(self.covariance), part * np.diag(self.white)
         low = (found > 0) & (least > found)
         scale = np.where(low, np.sqrt(least / np.where(low, found, 1.0)), 1.0)
@@ -106,7 +115,23 @@ def covariances(setup, now, best, scores, even, dof: int) -> Trust:
 
 def residual_scores(setup, now, theta, kernels):
     """Parts of cov(Jᵀr) from the residual, with the relative covariance of their sizes, and their
-    sum for noise that is even over the delays."""
+    sum for noise that is even over the delays.
+
+    Parameters
+    ----------
+    setup : Setup
+    now : Evaluation
+        At the optimum, with `rows`.
+    theta : ndarray, shape (free,)
+    kernels : sequence of noise.Kernel
+        One a block.
+
+    Returns
+    -------
+    scores : list of (list of ndarray, ndarray)
+        Parts (free, free) of one share of the noise, with the relative covariance (parts, parts).
+    even : ndarray, shape (free, free)
+    """
     _, jacobian = setup.expand(theta)
     blocks = setup.problem.blocks
 
@@ -126,7 +151,20 @@ def residual_scores(setup, now, theta, kernels):
 def scan_scores(fit, scans):
     """cov(Jᵀr) of a fit of one matrix from its single scans (n, nt, nw), whatever their noise is
     like, with n − 1 degrees of freedom; and the mean variance of their mean at a point, over that
-    of the residual."""
+    of the residual.
+
+    Parameters
+    ----------
+    fit : GlobalFit
+    scans : ndarray, shape (n, nt, nw)
+        Two at least, NaN where a point is missing.
+
+    Returns
+    -------
+    scores : list of (list of ndarray, ndarray)
+        As `residual_scores`, one part (free, free).
+    ratio : float
+    """
     segment, (_, x) = fit.setup.segments[0], fit.directions()
     mean = np.nansum(scans, axis=0) / np.maximum(np.isfinite(scans).sum(axis=0), 1)
     off = (scans - mean) * segment.weights
@@ -139,7 +177,18 @@ def scan_scores(fit, scans):
 
 
 def touches(gradient, null) -> np.ndarray:
-    """Whether a function with this gradient (..., free) changes along the null space (free, k)."""
+    """Whether a function with this gradient (..., free) changes along the null space (free, k).
+
+    Parameters
+    ----------
+    gradient : array, shape (..., free)
+    null : ndarray, shape (free, k)
+
+    Returns
+    -------
+    ndarray of bool, shape (...)
+        Shape (1,) for a single gradient.
+    """
     gradient = np.atleast_2d(gradient)
     size = np.linalg.norm(gradient, axis=-1)
     part = np.linalg.norm(gradient @ null, axis=-1)
@@ -164,6 +213,18 @@ def combinations(setup, theta, trust: Trust) -> tuple[tuple[str, ...], tuple[Com
     that are determined.
 
     Subsets of two and three are tried, products and ratios of two.
+
+    Parameters
+    ----------
+    setup : Setup
+    theta : ndarray, shape (free,)
+    trust : Trust
+
+    Returns
+    -------
+    names : tuple of str
+        Undetermined parameters.
+    found : tuple of Combination
     """
     u, jacobian = setup.expand(theta)
     moved = np.flatnonzero(touches(jacobian, trust.null) & np.any(jacobian != 0, axis=1))
@@ -201,7 +262,27 @@ def _determined(setup, u, jacobian, trust, subset):
 
 
 def flags(setup, now, best, estimates, trust, determined, stated, minima) -> tuple[str, ...]:
-    """What makes a result doubtful, in words; empty when nothing does."""
+    """What makes a result doubtful, in words; empty when nothing does.
+
+    Parameters
+    ----------
+    setup : Setup
+    now : Evaluation
+        At the optimum, with `rows`.
+    best : Minimum
+    estimates : sequence of Estimate
+    trust : Trust
+    determined : (tuple of str, tuple of Combination)
+        Of `combinations`.
+    stated : float or None
+        Standard deviation of the noise where it is known.
+    minima : sequence of FoundMinimum
+        Best first.
+
+    Returns
+    -------
+    tuple of str
+    """
     said = _search_flags(best, estimates)
     if trust.null.shape[1]:
         said.append(null_flag(*determined))
@@ -234,6 +315,18 @@ def _search_flags(best, estimates) -> list[str]:
 
 
 def null_flag(names, found) -> str:
+    """What is undetermined, and what of it is determined together, in words.
+
+    Parameters
+    ----------
+    names : sequence of str
+        Undetermined parameters.
+    found : sequence of Combination
+
+    Returns
+    -------
+    str
+    """
     only = "; ".join(
         f"{c.text} = {c.value:.4g} ± {c.standard_error:.2g} {c.unit}".rstrip() for c in found
     )
@@ -242,6 +335,16 @@ def null_flag(names, found) -> str:
 
 
 def nearly_free(estimates) -> list[str]:
+    """Time constants known to no better than half their value, a sentence each.
+
+    Parameters
+    ----------
+    estimates : sequence of Estimate
+
+    Returns
+    -------
+    list of str
+    """
     return [
         f"undetermined: {e.name} = {e.value:.3g} ± {e.standard_error:.2g}"
         for e in estimates
@@ -315,7 +418,20 @@ def _after_over_before(setup, rows, u, segment) -> float:
 
 
 def segment_structure(setup, rows, segment):
-    """`noise.structure` of one data set's residual; `rows` are those of all blocks."""
+    """`noise.structure` of one data set's residual; `rows` are those of all blocks.
+
+    Parameters
+    ----------
+    setup : Setup
+    rows : sequence of Rows
+    segment : Segment
+        One of the setup's.
+
+    Returns
+    -------
+    noise.Structure or None
+        None where nothing is left, or of fewer than 8 delays.
+    """
     block, own = setup.place[setup.segments.index(segment)]
     gram = rows[block].gram[own, own]
     return noise.structure(gram, len(setup.model.spectra), segment.data.shape[1])

@@ -33,7 +33,17 @@ KNOTS = 3
 
 
 def signals(report: Report) -> list[tuple[str, Prepared]]:
-    """(sample, what was done to its sets)."""
+    """(sample, what was done to its sets).
+
+    Parameters
+    ----------
+    report : Report
+        Of `analyse`.
+
+    Returns
+    -------
+    list of (str, Prepared)
+    """
     return [
         (
             sample,
@@ -51,7 +61,18 @@ def signals(report: Report) -> list[tuple[str, Prepared]]:
 
 
 def files(report: Report) -> Iterator[tuple[str, str | bytes]]:
-    """What is kept of each fit: spectra, chirp-corrected map, record, and all as NetCDF."""
+    """What is kept of each fit: spectra, chirp-corrected map, record, and all as NetCDF.
+
+    Parameters
+    ----------
+    report : Report
+        Of `analyse`.
+
+    Yields
+    ------
+    name : str
+    content : str or bytes
+    """
     for states in report.found.values():
         for one in states.values():
             yield from workflow.fit_files(one.label, one.fit, one.flat)
@@ -60,6 +81,17 @@ def files(report: Report) -> Iterator[tuple[str, str | bytes]]:
 
 def explorer(sheet: Sheet, report: Report) -> Explorer:
     """The explorer of a folder.
+
+    Parameters
+    ----------
+    sheet : Sheet
+        Not used: the report holds all that is drawn.
+    report : Report
+        Of `analyse`.
+
+    Returns
+    -------
+    Explorer
 
     Raises
     ------
@@ -156,6 +188,13 @@ class Cuts(Explorer):
         return {name: said for name, said in found.items() if said}
 
     def turned(self, name: str) -> None:
+        """A set, a number of components, or a click: kept among what was chosen for the set.
+
+        Parameters
+        ----------
+        name : str
+            Of the choice that was made.
+        """
         if name == "set":
             self.chosen["components"] = self.choice.components
             self._turn_map()

@@ -340,7 +340,20 @@ def find_rise(m: Matrix) -> Rise:
 
 
 def filled(t, y):
-    """Missing cells by interpolation along the delays; for looking, never for fitting."""
+    """Missing cells by interpolation along the delays; for looking, never for fitting.
+
+    Parameters
+    ----------
+    t : ndarray, shape (nt,)
+        Rising delays, ps.
+    y : ndarray, shape (nt, nw)
+        NaN where cells are missing.
+
+    Returns
+    -------
+    ndarray, shape (nt, nw)
+        0 at wavelengths without any value.
+    """
     out = y.copy()
     for column in np.flatnonzero(~np.isfinite(y).all(axis=0)):
         good = np.isfinite(y[:, column])

@@ -44,14 +44,35 @@ class Kernel:
     white: float
 
     def scores(self, rows) -> list[tuple[list[np.ndarray], np.ndarray]]:
-        """Covariance of Jᵀr from the parts of each share, with that of their sizes."""
+        """Covariance of Jᵀr from the parts of each share, with that of their sizes.
+
+        Parameters
+        ----------
+        rows : Rows
+            Of the same block.
+
+        Returns
+        -------
+        list of (list of ndarray, ndarray)
+            A share each: parts (p, p), and the relative covariance (parts, parts).
+        """
         return [
             ([rows.score(k, a) for k in parts], spread)
             for a, parts, spread in zip(self.shares, self.parts, self.spreads, strict=True)
         ]
 
     def even(self, rows) -> np.ndarray:
-        """Covariance of Jᵀr for noise alike and independent at all delays."""
+        """Covariance of Jᵀr for noise alike and independent at all delays.
+
+        Parameters
+        ----------
+        rows : Rows
+            Of the same block.
+
+        Returns
+        -------
+        ndarray, shape (p, p)
+        """
         return rows.score(self.white * np.eye(len(rows.gram)), None)
 
     @property
@@ -60,7 +81,19 @@ class Kernel:
 
     def variance(self, pseudo, rest) -> np.ndarray:
         """Covariance of pseudo·N: pseudo (n, nt) or (nw, n, nt), rest = R (nt, nw); shape (nw, n,
-        n)."""
+        n).
+
+        Parameters
+        ----------
+        pseudo : ndarray, shape (n, nt) or (nw, n, nt)
+            C⁺, one for all wavelengths or one each.
+        rest : ndarray, shape (nt, nw)
+            Residual.
+
+        Returns
+        -------
+        ndarray, shape (nw, n, n)
+        """
         out = 0.0
         for k, a in zip(self.matrices, self.shares, strict=True):
             size = np.einsum("tw,tw->w", rest, rest if a is None else a @ rest)
@@ -69,7 +102,16 @@ class Kernel:
         return out
 
     def total(self, each) -> float:
-        """Variance of Σ_w p_w·N_w for each = Σ_w R_w p_wᵀ, shape (nt, nt)."""
+        """Variance of Σ_w p_w·N_w for each = Σ_w R_w p_wᵀ, shape (nt, nt).
+
+        Parameters
+        ----------
+        each : ndarray, shape (nt, nt)
+
+        Returns
+        -------
+        float
+        """
         pairs = zip(self.matrices, self.shares, strict=True)
         return float(sum(np.sum(((each if a is None else a @ each) @ k) * each) for k, a in pairs))
 
@@ -87,6 +129,18 @@ def kernel(rows, wavelengths: int) -> Kernel:
 
     Parts of each K: equal and independent at all delays, in proportion to the signal, and memories
     (short, 1/f, drift), both additive (baseline) and in proportion to the signal (pump).
+
+    Parameters
+    ----------
+    rows : Rows
+        What the block's residual says.
+    wavelengths : int
+        Of the block.
+
+    Returns
+    -------
+    Kernel
+        Of fewer than 8 delays more than columns: alike and independent at all of them.
     """
     gram, n = rows.gram, rows.hats.shape[2]
     nt, trace = len(gram), float(np.trace(gram))
@@ -252,6 +306,19 @@ def structure(gram, columns: int, wavelengths: int) -> Structure | None:
 
     The number of independent wavelengths is taken from the differences too: a misfit has few, and
     would excuse itself.
+
+    Parameters
+    ----------
+    gram : ndarray, shape (nt, nt)
+        R·Rᵀ.
+    columns : int
+        Of the model matrix.
+    wavelengths : int
+
+    Returns
+    -------
+    Structure or None
+        None where nothing is left, or of fewer than 8 delays.
     """
     total = float(np.trace(gram))
     if not total > 0 or len(gram) < 8:

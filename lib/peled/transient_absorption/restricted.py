@@ -38,6 +38,14 @@ class Rules:
     def of(cls, group) -> Rules:
         """Of segments that share their spectra.
 
+        Parameters
+        ----------
+        group : sequence of Segment
+
+        Returns
+        -------
+        Rules
+
         Raises
         ------
         ValueError
@@ -69,10 +77,31 @@ class Rules:
         return int(self.open.sum())
 
     def part(self, wavelengths) -> Rules:
+        """The same at some of the wavelengths.
+
+        Parameters
+        ----------
+        wavelengths : slice or int array
+
+        Returns
+        -------
+        Rules
+        """
         return replace(self, open=self.open[wavelengths], values=self.values[:, wavelengths])
 
     def given(self, u) -> np.ndarray:
-        """k, shape (species, nw)."""
+        """k, shape (species, nw).
+
+        Parameters
+        ----------
+        u : ndarray
+            Full coordinates.
+
+        Returns
+        -------
+        ndarray, shape (species, nw)
+            Zero for spectra that are not known.
+        """
         out = np.zeros((len(self.mix), self.values.shape[1]))
         out[self.known] = np.exp(u[self.sizes])[:, None] * self.values
         return out
@@ -145,7 +174,19 @@ class RestrictedBlock(DispersedBlock):
 
     def solve(self, u):
         """The best spectra of the species A (species, nw), their C (nw, nt, species), and the
-        derivative of A by the data (nw, species, nt) at u."""
+        derivative of A by the data (nw, species, nt) at u.
+
+        Parameters
+        ----------
+        u : ndarray
+            Full coordinates.
+
+        Returns
+        -------
+        spectra : ndarray, shape (species, nw)
+        c : ndarray, shape (nw, nt, species)
+        pseudo : ndarray, shape (nw, species, nt)
+        """
         c, _ = self._species(u, False)
         k = self.rules.given(u)
         mix = self._open(c, k)
@@ -155,6 +196,18 @@ class RestrictedBlock(DispersedBlock):
         return np.matmul(pseudo, left)[:, :, 0].T + k, c, pseudo
 
     def local(self, u):
+        """∂(C·A)/∂u of species' spectra, the known ones growing with their sizes.
+
+        Parameters
+        ----------
+        u : ndarray
+            Full coordinates.
+
+        Returns
+        -------
+        callable
+            A (nw, species, 1) -> (nw, nt, p).
+        """
         c, moved = self._species(u, True)
         first = len(self.index) - len(self.rules.sizes)
 
@@ -167,7 +220,17 @@ class RestrictedBlock(DispersedBlock):
         return made
 
     def own(self, u):
-        """Derivative of the known spectra by their sizes, (p, species, nw)."""
+        """Derivative of the known spectra by their sizes, (p, species, nw).
+
+        Parameters
+        ----------
+        u : ndarray
+            Full coordinates.
+
+        Returns
+        -------
+        ndarray, shape (p, species, nw)
+        """
         k = self.rules.given(u)
         out = np.zeros((len(self.index), *k.shape))
         first = len(self.index) - len(self.rules.sizes)

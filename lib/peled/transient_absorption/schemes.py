@@ -120,6 +120,18 @@ class Scheme:
         """Decay rates (eigenvalues of −K, fastest first), their derivatives by ln τ, shape (n,
         names), and the matrix T of `concentrations = decays @ T`.
 
+        Parameters
+        ----------
+        tau_ps : array, shape (names,)
+
+        Returns
+        -------
+        k : ndarray, shape (n,)
+            1/ps.
+        derivatives : ndarray, shape (n, names)
+            1/ps.
+        weights : ndarray, shape (n, n)
+
         Raises
         ------
         ValueError
@@ -147,7 +159,17 @@ class Scheme:
 
     def weights(self, tau_ps):
         """T of `concentrations = decays @ T` and ∂T/∂ln τ, shape (names, n, n), by first-order
-        perturbation of the eigenvectors."""
+        perturbation of the eigenvectors.
+
+        Parameters
+        ----------
+        tau_ps : array, shape (names,)
+
+        Returns
+        -------
+        weights : ndarray, shape (n, n)
+        derivatives : ndarray, shape (names, n, n)
+        """
         k, dk = self.matrix(np.asarray(tau_ps, float))
         values, v = np.linalg.eig(k)
         order = np.argsort(values.real)
@@ -420,7 +442,18 @@ class Model:
         return (*species, *((BLEACH,) if BLEACH in self.known else ()))
 
     def species(self, log_tau):
-        """T of `species' columns = columns @ T` and ∂T/∂ln τ, shape (names, columns, species)."""
+        """T of `species' columns = columns @ T` and ∂T/∂ln τ, shape (names, columns, species).
+
+        Parameters
+        ----------
+        log_tau : ndarray, shape (names,)
+            Of times in ps.
+
+        Returns
+        -------
+        t : ndarray, shape (columns, species)
+        derivatives : ndarray, shape (names, columns, species)
+        """
         n, size = self.components, len(self.columns)
         t, dt = np.eye(size), np.zeros((len(log_tau), size, size))
         if self.scheme is not None:
@@ -432,7 +465,25 @@ class Model:
         return t, dt
 
     def rates(self, log_tau):
-        """Decay rates and ∂k/∂ln τ, shape (components, kinetic parameters)."""
+        """Decay rates and ∂k/∂ln τ, shape (components, kinetic parameters).
+
+        Parameters
+        ----------
+        log_tau : ndarray, shape (kinetic parameters,)
+            Of times in ps.
+
+        Returns
+        -------
+        k : ndarray, shape (components,)
+            1/ps.
+        derivatives : ndarray, shape (components, kinetic parameters)
+            1/ps.
+
+        Raises
+        ------
+        ValueError
+            As `Scheme.rates`.
+        """
         if self.scheme is None:
             k = np.exp(-log_tau)
             return k, -np.diag(k)
@@ -440,7 +491,16 @@ class Model:
         return k, dk
 
     def dispersion_terms(self, wavelength_nm):
-        """ξ^j for j = 1 … order, shape (order, nw)."""
+        """ξ^j for j = 1 … order, shape (order, nw).
+
+        Parameters
+        ----------
+        wavelength_nm : array, shape (nw,)
+
+        Returns
+        -------
+        ndarray, shape (order, nw)
+        """
         wavelength_nm = np.asarray(wavelength_nm, float)
         xi = (
             1e3 / wavelength_nm - 1e3 / self.reference_nm
@@ -481,7 +541,23 @@ class Relation:
         self.value(dict.fromkeys(self.names, 1.2345))
 
     def value(self, at: Mapping[str, float]) -> tuple[float, dict[str, float]]:
-        """Value and derivatives by each name."""
+        """Value and derivatives by each name.
+
+        Parameters
+        ----------
+        at : mapping of str to float
+            Value of each of `names`.
+
+        Returns
+        -------
+        value : float
+        slopes : dict of str to float
+
+        Raises
+        ------
+        KeyError
+            If a name is missing.
+        """
         return self._walk(self.tree, at)
 
     def _walk(self, node, at):

@@ -103,7 +103,16 @@ class Segment:
         return out
 
     def part(self, wavelengths) -> Segment:
-        """The same set at some of its wavelengths, by index."""
+        """The same set at some of its wavelengths, by index.
+
+        Parameters
+        ----------
+        wavelengths : slice or int array
+
+        Returns
+        -------
+        Segment
+        """
         out = copy.copy(self)
         out.matrix = self.matrix.take(wavelengths=wavelengths)
         out.data, out.powers = self.data[:, wavelengths], self.powers[:, wavelengths]
@@ -112,10 +121,35 @@ class Segment:
         return out
 
     def shift(self, u) -> np.ndarray:
-        """Zero time of each wavelength."""
+        """Zero time of each wavelength.
+
+        Parameters
+        ----------
+        u : ndarray
+            Full coordinates.
+
+        Returns
+        -------
+        ndarray, shape (nw,)
+            ps.
+        """
         return u[self.t0] + u[self.dispersion] @ self.powers
 
     def rates(self, u):
+        """Decay rates and their derivatives, as `Model.rates`.
+
+        Parameters
+        ----------
+        u : ndarray
+            Full coordinates.
+
+        Returns
+        -------
+        k : ndarray, shape (components,)
+            1/ps.
+        derivatives : ndarray, shape (components, kinetic parameters)
+            1/ps.
+        """
         return self.model.rates(u[self.kinetic])
 
     def _columns(self, x, u, derivatives):
@@ -156,7 +190,20 @@ class Segment:
         return [p[0] if len(p) == 1 else np.concatenate(p, -1) for p in whole], slopes
 
     def shared(self, u, derivatives):
-        """C (nt, n) and ∂C/∂u (p, nt, n), weighted per delay."""
+        """C (nt, n) and ∂C/∂u (p, nt, n), weighted per delay.
+
+        Parameters
+        ----------
+        u : ndarray
+            Full coordinates.
+        derivatives : bool
+
+        Returns
+        -------
+        c : ndarray, shape (nt, n)
+        slopes : ndarray, shape (p, nt, n), or None
+            By the coordinates of `index`.
+        """
         x = self.matrix.delay_ps - u[self.t0]
         dk_du, made = self._columns(x, u, derivatives)
         (c, dk, dx, ds), slopes = self._with_terms(x, u, made, derivatives)
@@ -229,7 +276,20 @@ class Segment:
         return dk_du, (c, dk, dx, ds)
 
     def dispersed(self, u, derivatives):
-        """C (nw, nt, n) and its derivatives applied to spectra, weighted per point."""
+        """C (nw, nt, n) and its derivatives applied to spectra, weighted per point.
+
+        Parameters
+        ----------
+        u : ndarray
+            Full coordinates.
+        derivatives : bool
+
+        Returns
+        -------
+        c : ndarray, shape (nw, nt, n)
+        slopes : callable or None
+            As the basis of a `DispersedBlock` gives it.
+        """
         shift = self.shift(u) if self.apart else u[[self.t0]]
         dk_du, made = self._chirped_columns(shift, u, derivatives)
         x = self.matrix.delay_ps[None, :] - shift[:, None] if self.terms else None
@@ -354,7 +414,16 @@ class Setup:
         self._make_problem()
 
     def thinned(self, count: int) -> Setup:
-        """The same fit on about `count` wavelengths of each set."""
+        """The same fit on about `count` wavelengths of each set.
+
+        Parameters
+        ----------
+        count : int
+
+        Returns
+        -------
+        Setup
+        """
         return Setup(
             [_thin(m, count) for m in self.matrices],
             self.model,
@@ -396,7 +465,23 @@ class Setup:
         return SharedBlock(data, _stacked(group), np.concatenate([s.index for s in group]))
 
     def expand(self, theta):
-        """The full coordinate vector and its Jacobian by the free ones."""
+        """The full coordinate vector and its Jacobian by the free ones.
+
+        Parameters
+        ----------
+        theta : ndarray, shape (free,)
+
+        Returns
+        -------
+        u : ndarray, shape (parameters,)
+            Logarithms where `logarithmic` is true.
+        jacobian : ndarray, shape (parameters, free)
+
+        Raises
+        ------
+        ValueError
+            If a relation gives such a parameter a value that is not positive.
+        """
         u = self.start.copy()
         u[self.free] = theta
         if not self.relations:
@@ -720,6 +805,17 @@ def overridden(parameters, given):
 def identifier(name: str) -> str:
     """The name of a data set as it stands in those of its parameters.
 
+    Parameters
+    ----------
+    name : str
+
+    Returns
+    -------
+    str
+        Letters, digits and underscores; "set" where nothing is left, and before a keyword.
+
+    Examples
+    --------
     >>> identifier("film 1, after")
     'film_1_after'
     """
@@ -728,6 +824,22 @@ def identifier(name: str) -> str:
 
 
 def as_matrices(data) -> list[Matrix]:
+    """One data set or several as a list.
+
+    Parameters
+    ----------
+    data : Matrix, sequence of Matrix or mapping to Matrix
+        The names of parameters are made of those of the matrices, not of the keys of a mapping.
+
+    Returns
+    -------
+    list of Matrix
+
+    Raises
+    ------
+    ValueError
+        If there is none, something else is among them, or two share a name.
+    """
     matrices = (
         [data]
         if isinstance(data, Matrix)

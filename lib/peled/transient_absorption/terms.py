@@ -35,16 +35,63 @@ class Wave:
         self.start = start
 
     def bounds(self, step: float, span: float):
+        """Lowest and highest period and damping time.
+
+        Parameters
+        ----------
+        step, span : float
+            Smallest step and range of the delays, ps.
+
+        Returns
+        -------
+        tuple of (float, float)
+            ps.
+        """
         return (2 * step, 4 * span), (step, 100 * span)
 
     @staticmethod
     def rate(v):
-        """Complex rate 1/damping − 2πi/period, and its derivatives by ln period, ln damping."""
+        """Complex rate 1/damping − 2πi/period, and its derivatives by ln period, ln damping.
+
+        Parameters
+        ----------
+        v : array, shape (2,)
+            Logarithms of period and damping time in ps.
+
+        Returns
+        -------
+        kappa : complex
+            1/ps.
+        slopes : (complex, complex)
+            1/ps.
+        """
         period, damping = np.exp(v)
         kappa = 1 / damping - 2j * np.pi / period
         return kappa, (2j * np.pi / period, -1 / damping + 0j)
 
     def made(self, v, x, s, segment, derivatives):
+        """Cosine and sine through the response.
+
+        Parameters
+        ----------
+        v : array, shape (2,)
+            Logarithms of period and damping time in ps.
+        x : ndarray, shape (..., nt)
+            Times after the centre of the response, ps.
+        s : float or None
+            Standard deviation of the response, ps; None: no response.
+        segment : Segment
+            Not used: alike at all wavelengths.
+        derivatives : bool
+
+        Returns
+        -------
+        c : ndarray, shape (..., nt, 2)
+        d : ndarray, shape (2, ..., nt, 2), or None
+            By the entries of `v`.
+        dx, ds : ndarray, shape (..., nt, 2), or None
+            By x and ln s.
+        """
         return _wave(*self.rate(v), x, s, 1.0, derivatives)
 
 
@@ -59,9 +106,43 @@ class FreeInduction:
         self.start = start
 
     def bounds(self, step: float, span: float):
+        """Lowest and highest dephasing time, and wavenumber of the line (10 % about its start).
+
+        Parameters
+        ----------
+        step, span : float
+            Smallest step and range of the delays, ps.
+
+        Returns
+        -------
+        tuple of (float, float)
+            Of the line in cm⁻¹, of the dephasing time in ps.
+        """
         return (0.9 * self.start[0], 1.1 * self.start[0]), (step / 10, 10 * span)
 
     def made(self, v, x, s, segment, derivatives):
+        """Cosine and sine through the response.
+
+        Parameters
+        ----------
+        v : array, shape (2,)
+            Line in cm⁻¹, logarithm of the dephasing time in ps.
+        x : ndarray, shape (nw, nt)
+            Times after the centre of the response, ps.
+        s : float or None
+            Standard deviation of the response, ps; None: no response.
+        segment : Segment
+            Its wavelengths count.
+        derivatives : bool
+
+        Returns
+        -------
+        c : ndarray, shape (nw, nt, 2)
+        d : ndarray, shape (2, nw, nt, 2), or None
+            By the entries of `v`.
+        dx, ds : ndarray, shape (nw, nt, 2), or None
+            By x and ln s.
+        """
         t2 = np.exp(v[1])
         off = 1e7 / segment.matrix.wavelength_nm[:, None] - v[0]
         kappa = 1 / t2 - 2j * np.pi * CM_PER_PS * off
@@ -98,6 +179,28 @@ class Law:
     spectra = ("law",)
 
     def made(self, v, x, s, segment, derivatives):
+        """Population through the response.
+
+        Parameters
+        ----------
+        v : array, shape (parameters,)
+            Logarithms of the parameters.
+        x : ndarray, shape (..., nt)
+            Times after the centre of the response, ps.
+        s : float or None
+            Standard deviation of the response, ps; None: no response.
+        segment : Segment
+            The fluence of its matrix counts.
+        derivatives : bool
+
+        Returns
+        -------
+        c : ndarray, shape (..., nt, 1)
+        d : ndarray, shape (parameters, ..., nt, 1), or None
+            By the entries of `v`.
+        dx, ds : ndarray, shape (..., nt, 1), or None
+            By x and ln s.
+        """
         fluence = segment.matrix.fluence
         if s is None:
             n, dn = self.population(v, np.maximum(x, 0.0), fluence)
@@ -144,9 +247,37 @@ class Stretched(Law):
         return self.tau_ps, self.beta
 
     def bounds(self, step: float, span: float):
+        """Lowest and highest τ and β.
+
+        Parameters
+        ----------
+        step, span : float
+            Smallest step and range of the delays, ps.
+
+        Returns
+        -------
+        tuple of (float, float)
+            τ in ps; the other is a number.
+        """
         return (step / 100, 1000 * span), (0.1, 2.0)
 
     def population(self, v, t, fluence):
+        """Population and its derivatives by ln τ, ln β.
+
+        Parameters
+        ----------
+        v : array, shape (2,)
+            ln τ (ps), ln β.
+        t : ndarray
+            Times after the pulse, ps.
+        fluence : float or None
+            Not used.
+
+        Returns
+        -------
+        n : ndarray, shape of t
+        derivatives : ndarray, shape (2, *t.shape)
+        """
         tau, beta = np.exp(v)
         log = np.log(np.maximum(t / tau, 1e-300))
         power = np.exp(beta * log)
@@ -174,9 +305,37 @@ class PowerLaw(Law):
         return self.tau_ps, self.alpha
 
     def bounds(self, step: float, span: float):
+        """Lowest and highest τ and α.
+
+        Parameters
+        ----------
+        step, span : float
+            Smallest step and range of the delays, ps.
+
+        Returns
+        -------
+        tuple of (float, float)
+            τ in ps; the other is a number.
+        """
         return (step / 100, 1000 * span), (0.02, 10.0)
 
     def population(self, v, t, fluence):
+        """Population and its derivatives by ln τ, ln α.
+
+        Parameters
+        ----------
+        v : array, shape (2,)
+            ln τ (ps), ln α.
+        t : ndarray
+            Times after the pulse, ps.
+        fluence : float or None
+            Not used.
+
+        Returns
+        -------
+        n : ndarray, shape of t
+        derivatives : ndarray, shape (2, *t.shape)
+        """
         tau, alpha = np.exp(v)
         base = 1 + t / tau
         n = base**-alpha
@@ -221,9 +380,42 @@ class Recombination(Law):
         return tuple(self.tau_ps[order] for order in sorted(self.tau_ps))
 
     def bounds(self, step: float, span: float):
+        """Lowest and highest τ of each order.
+
+        Parameters
+        ----------
+        step, span : float
+            Smallest step and range of the delays, ps.
+
+        Returns
+        -------
+        tuple of (float, float)
+            ps.
+        """
         return ((step / 100, 1000 * span),) * len(self.tau_ps)
 
     def population(self, v, t, fluence):
+        """Density, in that of the reference fluence, and its derivatives by ln τ.
+
+        Parameters
+        ----------
+        v : array, shape (orders,)
+            ln τ (ps), by rising order.
+        t : ndarray
+            Times after the pulse, ps.
+        fluence : float
+            In the unit of the reference.
+
+        Returns
+        -------
+        n : ndarray, shape of t
+        derivatives : ndarray, shape (orders, *t.shape)
+
+        Raises
+        ------
+        ValueError
+            If there is no fluence above 0.
+        """
         if fluence is None or not fluence > 0:
             raise ValueError("recombination: expected the fluence of each set, found none")
         table, first = self._table(np.exp(v), float(fluence) / self.reference)

@@ -523,7 +523,17 @@ def lifetime_rows(fits: Mapping[str, GlobalFit]) -> list[tuple[str, ...]]:
 
 
 def stem(label: str) -> str:
-    """A label as the beginning of a file name."""
+    """A label as the beginning of a file name.
+
+    Parameters
+    ----------
+    label : str
+
+    Returns
+    -------
+    str
+        An underscore for all but letters and digits.
+    """
     return "".join(c if c.isalnum() else "_" for c in label)
 
 
