@@ -31,6 +31,15 @@ SETTINGS: Mapping[str, Any] = {
 def sniff(path: Path) -> Content | None:
     """What a file is: a table of outputs, whose parts are its rows; an output that a table beside
     or above it names, which needs no row of its own; None for anything else.
+
+    Parameters
+    ----------
+    path : Path
+
+    Returns
+    -------
+    Content or None
+        Parts of a table are the names of its rows, those that were refused last.
     """
     if path.suffix.lower() != ".csv":
         return Content("energy_table", role="ignore") if _named(path) else None

@@ -25,7 +25,23 @@ class Interval:
 
     @classmethod
     def rounded(cls, value: float, half_width: float) -> Interval:
-        """A number printed to a last digit of which `half_width` is half."""
+        """A number printed to a last digit of which `half_width` is half.
+
+        Parameters
+        ----------
+        value : float
+        half_width : float
+            Half a unit of the last digit, 0 or more.
+
+        Returns
+        -------
+        Interval
+
+        Raises
+        ------
+        ValueError
+            For a half width below 0 or NaN.
+        """
         return cls(value - half_width, value + half_width)
 
     def __add__(self, other: Interval | float) -> Interval:
@@ -64,6 +80,14 @@ class Interval:
     def below(self, other: Interval) -> bool | None:
         """Whether every number here is less than every number there; None where the intervals do
         not decide.
+
+        Parameters
+        ----------
+        other : Interval
+
+        Returns
+        -------
+        bool or None
         """
         return True if self.high < other.low else False if self.low >= other.high else None
 

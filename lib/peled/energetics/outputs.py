@@ -156,6 +156,15 @@ class EnergyTable(NamedTuple):
 def named(path: Path) -> set[str]:
     """The files and patterns that a table names, without reading them.
 
+    Parameters
+    ----------
+    path : path-like
+
+    Returns
+    -------
+    set of str
+        As written in the columns complex, parts and counterpoise, numbers of molecules left out.
+
     Raises
     ------
     FormatError

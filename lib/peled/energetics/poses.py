@@ -240,5 +240,16 @@ def lateral(rows: Sequence[EnergyRow], single_eV: float) -> Lateral | None:
 def standard_error(row: EnergyRow, single_eV: float) -> float:
     """Standard error of the lowest of a row's starts; starts that agree to the last digit leave a
     meV.
+
+    Parameters
+    ----------
+    row : EnergyRow
+    single_eV : float
+        Standard error of a row of one start.
+
+    Returns
+    -------
+    float
+        eV.
     """
     return single_eV if len(row.starts_eV) < 2 else max(row.spread_eV, 1e-3)

@@ -19,7 +19,16 @@ POINTS = 6000  #: of a drawn spectrum; more cannot be told apart
 
 
 def spectra(report: Report) -> Iterator[Panel]:
-    """Each spectrum, its signals named and their windows shaded."""
+    """Each spectrum, its signals named and their windows shaded.
+
+    Parameters
+    ----------
+    report : Report
+
+    Yields
+    ------
+    Panel
+    """
     for sample, tube in report.found.items():
         for seen, regions in tube.spectra:
             said = ", ".join(filter(None, (seen.row.measurement, seen.row.state)))
@@ -29,7 +38,16 @@ def spectra(report: Report) -> Iterator[Panel]:
 
 
 def thinned(seen):
-    """Shift and height over the largest, of each block its extremes: no sharp line is lost."""
+    """Shift and height over the largest, of each block its extremes: no sharp line is lost.
+
+    Parameters
+    ----------
+    seen : Seen
+
+    Returns
+    -------
+    ppm, height : ndarray, shape (n,)
+    """
     ppm, y = seen.spectrum.ppm, seen.spectrum.real
     top = float(np.abs(y).max())
     block = max(len(y) // POINTS, 1)
@@ -63,13 +81,32 @@ def _spectrum(seen, regions, figure) -> None:
 
 
 def nucleus(seen) -> str:
-    """The nucleus as it is written, mass number raised."""
+    """The nucleus as it is written, mass number raised.
+
+    Parameters
+    ----------
+    seen : Seen
+
+    Returns
+    -------
+    str
+        For matplotlib: "$^{13}$C".
+    """
     return re.sub(r"^(\d+)", r"$^{\1}$", seen.spectrum.nucleus)
 
 
 def courses(report: Report) -> Iterator[Panel]:
     """Signals against contact or relaxation time, or b of gradients, all lines of a sample
-    together."""
+    together.
+
+    Parameters
+    ----------
+    report : Report
+
+    Yields
+    ------
+    Panel
+    """
     for sample, tube in report.found.items():
         for word, unit, factor in (("time", "ms", 1e3), ("b", "s/m²", 1.0)):
             kept = [

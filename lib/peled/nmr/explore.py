@@ -111,7 +111,18 @@ class Ratio(Explorer):
         return {"regions_ppm": drawn} if drawn else {}
 
     def ends(self, label: str) -> dict[str, tuple[float, float]]:
-        """Both regions of a spectrum; what nobody drew is as the analysis took it."""
+        """Both regions of a spectrum; what nobody drew is as the analysis took it.
+
+        Parameters
+        ----------
+        label : str
+            Of the spectrum.
+
+        Returns
+        -------
+        dict of str to (float, float)
+            Low and high end by name of the region, ppm.
+        """
         _, regions = self.found[label]
         own = [r for r in regions if not r.solvent] or list(regions)
         size = sorted(own, key=lambda r: -sum(line.area for line in r.lines))

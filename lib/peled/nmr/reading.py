@@ -116,7 +116,21 @@ class Seen:
 
 
 def broadening(content: Any, settings: Mapping[str, Any], solid: bool) -> float:
-    """Line broadening (Hz) of the window for this nucleus."""
+    """Line broadening (Hz) of the window for this nucleus.
+
+    Parameters
+    ----------
+    content : Fid or Spectrum
+    settings : mapping
+        Of the analysis.
+    solid : bool
+        Whether the sample is one; then the nucleus does not matter.
+
+    Returns
+    -------
+    float
+        Hz; that of 13C for every nucleus but 1H.
+    """
     if solid:
         return settings["line_broadening_solid_Hz"]
     return settings[
@@ -159,6 +173,15 @@ def clipped(decays: np.ndarray) -> int:
     A ceiling is a value that four points or more of a component share as the largest of either
     sign, more than lie 0.2 % below it: the top of a slow line in its noise is not so. Decays of
     less than 500 steps of their converter cannot tell the two apart and count as sound.
+
+    Parameters
+    ----------
+    decays : ndarray of complex, shape (traces, points) or (points,)
+
+    Returns
+    -------
+    int
+        Real and imaginary parts counted apart.
     """
     lost = 0
     for one in np.atleast_2d(decays):
@@ -171,7 +194,17 @@ def clipped(decays: np.ndarray) -> int:
 
 
 def receiver(content: Any) -> tuple | None:
-    """What spectra must share to share the first-order phase; None for what came processed."""
+    """What spectra must share to share the first-order phase; None for what came processed.
+
+    Parameters
+    ----------
+    content : Fid or Spectrum
+
+    Returns
+    -------
+    tuple or None
+        Nucleus, carrier (whole ppm), spectral width (Hz), group delay (points).
+    """
     if not isinstance(content, Fid):
         return None
     where = round(content.carrier_ppm), round(content.spectral_width_Hz, 3)

@@ -80,6 +80,21 @@ class Followed:
     area_error: np.ndarray
 
     def column(self, name: str) -> int:
+        """Place of a resonance in the second axis of the arrays.
+
+        Parameters
+        ----------
+        name : str
+
+        Returns
+        -------
+        int
+
+        Raises
+        ------
+        ValueError
+            If it was not followed.
+        """
         return self.names.index(name)
 
 

@@ -85,7 +85,19 @@ def rows(report: Report) -> list[dict[str, Any]]:
 
 
 def cells(row: Mapping[str, Any], columns: Iterable[str]) -> list[str]:
-    """A flat record as text for CSV."""
+    """A flat record as text for CSV.
+
+    Parameters
+    ----------
+    row : mapping of str
+        One of `rows`.
+    columns : iterable of str
+        In the order wanted; one that the row has not is empty.
+
+    Returns
+    -------
+    list of str
+    """
     row = dict(row)
     row["budget"] = "; ".join(f"{k} {v:.3g}" for k, v in (row.get("budget") or {}).items())
     row["inputs"] = " ".join(row.get("inputs") or ())

@@ -50,7 +50,18 @@ def pages(report: Report) -> bytes:
 
 
 def chapters(report: Report) -> Iterator[tuple[str, list[Panel], str]]:
-    """Title, panels and text of each sample and of the batch."""
+    """Title, panels and text of each sample and of the batch.
+
+    Parameters
+    ----------
+    report : Report
+
+    Yields
+    ------
+    title : str
+    panels : list of Panel
+    text : str
+    """
     panels = report.panels()
     for sample in report.samples:
         group = report.groups.get(sample, "")
@@ -108,7 +119,13 @@ def _page(title: str, panels: Sequence[Panel], lines: Sequence[str]) -> Figure:
 
 
 def draw(panel: Panel, place) -> None:
-    """A panel with its title into a figure or subfigure, or the reason why it cannot be."""
+    """A panel with its title into a figure or subfigure, or the reason why it cannot be.
+
+    Parameters
+    ----------
+    panel : Panel
+    place : Figure or SubFigure
+    """
     try:
         panel.draw(place)
         if panel.title:
@@ -120,7 +137,16 @@ def draw(panel: Panel, place) -> None:
 
 
 def spreads(report: Report) -> Iterator[Panel]:
-    """Samples by group with the median, a picture a quantity that several groups have."""
+    """Samples by group with the median, a picture a quantity that several groups have.
+
+    Parameters
+    ----------
+    report : Report
+
+    Yields
+    ------
+    Panel
+    """
     from .report import Panel
 
     for (name, state, unit), found in itertools.groupby(

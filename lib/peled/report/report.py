@@ -260,7 +260,18 @@ def _cells(q: Quantity, said: set[str]) -> tuple[str, str]:
 
 
 def as_text(rows: list[tuple[str, ...]]) -> str:
-    """Head and rows in columns; empty columns are left out, long cells wrap."""
+    """Head and rows in columns; empty columns are left out, long cells wrap.
+
+    Parameters
+    ----------
+    rows : list of tuple of str
+        The first is the head.
+
+    Returns
+    -------
+    str
+        "(nothing)" where no row holds a word.
+    """
     used = [i for i in range(len(rows[0])) if any(row[i] for row in rows[1:])]
     if not used:
         return "(nothing)"
@@ -276,7 +287,18 @@ def as_text(rows: list[tuple[str, ...]]) -> str:
 
 
 def as_html(rows: list[tuple[str, ...]]) -> str:
-    """Head and rows as a table; withheld rows are grey, doubtful ones italic."""
+    """Head and rows as a table; withheld rows are grey, doubtful ones italic.
+
+    Parameters
+    ----------
+    rows : list of tuple of str
+        The first is the head; columns that are empty below it are left out.
+
+    Returns
+    -------
+    str
+        A `<table>` element.
+    """
     used = [i for i in range(len(rows[0])) if any(row[i] for row in rows[1:])]
 
     def line(row: tuple[str, ...], tag: str) -> str:

@@ -15,7 +15,16 @@ GREY = COLOURS["grey"]
 
 
 def patterns(ax, fits: dict, shades: Mapping[str, str]) -> None:
-    """Patterns with fits, residuals below each, indices above the first."""
+    """Patterns with fits, residuals below each, indices above the first.
+
+    Parameters
+    ----------
+    ax : Axes
+    fits : dict of str to PawleyFit
+        By sample, at least one; the first stands on top.
+    shades : mapping of str to colour
+        By sample, grey without.
+    """
     top = 0.0
     for sample, fit in reversed(list(fits.items())):
         unit = (fit.observed - fit.background).max()
@@ -82,7 +91,16 @@ def patterns(ax, fits: dict, shades: Mapping[str, str]) -> None:
 
 
 def micrograph(ax, image, segmentation=None, *, bar_nm: float = 20.0) -> None:
-    """A micrograph with a scale bar, outlines of the particles kept when given."""
+    """A micrograph with a scale bar, outlines of the particles kept when given.
+
+    Parameters
+    ----------
+    ax : Axes
+    image : Image
+    segmentation : Segmentation, optional
+    bar_nm : float
+        Length of the scale bar.
+    """
     low, high = np.percentile(image.pixels, [1, 99.5])
     width, height = image.extent_nm
     ax.imshow(
@@ -122,7 +140,14 @@ def micrograph(ax, image, segmentation=None, *, bar_nm: float = 20.0) -> None:
 
 
 def histogram(ax, distribution, shade: str) -> None:
-    """Edges with mean, spread and the printed value's place."""
+    """Edges with mean, spread and the printed value's place.
+
+    Parameters
+    ----------
+    ax : Axes
+    distribution : SizeDistribution
+    shade : colour
+    """
     edges = distribution.edges_nm
     ax.hist(
         edges,
@@ -146,7 +171,13 @@ def histogram(ax, distribution, shade: str) -> None:
 
 
 def transform(ax, lattice) -> None:
-    """Central part of the power spectrum with the indexed spots and spacings."""
+    """Central part of the power spectrum with the indexed spots and spacings.
+
+    Parameters
+    ----------
+    ax : Axes
+    lattice : LatticeFit
+    """
     reach = 4.0
     n = lattice.power.shape[0]
     k = min(int(reach / lattice.frequency_step), n // 2 - 1)
@@ -206,6 +237,15 @@ def core_levels(axes, fits: dict[str, dict], surveys: dict, shades: Mapping[str,
     """Survey and three regions of core levels of each sample, above each other.
 
     `fits` is sample -> level -> fit, `surveys` sample -> spectrum or None.
+
+    Parameters
+    ----------
+    axes : sequence of 4 Axes
+        Survey, I 3d, Br 3d, Pb 4f.
+    fits : dict of str to dict of str to LevelFit
+    surveys : dict of str to Spectrum or None
+    shades : mapping of str to colour
+        By sample, grey without.
     """
     ax = axes[0]
     for i, (sample, survey) in enumerate(surveys.items()):
@@ -237,7 +277,15 @@ def _level(ax, fit, offset: float, shade: str) -> None:
 
 
 def cutoffs(ax, found: dict, shades: Mapping[str, str]) -> None:
-    """Secondary edges with fits, bias removed: sample -> spectrum, cut-off, work function (eV)."""
+    """Secondary edges with fits, bias removed: sample -> spectrum, cut-off, work function (eV).
+
+    Parameters
+    ----------
+    ax : Axes
+    found : dict of str to (Spectrum, Cutoff, float)
+    shades : mapping of str to colour
+        By sample, grey without.
+    """
     for sample, (s, cutoff, work_eV) in found.items():
         bias = s.target_bias_V or 0.0
         x = s.binding_energy_eV - bias
@@ -256,6 +304,13 @@ def cutoffs(ax, found: dict, shades: Mapping[str, str]) -> None:
 def valence(ax, found: dict, shades: Mapping[str, str]) -> None:
     """Valence regions with the extrapolated edges, bias removed: sample -> spectrum, edge,
     ionisation energy (eV).
+
+    Parameters
+    ----------
+    ax : Axes
+    found : dict of str to (Spectrum, Onset, float)
+    shades : mapping of str to colour
+        By sample, grey without.
     """
     for i, (sample, (s, onset, ionisation_eV)) in enumerate(found.items()):
         bias = s.target_bias_V or 0.0
@@ -278,7 +333,16 @@ def valence(ax, found: dict, shades: Mapping[str, str]) -> None:
 
 
 def infrared(ax, fits: dict, shades: Mapping[str, str]) -> None:
-    """Spectra above each other in the order given, baselines removed, bands marked."""
+    """Spectra above each other in the order given, baselines removed, bands marked.
+
+    Parameters
+    ----------
+    ax : Axes
+    fits : dict of str to BandFit
+        The first stands lowest.
+    shades : mapping of str to colour
+        By sample, grey without.
+    """
     for i, (name, fit) in enumerate(fits.items()):
         unit = 0.8 * np.percentile(fit.absorbance, 99.8)
         shade = shades.get(name, GREY)
@@ -298,6 +362,14 @@ def infrared(ax, fits: dict, shades: Mapping[str, str]) -> None:
 def tails(ax, found: dict, shades: Mapping[str, str]) -> None:
     """Sub-gap absorption on a logarithmic scale, fitted tails; inset: the result against the end of
     the window. `found` is sample -> fit, (energy, signal).
+
+    Parameters
+    ----------
+    ax : Axes
+    found : dict of str to (UrbachFit, (ndarray, ndarray))
+        Photon energy in eV, signal in any unit.
+    shades : mapping of str to colour
+        By sample, grey without.
     """
     for sample, (fit, (e, s)) in found.items():
         unit = s.max()
@@ -330,7 +402,18 @@ def tails(ax, found: dict, shades: Mapping[str, str]) -> None:
 
 
 def calibration(ax, contents: dict, ceilings: dict, shades: Mapping[str, str]) -> None:
-    """Lead contents beside the stoichiometric ceilings."""
+    """Lead contents beside the stoichiometric ceilings.
+
+    Parameters
+    ----------
+    ax : Axes
+    contents : dict of str to Content
+        By sample; those of 5 µg per mg or less are left out.
+    ceilings : dict of str to float
+        By compound, µg per mg.
+    shades : mapping of str to colour
+        By sample, grey without.
+    """
     names = [n for n in contents if contents[n].value > 5]
     ax.bar(
         range(len(names)),
@@ -366,7 +449,13 @@ def calibration(ax, contents: dict, ceilings: dict, shades: Mapping[str, str]) -
 
 
 def compositions(ax, joint) -> None:
-    """Bromide fractions by method with the joint value."""
+    """Bromide fractions by method with the joint value.
+
+    Parameters
+    ----------
+    ax : Axes
+    joint : JointComposition
+    """
     for i, (name, (value, error)) in enumerate(joint.estimates.items()):
         ax.errorbar(value, i, xerr=1.96 * error, fmt="o", ms=3, color=COLOURS["blue"], capsize=2)
         ax.text(

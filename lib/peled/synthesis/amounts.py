@@ -259,12 +259,37 @@ class Laboratory:
     def weighed_mg(self, mass_mg: float, tag: str = "", times: int = 1) -> UFloat:
         """`times` masses, each read as `mass_mg`: repeatabilities add in quadrature, the
         calibration is common.
+
+        Parameters
+        ----------
+        mass_mg : float
+        tag : str
+            Names the source of the error.
+        times : int
+
+        Returns
+        -------
+        ufloat
+            Sum of the masses, mg.
         """
         error = self.balance_repeatability_mg * times**0.5
         return ufloat(mass_mg * times, error, tag=tag) * self.balance
 
     def measured_mL(self, volume_mL: float, tag: str = "", times: int = 1) -> UFloat:
-        """`times` volumes, each read as `volume_mL`: as `weighed_mg`."""
+        """`times` volumes, each read as `volume_mL`: as `weighed_mg`.
+
+        Parameters
+        ----------
+        volume_mL : float
+        tag : str
+            Names the source of the error.
+        times : int
+
+        Returns
+        -------
+        ufloat
+            Sum of the volumes, mL.
+        """
         error = abs(volume_mL) * self.pipette_repeatability * times**0.5
         return ufloat(volume_mL * times, error, tag=tag) * self.pipettes
 

@@ -34,6 +34,15 @@ _CAUSES = {
 def sniff(path: Path) -> Content | None:
     """What a file is: a procedure, whose parts are its alternative treatments; None for anything
     else.
+
+    Parameters
+    ----------
+    path : Path
+
+    Returns
+    -------
+    Content or None
+        Also for a procedure with a mistake, then without parts.
     """
     if path.suffix.lower() not in (".yaml", ".yml"):
         return None

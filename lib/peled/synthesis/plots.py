@@ -25,6 +25,12 @@ _STAGES = ("#E8F0F8", "#FBEDE2", "#E6F4EE", "#F3EAF5", "#FBF6DC")
 def procedure_flow(ax, procedure: Procedure) -> None:
     """All steps as boxes in reading order, each with its quantities and conditions as the file has
     them.
+
+    Parameters
+    ----------
+    ax : Axes
+    procedure : Procedure
+        With one step or more.
     """
     columns = 4
     steps = procedure.steps
@@ -156,6 +162,18 @@ def component_flow(ax, outcome: Outcome, component: str) -> None:
 
     The columns are the vessels in the order they are first filled; what stays in a vessel ends
     there.
+
+    Parameters
+    ----------
+    ax : Axes
+    outcome : Outcome
+    component : str
+        One that is moved (`outcome.added`).
+
+    Raises
+    ------
+    ValueError
+        If none of it is moved.
     """
     flows = [
         (f.source, f.target, f.amounts[component].nominal_value)
@@ -246,6 +264,14 @@ def ligand_structures(axes, procedure: Procedure, drawings: dict[str, molecules.
 
     A drawing belongs to the chemical of its key, else to that of its composition; one without is
     named only.
+
+    Parameters
+    ----------
+    axes : Axes or array of Axes
+        Chemicals beyond their number are left out, Axes beyond the chemicals stay empty.
+    procedure : Procedure
+    drawings : dict of str to Molecule
+        By key of the chemical.
     """
     by_formula = {_composition(drawing): drawing for drawing in drawings.values()}
     chemicals = [c for c in procedure.chemicals.values() if c.donors]

@@ -184,7 +184,17 @@ class Outcome:
     assumptions: tuple[str, ...] = ()
 
     def received(self, vessel: str) -> dict[str, UFloat]:
-        """All that has come into a vessel, by component (mmol)."""
+        """All that has come into a vessel, by component (mmol).
+
+        Parameters
+        ----------
+        vessel : str
+
+        Returns
+        -------
+        dict of str to ufloat
+            Empty for a vessel that nothing came into.
+        """
         total: dict[str, UFloat] = defaultdict(float)
         for flow in self.flows:
             if flow.target == vessel:
@@ -776,10 +786,31 @@ def yield_limit_mmol(
 
 
 def perovskite_needs(x_br: float) -> dict[str, float]:
-    """Lead and halides in one MAPb(I1-xBrx)3, for `yield_limit_mmol`."""
+    """Lead and halides in one MAPb(I1-xBrx)3, for `yield_limit_mmol`.
+
+    Parameters
+    ----------
+    x_br : float
+        Bromide fraction, 0 to 1.
+
+    Returns
+    -------
+    dict of str to float
+        Number in one formula unit by component.
+    """
     return {"Pb": 1.0, "I": 3 * (1 - x_br), "Br": 3 * x_br}
 
 
 def perovskite_formula(x_br: float) -> str:
-    """Formula of MAPb(I1-xBrx)3, for `molar_mass`."""
+    """Formula of MAPb(I1-xBrx)3, for `molar_mass`.
+
+    Parameters
+    ----------
+    x_br : float
+        Bromide fraction, 0 to 1.
+
+    Returns
+    -------
+    str
+    """
     return f"CH3NH3PbI{3 * (1 - x_br):.9f}Br{3 * x_br:.9f}"
