@@ -24,7 +24,17 @@ except ImportError:  # no limits to be had: the parent's clock is the only one
 
 
 def main(module: str, cpu_s: float, memory_MB: float) -> None:
-    """Serve until the parent closes the pipe."""
+    """Serve until the parent closes the pipe.
+
+    Parameters
+    ----------
+    module : str
+        Whose `analyse` is called.
+    cpu_s : float
+        CPU time for each sample, s.
+    memory_MB : float
+        Beyond what the imports take, MB.
+    """
     answers = os.fdopen(os.dup(1), "wb", buffering=0)
     os.dup2(2, 1)  # an analysis that prints
     tasks: queue.SimpleQueue[bytes] = queue.SimpleQueue()

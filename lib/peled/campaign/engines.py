@@ -33,7 +33,19 @@ class EngineError(RuntimeError):
 
 @contextlib.contextmanager
 def here(budget: worker.Budget, workers: int | None = None) -> Iterator[Run]:
-    """On this machine: a thread and its child process for each worker, the number of cores."""
+    """On this machine: a thread and its child process for each worker, the number of cores.
+
+    Parameters
+    ----------
+    budget : Budget
+    workers : int, optional
+        By default one for each core.
+
+    Yields
+    ------
+    Run
+        Its children end with the context.
+    """
     count = workers or os.cpu_count() or 1
     children: list[worker.Child] = []
     pool = ThreadPoolExecutor(count, initializer=lambda: children.append(worker.child_of(budget)))
@@ -61,6 +73,16 @@ def here(budget: worker.Budget, workers: int | None = None) -> Iterator[Run]:
 @contextlib.contextmanager
 def at(scheduler: str, budget: worker.Budget) -> Iterator[Run]:
     """At the scheduler of a `dask` cluster, by its address.
+
+    Parameters
+    ----------
+    scheduler : str
+        Address.
+    budget : Budget
+
+    Yields
+    ------
+    Run
 
     Raises
     ------
@@ -168,7 +190,17 @@ def _through(client: Client, budget: worker.Budget) -> Run:
 
 
 def dashboard(run: Run) -> str:
-    """Where a browser sees the cluster at work, or nothing."""
+    """Where a browser sees the cluster at work, or nothing.
+
+    Parameters
+    ----------
+    run : Run
+
+    Returns
+    -------
+    str
+        Address; empty without a cluster.
+    """
     return getattr(run, "dashboard", "")
 
 
@@ -179,6 +211,20 @@ def engine(
     workers: int | None = None,
 ) -> contextlib.AbstractContextManager[Run]:
     """The engine for a scheduler's address, a cluster's file, or else this machine.
+
+    Parameters
+    ----------
+    budget : Budget
+    scheduler : str, optional
+        Address.
+    jobqueue : Path, optional
+        File as `jobs_of` takes it; it goes before a scheduler.
+    workers : int, optional
+        On this machine; by default one for each core.
+
+    Returns
+    -------
+    context manager of Run
 
     Raises
     ------

@@ -34,7 +34,17 @@ class Kept:
         return self.folder / f"{unit.key}.json"
 
     def record(self, unit: Unit) -> dict[str, Any] | None:
-        """What is kept of a unit, if it still holds."""
+        """What is kept of a unit, if it still holds.
+
+        Parameters
+        ----------
+        unit : Unit
+
+        Returns
+        -------
+        dict or None
+            None without a readable record, or where a file that its analysis opened has changed.
+        """
         try:
             record = json.loads(self.path(unit).read_bytes())
         except (OSError, ValueError):
@@ -46,7 +56,19 @@ class Kept:
         return record if holds else None
 
     def add(self, unit: Unit, answer: dict[str, Any]) -> dict[str, Any]:
-        """Keep an answer."""
+        """Keep an answer.
+
+        Parameters
+        ----------
+        unit : Unit
+        answer : dict
+            As `peled.campaign.worker.answer` gives it.
+
+        Returns
+        -------
+        dict
+            The record as written.
+        """
         record = {
             "key": unit.key, "place": unit.place, "samples": unit.samples, "rows": [],
             "problems": [], **answer,
@@ -55,7 +77,13 @@ class Kept:
         return record
 
     def tidy(self, keys: set[str]) -> None:
-        """Remove what other bytes, sheets or code gave, and what a killed process left."""
+        """Remove what other bytes, sheets or code gave, and what a killed process left.
+
+        Parameters
+        ----------
+        keys : set of str
+            Of the units whose records stay.
+        """
         for path in self.folder.glob("*.json"):
             if path.stem not in keys:
                 path.unlink(missing_ok=True)

@@ -68,7 +68,17 @@ class Series:
         return textwrap.fill(", ".join(filter(None, (self.name, shown(self.unit)))), 26)
 
     def said(self, point: Point) -> str:
-        """The number of a point with its unit."""
+        """The number of a point with its unit.
+
+        Parameters
+        ----------
+        point : Point
+
+        Returns
+        -------
+        str
+            Four significant digits.
+        """
         return f"{point.value:.4g} {shown(self.unit)}".rstrip()
 
     @cached_property
@@ -109,6 +119,16 @@ class Series:
 
         Within groups: from both the median of the group is taken, so that what tells the groups
         apart is no trend.
+
+        Parameters
+        ----------
+        columns : iterable of str
+            Of the sheets.
+
+        Returns
+        -------
+        list of (str, float, float)
+            By rising p; columns with too few numbers, or none that differ, are left out.
         """
         out = []
         for column in columns:
@@ -128,7 +148,18 @@ def _centred(points: Iterable[Point], column: str) -> list[tuple[float, float]]:
 
 
 def number(value: Any) -> float | None:
-    """The number in a cell of the sheet, None where it holds a word or nothing."""
+    """The number in a cell of the sheet, None where it holds a word or nothing.
+
+    Parameters
+    ----------
+    value : object
+        A decimal comma counts as a point.
+
+    Returns
+    -------
+    float or None
+        Finite.
+    """
     try:
         found = float(str(value).replace(",", "."))
     except ValueError:
@@ -145,7 +176,18 @@ class Gathered:
         self.samples: dict[tuple[str, str], dict[str, Any]] = {}
 
     def passing(self, rows: Iterable[dict[str, Any]]) -> Iterator[dict[str, Any]]:
-        """The same rows; replicates of one sample become their mean."""
+        """The same rows; replicates of one sample become their mean.
+
+        Parameters
+        ----------
+        rows : iterable of dict
+            As `peled.campaign.table.rows_of` gives them.
+
+        Yields
+        ------
+        dict
+            Each row unchanged; points are gathered once the last has passed.
+        """
         several: dict[tuple, list[float]] = {}
         said: dict[tuple, dict[str, Any]] = {}
         for row in rows:
@@ -192,7 +234,16 @@ class Gathered:
 
 
 def draw(series: Series, columns: Sequence[str], place) -> None:
-    """A row of pictures of one quantity: by group, by date, against columns of the sheets."""
+    """A row of pictures of one quantity: by group, by date, against columns of the sheets.
+
+    Parameters
+    ----------
+    series : Series
+    columns : sequence of str
+        Numeric ones of the sheets; at most `TRENDS` are drawn, the clearest.
+    place : Figure or SubFigure
+        Empty.
+    """
     trends = series.trends(columns)[:TRENDS]
     dated = series.dated()
     wide = min(TRENDS, len(columns))
@@ -258,7 +309,23 @@ def _by_date(dated: Mapping[str, list[Point]], beyond: Sequence[Point], ax) -> N
 
 
 def write(stem: Path, topic: str, gathered: Gathered, links: Mapping) -> list[Path]:
-    """`<stem>.html` and `<stem>.pdf`; each is whole or absent."""
+    """`<stem>.html` and `<stem>.pdf`; each is whole or absent.
+
+    Parameters
+    ----------
+    stem : Path
+        Without an ending.
+    topic : str
+    gathered : Gathered
+        All rows passed.
+    links : mapping of (folder, sample) to str
+        Reports, relative to the page.
+
+    Returns
+    -------
+    list of Path
+        HTML, PDF.
+    """
     import matplotlib as mpl
 
     from peled import figures

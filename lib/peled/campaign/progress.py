@@ -11,7 +11,18 @@ from peled.campaign.run import Told
 
 @contextlib.contextmanager
 def progress(run: Run) -> Iterator[Told]:
-    """A bar with the count, the time left, and what was not done, each with its name."""
+    """A bar with the count, the time left, and what was not done, each with its name.
+
+    Parameters
+    ----------
+    run : Run
+        Its dashboard is named, if it has one.
+
+    Yields
+    ------
+    callable
+        To be called with the number of units done, of all, the label of the last and its status.
+    """
     from rich.console import Console
     from rich.progress import (
         BarColumn,

@@ -93,6 +93,15 @@ class Campaign:
     def todo(self, units: list[Unit]) -> list[Unit]:
         """Units of which nothing that holds is kept; what failed for no reason of its own is tried
         once in each process, what was lost with its worker twice.
+
+        Parameters
+        ----------
+        units : list of Unit
+
+        Returns
+        -------
+        list of Unit
+            In the same order.
         """
         return [unit for unit in units if not self._done(unit)]
 
@@ -107,7 +116,17 @@ class Campaign:
 
     def report_of(self, unit: Unit) -> Path:
         """The PDF of a unit; its folder carries a part of the key, so that it is never an old
-        one."""
+        one.
+
+        Parameters
+        ----------
+        unit : Unit
+
+        Returns
+        -------
+        Path
+            Whether there is a file or not.
+        """
         return (
             self.out
             / "reports"
@@ -117,7 +136,23 @@ class Campaign:
         )
 
     def analyse(self, run: Run, units: list[Unit], told: Told = lambda *_: None) -> None:
-        """Have units analysed, and keep each as it comes."""
+        """Have units analysed, and keep each as it comes.
+
+        Parameters
+        ----------
+        run : callable
+            Of an engine (`peled.campaign.engines`).
+        units : list of Unit
+        told : callable
+            Called after each unit with the number done, of all, its label and its status.
+
+        Raises
+        ------
+        EngineError
+            If the engine is lost; what was kept stays.
+        OSError
+            If a record cannot be written.
+        """
         by_key = {unit.key: unit for unit in units}
         for count, (key, answer) in enumerate(run(self._lines(units)), start=1):
             unit = by_key[key]
@@ -131,7 +166,20 @@ class Campaign:
             yield unit.key, unit.line(report=where)
 
     def once(self, run: Run, told: Told = lambda *_: None) -> list[Unit]:
-        """Analyse what is not kept, look again for what changed meanwhile, write the results."""
+        """Analyse what is not kept, and look again for what changed meanwhile.
+
+        Parameters
+        ----------
+        run : callable
+            Of an engine (`peled.campaign.engines`).
+        told : callable
+            As for `analyse`.
+
+        Returns
+        -------
+        list of Unit
+            Those of the last look, for `write`.
+        """
         for _ in range(ROUNDS):
             units = self.units()
             todo = self.todo(units)
@@ -146,6 +194,18 @@ class Campaign:
 
         A unit is analysed once its files are the same in two looks, and is left to a later one if
         they change while they are read.
+
+        Parameters
+        ----------
+        run : callable
+            Of an engine (`peled.campaign.engines`).
+        told : callable
+            As for `analyse`.
+
+        Yields
+        ------
+        int
+            Without an end; results are written first where it is not 0.
         """
         before: set[str] = set()
         while True:
@@ -159,12 +219,31 @@ class Campaign:
             yield len(todo)
 
     def rows(self, units: list[Unit]) -> Iterator[dict[str, Any]]:
-        """The rows of the table."""
+        """The rows of the table.
+
+        Parameters
+        ----------
+        units : list of Unit
+
+        Yields
+        ------
+        dict
+            As `peled.campaign.table.rows_of` gives them.
+        """
         for unit in units:
             yield from table.rows_of(unit, self.kept.record(unit))
 
     def write(self, units: list[Unit]) -> list[Path]:
         """Write the table, the problems and the overview.
+
+        Parameters
+        ----------
+        units : list of Unit
+
+        Returns
+        -------
+        list of Path
+            JSON lines, CSV, Parquet if asked for, problems, HTML, PDF.
 
         Raises
         ------

@@ -93,6 +93,16 @@ def limits(values: Sequence[float]) -> tuple[float, float, float] | None:
 def trend(x: Sequence[float], y: Sequence[float]) -> tuple[float, float] | None:
     """Spearman's rank correlation and its two-sided p; None where there is none to be had.
 
+    Parameters
+    ----------
+    x, y : sequence of float
+        Finite, of equal length.
+
+    Returns
+    -------
+    (float, float) or None
+        None below `FEWEST` pairs, or where x or y does not vary.
+
     References
     ----------
     .. [1] C. Spearman, Am. J. Psychol. 15, 72 (1904), doi:10.2307/1412159

@@ -20,7 +20,19 @@ _NUMBERS = ("value", "standard_error", "low_95", "high_95")
 
 
 def rows_of(unit: Unit, record: Mapping[str, Any] | None) -> Iterator[dict[str, Any]]:
-    """The rows of a unit; a sample without any number has one that says why."""
+    """The rows of a unit; a sample without any number has one that says why.
+
+    Parameters
+    ----------
+    unit : Unit
+    record : mapping or None
+        As `Kept.record` gives it; None: not analysed yet.
+
+    Yields
+    ------
+    dict
+        Columns of `HEAD` as far as known, and those of the sheet.
+    """
     record = record or {"status": "lost", "reason": "not analysed yet", "rows": []}
     common = {"folder": unit.place, "key": unit.key}
     for sample in unit.samples or ("",):
@@ -68,6 +80,16 @@ def write(path: Path, rows: Iterable[dict[str, Any]], columns: Sequence[str]) ->
 def write_parquet(path: Path) -> Path:
     """The table of `path` (without an ending) as Parquet.
 
+    Parameters
+    ----------
+    path : Path
+        Beside its CSV, as `write` leaves it.
+
+    Returns
+    -------
+    Path
+        With the ending `.parquet`.
+
     Raises
     ------
     ImportError
@@ -86,7 +108,19 @@ def write_parquet(path: Path) -> Path:
 
 
 def write_problems(path: Path, problems: Iterable[Sequence[str]]) -> Path:
-    """Files and rows that gave nothing, each with its reason, once."""
+    """Files and rows that gave nothing, each with its reason, once.
+
+    Parameters
+    ----------
+    path : Path
+        Of a CSV.
+    problems : iterable of (folder, where, reason)
+
+    Returns
+    -------
+    Path
+        The same.
+    """
     with writing(path) as stream:
         text = io.TextIOWrapper(stream, "utf-8-sig", newline="", write_through=True)
         out = csv.writer(text, lineterminator="\n")

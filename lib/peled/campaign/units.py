@@ -62,7 +62,17 @@ class Unit:
         return "/".join(filter(None, (self.place, ", ".join(self.samples))))
 
     def columns(self, sample: str) -> dict[str, Any]:
-        """What the sheet says of a sample: columns with one value in all of its rows."""
+        """What the sheet says of a sample: columns with one value in all of its rows.
+
+        Parameters
+        ----------
+        sample : str
+
+        Returns
+        -------
+        dict of str to value
+            Settings and free columns; rows of a role other than sample do not count.
+        """
         own = [row for row in self.sheet.rows if row.sample == sample and row.role == "sample"]
         said: dict[str, set] = {}
         for row in own:
@@ -82,7 +92,17 @@ class Unit:
 
 
 def sheet_of(task: Mapping[str, Any]) -> Sheet:
-    """The sheet in a line that `Unit.line` made."""
+    """The sheet in a line that `Unit.line` made.
+
+    Parameters
+    ----------
+    task : mapping
+        The line, read as JSON.
+
+    Returns
+    -------
+    Sheet
+    """
     rows = tuple(Row(**_unlisted(row)) for row in task["rows"])
     return Sheet(Path(task["folder"]), task["topic"], rows)
 
@@ -94,7 +114,17 @@ def _unlisted(row: dict[str, Any]) -> dict[str, Any]:
 
 
 def sheets_below(folder: Path) -> list[Path]:
-    """Folders with a sample sheet in and below a folder, in order; `folder` if there is none."""
+    """Folders with a sample sheet in and below a folder, in order; `folder` if there is none.
+
+    Parameters
+    ----------
+    folder : Path
+
+    Returns
+    -------
+    list of Path
+        Hidden folders and those that begin with ~ are left out.
+    """
     found = []
     for place, folders, names in os.walk(folder):
         folders[:] = sorted(name for name in folders if not name.startswith((".", "~")))
@@ -121,7 +151,22 @@ class Digests:
 
 
 def stamp(path: Path) -> list[tuple[str, int, int]]:
-    """Name, size and time of change of a file, or of all files of a folder."""
+    """Name, size and time of change of a file, or of all files of a folder.
+
+    Parameters
+    ----------
+    path : Path
+
+    Returns
+    -------
+    list of (str, int, int)
+        Size in bytes, time in ns.
+
+    Raises
+    ------
+    OSError
+        If a file cannot be looked at.
+    """
     inside = sorted(p for p in path.rglob("*") if p.is_file()) if path.is_dir() else [path]
     return [(str(p), s.st_size, s.st_mtime_ns) for p in inside for s in [p.stat()]]
 
@@ -129,7 +174,24 @@ def stamp(path: Path) -> list[tuple[str, int, int]]:
 def units_of(
     sheet: Sheet, module: str, place: str, settings: Mapping[str, Any], digest: Digests
 ) -> Iterator[Unit]:
-    """The units of a sheet, in its order."""
+    """The units of a sheet, in its order.
+
+    Parameters
+    ----------
+    sheet : Sheet
+    module : str
+        Name of the module whose `analyse` is called.
+    place : str
+        Folder of the sheet below that of the campaign.
+    settings : mapping
+        Of the analysis; samples that they name go with every unit.
+    digest : Digests
+
+    Yields
+    ------
+    Unit
+        Last the rows without a sample, where one of them is to be analysed.
+    """
     rows = [row for row in sheet.rows if row.role != "ignore" and (row.sample or not row.problems)]
     named = _words(settings) & {row.sample for row in rows}
     shared, own = {}, {}

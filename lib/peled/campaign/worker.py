@@ -97,7 +97,18 @@ class Child:
                     pass
 
     def ask(self, line: str) -> dict:
-        """The child's answer, or how it ended."""
+        """The child's answer, or how it ended.
+
+        Parameters
+        ----------
+        line : str
+            As `Unit.line` makes it.
+
+        Returns
+        -------
+        dict
+            `status` is done, failed, stopped, crashed or lost, as in `answer`.
+        """
         if self.count >= RECYCLE:
             self.stop()
         if self.closed or (self.process is None and (said := self.start())):
@@ -178,7 +189,17 @@ def answer(budget: Budget, line: str) -> dict:
 
 
 def child_of(budget: Budget) -> Child:
-    """The child of this thread."""
+    """The child of this thread.
+
+    Parameters
+    ----------
+    budget : Budget
+        Another one ends the child and makes a new one.
+
+    Returns
+    -------
+    Child
+    """
     child = getattr(_mine, "child", None)
     if child is None or child.budget != budget:
         if child is not None:

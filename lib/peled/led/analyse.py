@@ -177,7 +177,23 @@ def _series_for(device: Device, all_series: list[Series], run: Run):
 
 
 def sweeps(holdings, device: Device, all_series, settings, problems: list[Problem]):
-    """Quantities and curves of every sweep of a device."""
+    """Quantities and curves of every sweep of a device.
+
+    Parameters
+    ----------
+    holdings : Holdings
+    device : Device
+    all_series : sequence of Series
+        Of all devices; those of this one serve first.
+    settings : mapping
+        All of `SETTINGS`.
+    problems : list of Problem
+        Added to.
+
+    Returns
+    -------
+    list of Quantity, dict of (index of run, route) to Curve
+    """
     quantities: list[Quantity] = []
     curves: dict[tuple[int, str], Curve] = {}
     for index, run in enumerate(device.runs):
@@ -206,7 +222,24 @@ def _context(device: Device, run: Run, settings: Mapping, suffix: str = "") -> C
 
 
 def stabilised(holdings, device: Device, all_series, settings, problems: list[Problem]):
-    """Quantities of every run at one bias."""
+    """Quantities of every run at one bias.
+
+    Parameters
+    ----------
+    holdings : Holdings
+    device : Device
+        With the sweeps that tell the offset of its light.
+    all_series : sequence of Series
+        Of all devices; those of this one serve first.
+    settings : mapping
+        All of `SETTINGS`.
+    problems : list of Problem
+        Added to.
+
+    Returns
+    -------
+    list of Quantity
+    """
     quantities: list[Quantity] = []
     for run in device.held:
         where = run.row.label
@@ -250,7 +283,18 @@ class Way:
     missing: tuple[Finding, ...]
 
     def unseen(self, where: str) -> tuple[Finding, ...]:
-        """Why there is no spectrum."""
+        """Why there is no spectrum.
+
+        Parameters
+        ----------
+        where : str
+            File, part or operating point, for the finding.
+
+        Returns
+        -------
+        tuple of Finding
+            One, withheld.
+        """
         said = "; ".join(self.response.reasons if self.response else ()) or NO_SPECTRUM
         return (Finding("signal", "withheld", said, where),)
 

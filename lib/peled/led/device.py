@@ -120,7 +120,23 @@ class Device:
 
 
 def run_of(sweep: Sweep, row: Row, kind: str, digest: str) -> Run:
-    """A sweep with the offset, noise and onset of each channel of light that it has."""
+    """A sweep with the offset, noise and onset of each channel of light that it has.
+
+    Parameters
+    ----------
+    sweep : Sweep
+    row : Row
+    kind : str
+        What the file is: measured, simulated, ...
+    digest : str
+        Of the file.
+
+    Returns
+    -------
+    Run
+        Channels luminance (cd/m², of cd/A where that alone is reported), photodiode (A), radiance
+        (W/(sr m²)), flux (W).
+    """
     readings = {}
     if sweep.luminance_cd_m2 is not None:
         readings["luminance"] = sweep.luminance_cd_m2
@@ -177,7 +193,19 @@ def _sorted(x, y):
 
 
 def light_error(run: Run, settings: Mapping[str, Any], route: str) -> float:
-    """Relative standard error of a detector's calibration: as the sheet states it, or as taken."""
+    """Relative standard error of a detector's calibration: as the sheet states it, or as taken.
+
+    Parameters
+    ----------
+    run : Run
+    settings : mapping
+        `luminance_relative` and `detector_relative`, for a sheet without `light_error`.
+    route : str
+
+    Returns
+    -------
+    float
+    """
     taken = settings["luminance_relative" if route == "luminance" else "detector_relative"]
     return float(run.row.settings.get("light_error", taken))
 
@@ -202,7 +230,24 @@ class Context:
         }
 
     def make(self, name: str, unit: str, function, *of, gates=(), note="", **budget) -> Quantity:
-        """`derive` with what all numbers of this sweep share."""
+        """`derive` with what all numbers of this sweep share.
+
+        Parameters
+        ----------
+        name, unit : str
+            `suffix` is added to the name.
+        function : callable
+            Takes one argument for each of `of`, and returns a float in `unit`.
+        *of : Estimates or Quantity
+        gates : sequence of callables
+        note : str
+        **budget : float
+            Further standard errors by cause, in `unit`.
+
+        Returns
+        -------
+        Quantity
+        """
         made = derive(
             name + self.suffix, unit, function, *of, gates=gates, note=note,
             **self.common(), **budget,
@@ -210,7 +255,18 @@ class Context:
         return made.found(*self.extra) if self.extra else made
 
     def without(self, name: str, unit: str, *findings: Finding) -> Quantity:
-        """A number that cannot be given, and why."""
+        """A number that cannot be given, and why.
+
+        Parameters
+        ----------
+        name, unit : str
+        *findings : Finding
+
+        Returns
+        -------
+        Quantity
+            Its value is None.
+        """
         common = self.common()
         common.pop("where")
         return Quantity(name + self.suffix, value=None, budget={}, unit=unit, findings=findings,
@@ -399,7 +455,20 @@ def _remarks(c: Context, curve: Curve, where: str) -> tuple[Finding, ...]:
 
 
 def silent_units(sweep: Sweep, settings: Mapping[str, Any], route: str) -> dict[str, dict]:
-    """{column of the sheet: {unit: factor}} for heads without a unit and sheets without a word."""
+    """{column of the sheet: {unit: factor}} for heads without a unit and sheets without a word.
+
+    Parameters
+    ----------
+    sweep : Sweep
+    settings : mapping
+        Of its row of the sheet.
+    route : str
+
+    Returns
+    -------
+    dict of str to dict of str to float
+        Empty where all units are known.
+    """
     light = "photocurrent" if route == "photodiode" else route
     columns = {"current": "current_unit", "current_density": "current_unit"}
     columns[light] = "luminance_unit"
@@ -416,6 +485,14 @@ def consistent_units(run: Run, curve: Curve, silent: Mapping) -> dict[str, str]:
 
     Two currents of one instrument, both without a unit, are in the same one; of several that fit
     the first is then taken, as the EQE is the same.
+
+    Parameters
+    ----------
+    run : Run
+    curve : Curve
+        EQE with the units as taken.
+    silent : mapping
+        As `silent_units` gives it.
 
     Returns
     -------
@@ -437,7 +514,21 @@ def consistent_units(run: Run, curve: Curve, silent: Mapping) -> dict[str, str]:
 
 
 def rescaled(run: Run, silent: Mapping, units: Mapping[str, str]) -> Run:
-    """The run in the units found."""
+    """The run in the units found.
+
+    Parameters
+    ----------
+    run : Run
+    silent : mapping
+        As `silent_units` gives it.
+    units : mapping of str to str
+        As `consistent_units` gives it.
+
+    Returns
+    -------
+    Run
+        With offset, noise and onset of its light found anew.
+    """
     j = silent.get("current_unit", {}).get(units.get("current_unit"), 1.0)
     light = silent.get("luminance_unit", {}).get(units.get("luminance_unit"), 1.0)
     sweep = run.sweep
@@ -449,12 +540,37 @@ def rescaled(run: Run, silent: Mapping, units: Mapping[str, str]) -> Run:
 
 
 def asked(columns: Sequence[str], where: str) -> tuple[Finding, ...]:
-    """Findings that ask for columns of the sheet."""
+    """Findings that ask for columns of the sheet.
+
+    Parameters
+    ----------
+    columns : sequence of str
+        Names.
+    where : str
+        File, part or operating point, for the findings.
+
+    Returns
+    -------
+    tuple of Finding
+        One a column.
+    """
     return tuple(assumed(column, where=where).findings[0] for column in columns)
 
 
 def hysteresis_quantity(c: Context, forward: Run, backward: Run) -> Quantity | None:
-    """Mean shift in voltage between the sweep up and the one down, where both steepen."""
+    """Mean shift in voltage between the sweep up and the one down, where both steepen.
+
+    Parameters
+    ----------
+    c : Context
+    forward, backward : Run
+        Of one device.
+
+    Returns
+    -------
+    Quantity or None
+        V, voltage down less voltage up; None where the sweeps do not allow it.
+    """
     up, down = forward.sweep, backward.sweep
     try:
         found = hysteresis(

@@ -19,7 +19,17 @@ if TYPE_CHECKING:
 
 
 def devices(report: Report) -> Iterator[Panel]:
-    """J-V-L and EQE of each device."""
+    """J-V-L and EQE of each device.
+
+    Parameters
+    ----------
+    report : Report
+
+    Yields
+    ------
+    Panel
+        `jvl`, `eqe`.
+    """
     for sample, device in report.found.items():
         if device.runs:
             yield Panel("jvl", partial(_jvl, device), sample, f"{plain(sample)}: J (filled), light")
@@ -28,7 +38,17 @@ def devices(report: Report) -> Iterator[Panel]:
 
 
 def stacks(report: Report) -> Iterator[Panel]:
-    """What each layer's thickness does to the outcoupling."""
+    """What each layer's thickness does to the outcoupling.
+
+    Parameters
+    ----------
+    report : Report
+
+    Yields
+    ------
+    Panel
+        `stack`, for devices whose slopes were calculated.
+    """
     for sample, device in report.found.items():
         if device.slopes:
             title = f"{plain(sample)}: outcoupling"
@@ -62,7 +82,17 @@ def _eqe(device: Device, figure) -> None:
 
 
 def series(report: Report) -> Iterator[Panel]:
-    """Spectra of each series, and the course of its peak where there are several."""
+    """Spectra of each series, and the course of its peak where there are several.
+
+    Parameters
+    ----------
+    report : Report
+
+    Yields
+    ------
+    Panel
+        `el`, `el_course`.
+    """
     for sample, device in report.found.items():
         for one in device.series:
             if not one.used.any():
@@ -91,7 +121,17 @@ def _course(one, followed, figure) -> None:
 
 
 def lifetimes(report: Report) -> Iterator[Panel]:
-    """All logs of a device in one panel."""
+    """All logs of a device in one panel.
+
+    Parameters
+    ----------
+    report : Report
+
+    Yields
+    ------
+    Panel
+        `lifetime`.
+    """
     for sample, device in report.found.items():
         if device.lifetimes:
             title = f"{plain(sample)}: lifetime"
@@ -109,7 +149,17 @@ def _lifetimes(device: Device, figure) -> None:
 
 
 def batch(report: Report) -> Iterator[Panel]:
-    """EQE of all devices together, and the distribution of its peak."""
+    """EQE of all devices together, and the distribution of its peak.
+
+    Parameters
+    ----------
+    report : Report
+
+    Yields
+    ------
+    Panel
+        `all`, from two devices with an EQE; `histogram`, from five.
+    """
     curves = {
         plain(sample): next((c for c in device.curves.values() if c.peak), None)
         for sample, device in report.found.items()

@@ -30,12 +30,31 @@ GREY, COLOUR = "0.65", "C1"
 
 
 def signals(report: Report) -> list[tuple[str, Signal]]:
-    """(sample, conditioned signal) of every series."""
+    """(sample, conditioned signal) of every series.
+
+    Parameters
+    ----------
+    report : Report
+
+    Returns
+    -------
+    list of (str, Signal)
+    """
     return [(name, s.signal) for name, device in report.found.items() for s in device.series]
 
 
 def explorer(sheet: Sheet, report: Report) -> Explorer:
     """The explorer of a folder.
+
+    Parameters
+    ----------
+    sheet : Sheet
+    report : Report
+        Of its analysis.
+
+    Returns
+    -------
+    Explorer
 
     Raises
     ------

@@ -32,7 +32,21 @@ FEWEST = 5  #: readings there
 
 
 def with_offset(run: Run, swept: tuple[Run, ...], route: str) -> Run | None:
-    """The run with the offset and noise that a sweep of the same device has below turn-on."""
+    """The run with the offset and noise that a sweep of the same device has below turn-on.
+
+    Parameters
+    ----------
+    run : Run
+        At one bias.
+    swept : tuple of Run
+        Sweeps of the device with that light.
+    route : str
+
+    Returns
+    -------
+    Run or None
+        None where no sweep has points below turn-on.
+    """
     dark = next((r.lights[route] for r in swept if r.lights[route].dark.any()), None)
     if dark is None:
         return None
@@ -109,7 +123,22 @@ def _change(c: Context, curve: Curve, last: np.ndarray, note: str) -> list[Quant
 
 
 def curve_of(c: Context, route: str, response, geometry: float) -> Curve:
-    """EQE of every reading of a run."""
+    """EQE of every reading of a run.
+
+    Parameters
+    ----------
+    c : Context
+        Its run with the offset taken off (`with_offset`).
+    route : str
+    response : Response
+    geometry : float
+        As for `peled.led.device.efficiency`.
+
+    Returns
+    -------
+    Curve
+        Without a peak; NaN where no current flows.
+    """
     sweep, light = c.run.sweep, c.run.lights[route]
     j = sweep.current_density_mA_cm2
     place = response.place(sweep.voltage_V, j)
@@ -127,7 +156,17 @@ def _span(seconds: float) -> str:
 
 
 def panels(report: Report) -> Iterator[Panel]:
-    """Light and current density of each run against time."""
+    """Light and current density of each run against time.
+
+    Parameters
+    ----------
+    report : Report
+
+    Yields
+    ------
+    Panel
+        `held`.
+    """
     for sample, device in report.found.items():
         for run in device.held:
             volts = np.median(run.sweep.voltage_V)

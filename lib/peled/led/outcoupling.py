@@ -208,7 +208,17 @@ def taken_back(stack: Stack, assumed: Assumed = PLAIN) -> float:
 
 
 def assumed(settings: Mapping) -> Assumed:
-    """What the settings say of dipoles and emitter; a yield of 1 where `internal_yield` is None."""
+    """What the settings say of dipoles and emitter; a yield of 1 where `internal_yield` is None.
+
+    Parameters
+    ----------
+    settings : mapping
+        `vertical`, `profile_nm` (nm), `internal_yield` (0 to 1, or None).
+
+    Returns
+    -------
+    Assumed
+    """
     q = settings["internal_yield"]
     return Assumed(settings["vertical"], settings["profile_nm"], 1.0 if q is None else q)
 
@@ -220,6 +230,21 @@ def quantities(
 
     `each` are the `slopes` of the stack. `settings`: `internal_yield` (None: 1, and said),
     `vertical`, `profile_nm`, and `thickness_relative`, the standard error of every thickness.
+
+    Parameters
+    ----------
+    stack : Stack
+    each : mapping of str to float
+        By layer, 1/nm.
+    settings : mapping
+    labels : mapping
+        Further fields of each `Quantity`: sample, state, kind, inputs.
+
+    Returns
+    -------
+    tuple of Quantity
+        Outcoupling, EQE limit and, where the emitter absorbs its own light, that with recycling;
+        fractions.
     """
     how = assumed(settings)
     found = limit(stack, how)

@@ -260,7 +260,24 @@ CHANNELS = {
 
 
 def loss_channels(ax, thickness_nm, emission, xlabel: str, *, mark: Sequence[float] = ()) -> list:
-    """Where the photons of `ceiling.emission` go, against a thickness; gives the bands drawn."""
+    """Where the photons of `ceiling.emission` go, against a thickness; gives the bands drawn.
+
+    Parameters
+    ----------
+    ax : Axes
+    thickness_nm : (scan,) array
+        nm.
+    emission : DipoleEmission
+        Channels of shape (scan,), or one number each.
+    xlabel : str
+    mark : sequence of float
+        Thicknesses with a dotted line, nm.
+
+    Returns
+    -------
+    list of PolyCollection
+        In the order of `CHANNELS`.
+    """
     shape = np.shape(thickness_nm)
     shares = [100 * np.broadcast_to(getattr(emission, channel), shape) for channel in CHANNELS]
     names, words = zip(*CHANNELS.values(), strict=True)
@@ -276,7 +293,15 @@ def loss_channels(ax, thickness_nm, emission, xlabel: str, *, mark: Sequence[flo
 
 
 def ceilings(ax, found, marks: Mapping[str, float]) -> None:
-    """Outcoupling of a `Ceiling` by assumption, as a list of points, with values to compare."""
+    """Outcoupling of a `Ceiling` by assumption, as a list of points, with values to compare.
+
+    Parameters
+    ----------
+    ax : Axes
+    found : Ceiling
+    marks : mapping of str to float
+        Outcouplings to compare with, 0 to 1, by label; the first three are drawn.
+    """
     labels = [label for label, _ in found.table]
     values = 100 * np.array([value for _, value in found.table])
     y = np.arange(len(labels))[::-1]
@@ -301,7 +326,16 @@ class LossChannels:
         self.bands: list = []
 
     def move(self, emission, at_nm: float, title: str) -> None:
-        """Show an emission at `thickness_nm`, one thickness marked."""
+        """Show an emission at `thickness_nm`, one thickness marked.
+
+        Parameters
+        ----------
+        emission : DipoleEmission
+            Channels over `thickness_nm`.
+        at_nm : float
+            The marked one, nm.
+        title : str
+        """
         if not self.bands:
             from peled.lab.live import lay_out
 

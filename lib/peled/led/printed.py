@@ -22,6 +22,12 @@ FLOOR = 0.02  #: of the largest light: below it noise and offsets rule
 def quantities(c: Context, curve: Curve) -> list[Quantity]:
     """Ratio of a printed to the found EQE, and of a printed to the found current efficiency.
 
+    Parameters
+    ----------
+    c : Context
+    curve : Curve
+        EQE found along the sweep of `c`.
+
     Returns
     -------
     list of Quantity

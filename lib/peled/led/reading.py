@@ -351,6 +351,14 @@ def series_of(holdings: Holdings) -> tuple[list[Series], list[tuple[str, str]]]:
 
     Single spectra (`el`) of one device that say where they were taken are joined to a series where
     they share an axis.
+
+    Parameters
+    ----------
+    holdings : Holdings
+
+    Returns
+    -------
+    list of Series, list of (str, str)
     """
     singles: dict[tuple, list[Held]] = {}
     jobs: list[tuple[list[Held], str, Signal]] = []

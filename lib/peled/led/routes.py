@@ -86,7 +86,19 @@ class Response:
     series: tuple[Series, ...] = field(default=(), repr=False)
 
     def place(self, voltage_V: np.ndarray, current: np.ndarray) -> np.ndarray:
-        """Points of a sweep on the axis of the spectra."""
+        """Points of a sweep on the axis of the spectra.
+
+        Parameters
+        ----------
+        voltage_V : (n,) array
+        current : (n,) array
+            mA/cm².
+
+        Returns
+        -------
+        array (n,)
+            ln of the current density where spectra count by current, else V.
+        """
         if self.axis == "current_mA_cm2":
             return np.log(np.maximum(current, 1e-30))
         return np.asarray(voltage_V, float)
@@ -104,6 +116,17 @@ class Response:
 
         Beyond the spectra "spectrum elsewhere" is added: what the last step of the series would go
         on to; of a single spectrum, a shift of `shift_nm` either way, evenly.
+
+        Parameters
+        ----------
+        x : float
+            As `place` gives it.
+        shift_nm : float
+            Half range, nm.
+
+        Returns
+        -------
+        dict of str to float
         """
         grid = self.grid()
         high = int(np.clip(np.searchsorted(grid, x), 1, max(len(grid) - 1, 1)))
@@ -130,7 +153,18 @@ class Response:
         return {"spectrum elsewhere": float(abs(self.slope[0]) * shift_nm / math.sqrt(3))}
 
     def borrowed(self, shift_nm: float) -> Response:
-        """The same for another device: each spectrum may be shifted by `shift_nm` either way."""
+        """The same for another device: each spectrum may be shifted by `shift_nm` either way.
+
+        Parameters
+        ----------
+        shift_nm : float
+            Half range, nm.
+
+        Returns
+        -------
+        Response
+            With the cause "spectrum of another device".
+        """
         extra = {"spectrum of another device": np.abs(self.slope) * shift_nm / math.sqrt(3)}
         return Response(
             self.axis, self.at, self.value, {**self.errors, **extra}, self.slope, self.reasons,

@@ -26,7 +26,19 @@ CLEAR = 0.2
 
 
 def lifetime_quantities(logs: Sequence[Held]):
-    """((row, log, crossing of one half) of each log, T80, T50 and acceleration)."""
+    """((row, log, crossing of one half) of each log, T80, T50 and acceleration).
+
+    Parameters
+    ----------
+    logs : sequence of Held
+        Each with a `LifetimeLog` as its data.
+
+    Returns
+    -------
+    tuple of (Row, LifetimeLog, Crossing), list of Quantity
+        Times in min. A log that cannot be evaluated is left out of the first and withheld in the
+        second.
+    """
     kept, out = [], []
     for held in logs:
         row, log = held.row, held.data

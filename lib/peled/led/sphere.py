@@ -27,7 +27,17 @@ _PREFIX = {"": 1.0, "m": 1e-3, "u": 1e-6, "n": 1e-9}
 
 
 def absolute(one: Series) -> tuple[str, float] | None:
-    """("flux" or "radiance", factor to SI per nm) of a series in absolute units, else None."""
+    """("flux" or "radiance", factor to SI per nm) of a series in absolute units, else None.
+
+    Parameters
+    ----------
+    one : Series
+        `spectrum_unit` of the sheet goes before the unit of the file.
+
+    Returns
+    -------
+    (str, float) or None
+    """
     said = str(one.settings.get("spectrum_unit") or one.unit)
     flat = re.sub(r"[µμ]", "u", said.lower()).replace("²", "2").replace(" ", "")
     found = re.fullmatch(r"([mun]?)w(.*)/?nm(?:-1)?", flat.replace("nm-1", "/nm"))
@@ -38,7 +48,20 @@ def absolute(one: Series) -> tuple[str, float] | None:
 
 
 def quantities(device: Device, settings: Mapping[str, Any]) -> list[Quantity]:
-    """The largest EQE of each series of absolute spectra."""
+    """The largest EQE of each series of absolute spectra.
+
+    Parameters
+    ----------
+    device : Device
+    settings : mapping
+        `pattern_relative`, `detector_relative`, `current_relative`.
+
+    Returns
+    -------
+    list of Quantity
+        %, one a series in absolute units; withheld where geometry, area or current is not known, or
+        no spectrum stands clear of its error.
+    """
     out = []
     for one in device.series:
         if one.axis != "time_s" and (found := absolute(one)):

@@ -19,6 +19,16 @@ REACH = (0.2, 2.0)  #: of the thickness as described
 def explorer(sheet: Sheet, report: Report) -> Explorer:
     """The explorer of a folder's stack.
 
+    Parameters
+    ----------
+    sheet : Sheet
+        Not used.
+    report : Report
+
+    Returns
+    -------
+    Explorer
+
     Raises
     ------
     LookupError
