@@ -22,6 +22,15 @@ def display_path(path: str | os.PathLike) -> str:
 
     Numbered folders, as those of Bruker experiments, say nothing without the one above. Keeps the
     folders of one machine out of messages and results.
+
+    Parameters
+    ----------
+    path : path-like
+
+    Returns
+    -------
+    str
+        With `/` between the parts; numbered folders and `pdata` do not count as one of the two.
     """
     path = Path(path)
     try:
@@ -34,7 +43,22 @@ def display_path(path: str | os.PathLike) -> str:
 
 
 def sha256(path: str | os.PathLike) -> str:
-    """Hex SHA-256 of a file's content."""
+    """Hex SHA-256 of a file's content.
+
+    Parameters
+    ----------
+    path : path-like
+
+    Returns
+    -------
+    str
+        64 hexadecimal digits.
+
+    Raises
+    ------
+    OSError
+        If the file cannot be read.
+    """
     with open(path, "rb") as stream:
         return hashlib.file_digest(stream, "sha256").hexdigest()
 
@@ -43,6 +67,16 @@ def sha256(path: str | os.PathLike) -> str:
 def writing(path: str | os.PathLike) -> Iterator[BinaryIO]:
     """A stream to a file beside `path` that is renamed into place at the end: readers see the old
     file or the new one, never a part.
+
+    Parameters
+    ----------
+    path : path-like
+        Its folder is made where there is none.
+
+    Yields
+    ------
+    binary stream
+        Open for writing.
 
     Raises
     ------
@@ -66,7 +100,24 @@ def writing(path: str | os.PathLike) -> Iterator[BinaryIO]:
 
 
 def write_atomically(path: str | os.PathLike, content: str | bytes) -> Path:
-    """Write `content` to `path`, whole or not at all (`writing`)."""
+    """Write `content` to `path`, whole or not at all (`writing`).
+
+    Parameters
+    ----------
+    path : path-like
+    content : str or bytes
+        Text is written as UTF-8.
+
+    Returns
+    -------
+    Path
+        `path`.
+
+    Raises
+    ------
+    OSError
+        As `writing`.
+    """
     with writing(path) as stream:
         stream.write(content.encode() if isinstance(content, str) else content)
     return Path(path)
@@ -74,5 +125,21 @@ def write_atomically(path: str | os.PathLike, content: str | bytes) -> Path:
 
 def to_json(value) -> str:
     """`value` as JSON text with sorted keys and one trailing newline: the same bytes for the same
-    content."""
+    content.
+
+    Parameters
+    ----------
+    value : dict, list, tuple, str, float, int, bool or None
+
+    Returns
+    -------
+    str
+
+    Raises
+    ------
+    ValueError
+        For NaN or infinity.
+    TypeError
+        For a value that JSON has no form for.
+    """
     return json.dumps(value, indent=1, sort_keys=True, ensure_ascii=False, allow_nan=False) + "\n"

@@ -224,6 +224,16 @@ class Archive:
     def read(self, name: str) -> bytes:
         """One member.
 
+        Parameters
+        ----------
+        name : str
+            One of `names`.
+
+        Returns
+        -------
+        bytes
+            Unpacked.
+
         Raises
         ------
         FormatError
@@ -459,11 +469,46 @@ class Bytes:
         self.path, self.content, self.order, self.at = path, content, order, 0
 
     def refuse(self, place: int, expected: str, found: str, advice: str = "") -> FormatError:
+        """A FormatError at a byte.
+
+        Parameters
+        ----------
+        place : int
+            Byte (from 0).
+        expected, found : str
+        advice : str
+            By default to copy or export the file again.
+
+        Returns
+        -------
+        FormatError
+            For the caller to raise.
+        """
         advice = advice or "the file is cut or damaged: copy or export it again"
         where = f"byte {place}"
         return FormatError(self.path, place=where, expected=expected, found=found, advice=advice)
 
     def take(self, count: int, what: str, at: int | None = None) -> bytes:
+        """The next bytes; the place moves behind them.
+
+        Parameters
+        ----------
+        count : int
+            Number of bytes.
+        what : str
+            What they are, for the message.
+        at : int, optional
+            Byte (from 0) from which to take them; by default the place reached.
+
+        Returns
+        -------
+        bytes
+
+        Raises
+        ------
+        FormatError
+            If the file ends before.
+        """
         at = self.at if at is None else at
         if count < 0 or at < 0 or at + count > len(self.content):
             found = f"{max(len(self.content) - at, 0)} bytes to the end of the file"
@@ -472,12 +517,52 @@ class Bytes:
         return self.content[at : self.at]
 
     def get(self, code: str, what: str, at: int | None = None):
-        """One value, or a tuple of several, by the letters of `struct`."""
+        """One value, or a tuple of several, by the letters of `struct`.
+
+        Parameters
+        ----------
+        code : str
+            Letters of `struct`, without the byte order.
+        what : str
+            What they are, for the message.
+        at : int, optional
+            Byte (from 0); by default the place reached.
+
+        Returns
+        -------
+        int, float, bytes or tuple
+
+        Raises
+        ------
+        FormatError
+            If the file ends before.
+        """
         code = self.order + code
         values = struct.unpack(code, self.take(struct.calcsize(code), what, at))
         return values[0] if len(values) == 1 else values
 
     def values(self, code: str, count: int, what: str, at: int | None = None) -> np.ndarray:
+        """Many values of one kind.
+
+        Parameters
+        ----------
+        code : str
+            Letter of a NumPy type (`f4`, `u2`), without the byte order.
+        count : int
+        what : str
+            What they are, for the message.
+        at : int, optional
+            Byte (from 0); by default the place reached.
+
+        Returns
+        -------
+        (count,) float array
+
+        Raises
+        ------
+        FormatError
+            If the file ends before.
+        """
         dtype = np.dtype(self.order + code)
         return np.frombuffer(self.take(dtype.itemsize * count, what, at), dtype).astype(float)
 

@@ -149,13 +149,41 @@ class Table:
     def refuse(
         self, expected: str, found: str, advice: str = "", *, row=None, place="column heads"
     ):
-        """A FormatError at a row (from 0), else at `place`."""
+        """A FormatError at a row (from 0), else at `place`.
+
+        Parameters
+        ----------
+        expected, found : str
+        advice : str, optional
+        row : int, optional
+            Row of data (from 0), of which the message names the line.
+        place : str
+            Where, when no row is given; beside a row, the place within it.
+
+        Returns
+        -------
+        FormatError
+            For the caller to raise.
+        """
         if row is not None:
             place = f"line {self.lines[row]}" + (f", {place}" if place != "column heads" else "")
         return FormatError(self.path, place=place, expected=expected, found=found, advice=advice)
 
     def refuse_missing(self, columns: Iterable[int], rows=slice(None)) -> None:
-        """FormatError at the first gap in these columns (from 0)."""
+        """FormatError at the first gap in these columns (from 0).
+
+        Parameters
+        ----------
+        columns : iterable of int
+            Columns of numbers.
+        rows : slice or int array
+            Rows (from 0) that are looked at; by default all.
+
+        Raises
+        ------
+        FormatError
+            Naming line and column.
+        """
         for j in columns:
             bad = np.flatnonzero(np.isnan(self.columns[j].values[rows]))
             if bad.size:
@@ -165,6 +193,18 @@ class Table:
 
     def along_first(self, expected: str, again: str) -> tuple[Column, list[Column]]:
         """The first column as the axis of the others that hold numbers.
+
+        Parameters
+        ----------
+        expected : str
+            What the table should hold, for the message.
+        again : str
+            Regular expression of the head of an axis, in whatever case.
+
+        Returns
+        -------
+        axis : Column
+        signals : list of Column
 
         Raises
         ------
@@ -186,6 +226,16 @@ class Table:
     def refuse_second_axis(self, columns: Sequence[int]) -> None:
         """FormatError at a nameless column with even steps and another to its right: no signal is
         like that.
+
+        Parameters
+        ----------
+        columns : sequence of int
+            Columns of numbers, from left to right; where one has a head none is refused.
+
+        Raises
+        ------
+        FormatError
+            Naming line and column.
         """
         for j in columns[:-1] if not any(self.columns[j].head for j in columns) else ():
             x = self.columns[j].values
@@ -394,7 +444,19 @@ def is_unit(cell: str) -> bool:
 
 
 def split(line: str, delimiter: str | None) -> list[str]:
-    """The cells of a line after RFC 4180, stripped of blanks."""
+    """The cells of a line after RFC 4180, stripped of blanks.
+
+    Parameters
+    ----------
+    line : str
+    delimiter : str or None
+        None for runs of blanks.
+
+    Returns
+    -------
+    list of str
+        Quotes around a cell taken off.
+    """
     if '"' not in line:
         cells = line.split(delimiter) if delimiter else line.split()
         return [cell.strip().strip("'") for cell in cells]
@@ -452,6 +514,23 @@ class Sheet:
 
     @classmethod
     def read(cls, path: str | os.PathLike, what: str = "a text file with columns of numbers"):
+        """The lines of a text file.
+
+        Parameters
+        ----------
+        path : path-like
+        what : str
+            What was expected of the file, for the messages.
+
+        Returns
+        -------
+        Sheet
+
+        Raises
+        ------
+        FormatError
+            For no file, what is no text, or no rows of numbers to tell the delimiter from.
+        """
         return cls(Path(path), read_text(path, what=what).split("\n"))
 
     def _join(self, lines: list[str]) -> list[str]:
@@ -512,26 +591,81 @@ class Sheet:
         return [parse_number(cell, decimal) for cell in cells]
 
     def row(self, i: int) -> tuple[list[str], list[float | None]]:
-        """Cells of line `i` (from 0), and each as a number or None."""
+        """Cells of line `i` (from 0), and each as a number or None.
+
+        Parameters
+        ----------
+        i : int
+
+        Returns
+        -------
+        cells : list of str
+        values : list of float or None
+        """
         if i not in self._rows:
             cells = split(self.lines[i], self.delimiter)
             self._rows[i] = cells, self._numbers(cells, self.decimal)
         return self._rows[i]
 
     def number(self, cell: str) -> float | None:
-        """A cell as a number with the decimal mark of this sheet, None when it is none."""
+        """A cell as a number with the decimal mark of this sheet, None when it is none.
+
+        Parameters
+        ----------
+        cell : str
+
+        Returns
+        -------
+        float or None
+        """
         return parse_number(cell, self.decimal)
 
     def is_comment(self, i: int) -> bool:
+        """Whether a line begins with a mark of a comment (`COMMENT`).
+
+        Parameters
+        ----------
+        i : int
+            Line (from 0).
+
+        Returns
+        -------
+        bool
+        """
         return self.lines[i].lstrip().startswith(COMMENT)
 
     def width(self, lines: Sequence[int]) -> int:
-        """How many cells most of these lines have, delimiters at their ends left out."""
+        """How many cells most of these lines have, delimiters at their ends left out.
+
+        Parameters
+        ----------
+        lines : sequence of int
+            Lines (from 0), at least one.
+
+        Returns
+        -------
+        int
+        """
         sizes = Counter(len(_stripped(list(self.row(i)[0]))) for i in lines)
         return sizes.most_common(1)[0][0]
 
     def refuse(self, i: int, expected: str, found=None, advice: str = "mend the line", column=None):
-        """A FormatError at line `i` (from 0), `column` (from 0)."""
+        """A FormatError at line `i` (from 0), `column` (from 0).
+
+        Parameters
+        ----------
+        i : int
+        expected : str
+        found : str, optional
+            By default the line.
+        advice : str
+        column : int, optional
+
+        Returns
+        -------
+        FormatError
+            For the caller to raise.
+        """
         if found is None:
             found = repr(self.lines[i].strip()[:60])
         column = "" if column is None else f"column {column + 1}"
@@ -545,6 +679,21 @@ class Sheet:
         NaN.
 
         The first `skip` cells are left out.
+
+        Parameters
+        ----------
+        i : int
+            Line (from 0).
+        width : int, optional
+            How many cells are to follow the skipped ones; by default as many as there are, empty
+            ones at the end left out.
+        missing : bool
+            Take words for "missing" as NaN; an empty cell is refused all the same.
+        skip : int
+
+        Returns
+        -------
+        list of float
 
         Raises
         ------
@@ -571,7 +720,14 @@ class Sheet:
         raise self.refuse(i, "a number", repr(cell[:40]) if cell else "an empty cell", advice, j)
 
     def claim(self, lines: Iterable[int], kind: str) -> None:
-        """Put lines (from 0) down as `head`, `key`, `comment` or `data`."""
+        """Put lines (from 0) down as `head`, `key`, `comment` or `data`.
+
+        Parameters
+        ----------
+        lines : iterable of int
+            Blank ones are passed over.
+        kind : "head", "key", "comment" or "data"
+        """
         for i in lines:
             if self.lines[i].strip():
                 self.claims[i] = kind
@@ -580,6 +736,16 @@ class Sheet:
         """Account for all lines not claimed yet, by what they look like and where they stand.
 
         Between the rows of data only comments may stand; outside, text, but no numbers.
+
+        Parameters
+        ----------
+        width : int
+            Number of cells of a row of data; 0 where it is not known.
+
+        Returns
+        -------
+        Account
+            `metadata` is filled from the comments and keys on the way.
 
         Raises
         ------
@@ -1054,6 +1220,17 @@ class Record:
     def number(self, name: str, empty: float | None = None) -> float:
         """A cell as a number, decimal point or comma; `empty` where it holds nothing.
 
+        Parameters
+        ----------
+        name : str
+            Head of the column.
+        empty : float, optional
+            By default an empty cell is refused.
+
+        Returns
+        -------
+        float
+
         Raises
         ------
         FormatError
@@ -1070,6 +1247,16 @@ class Record:
     def numbers(self, name: str) -> tuple[float, ...]:
         """A cell of numbers between semicolons.
 
+        Parameters
+        ----------
+        name : str
+            Head of the column.
+
+        Returns
+        -------
+        tuple of float
+            Empty for an empty cell.
+
         Raises
         ------
         FormatError
@@ -1081,7 +1268,20 @@ class Record:
         return found
 
     def refuse(self, name: str, expected: str, advice: str = "mend the cell") -> FormatError:
-        """A FormatError at a cell."""
+        """A FormatError at a cell.
+
+        Parameters
+        ----------
+        name : str
+            Head of the column.
+        expected : str
+        advice : str
+
+        Returns
+        -------
+        FormatError
+            For the caller to raise.
+        """
         found = repr(self.cells[name]) if self.cells[name] else "an empty cell"
         place = f"line {self.line}, column {name}"
         return FormatError(self.path, place=place, expected=expected, found=found, advice=advice)

@@ -157,6 +157,20 @@ def read_pattern(
     """The one pattern of a file, or of several the one whose label is, else contains, `part` (case
     ignored).
 
+    Parameters
+    ----------
+    path : path-like
+    part : str, optional
+        Label of the pattern, or a piece of it; not needed where the file holds one.
+    wavelength_A : float, optional
+        Wavelength, ångström; it has precedence over the file.
+    anode : str, optional
+        Element of the tube, of which K alpha 1 and 2 are taken.
+
+    Returns
+    -------
+    Pattern
+
     Raises
     ------
     FormatError

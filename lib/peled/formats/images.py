@@ -80,7 +80,21 @@ class Image:
 
 
 def says_image(path: str | os.PathLike) -> bool:
-    """Whether a file begins as one of these formats does."""
+    """Whether a file begins as one of these formats does.
+
+    Parameters
+    ----------
+    path : path-like
+
+    Returns
+    -------
+    bool
+
+    Raises
+    ------
+    OSError
+        If the file cannot be read.
+    """
     with open(path, "rb") as stream:
         head = stream.read(512)
     return any(is_it(head) for is_it in _READERS.values())
@@ -193,6 +207,22 @@ def _read_tiff(path: Path) -> list[_Raw]:
 def tiff_pixel_nm(page, coarsest_nm: float) -> float | None:
     """Size of a pixel as ImageJ, OME or the standard tags of a page say it; of the last none that
     is coarser than what an instrument has.
+
+    Parameters
+    ----------
+    page : tifffile.TiffPage
+    coarsest_nm : float
+        Coarsest pixel of the instrument, nm.
+
+    Returns
+    -------
+    float or None
+        Edge of a pixel, nm; None where nothing says it.
+
+    Raises
+    ------
+    ValueError
+        Where tags of ImageJ say that pixels are not square.
     """
     tags = {tag.name: tag.value for tag in page.tags.values()}
     return _imagej(tags) or _ome(page.description) or _resolution(tags, coarsest_nm)

@@ -72,7 +72,21 @@ class InfraredSpectrum:
 
 
 def says_infrared(path: str | os.PathLike) -> bool:
-    """Whether a file is of a program that writes spectra over wavenumbers, or JCAMP-DX."""
+    """Whether a file is of a program that writes spectra over wavenumbers, or JCAMP-DX.
+
+    Parameters
+    ----------
+    path : path-like
+
+    Returns
+    -------
+    bool
+
+    Raises
+    ------
+    OSError
+        If the file cannot be read.
+    """
     with open(path, "rb") as stream:
         head = stream.read(4000)
     return head[:18] == b"Spectral Data File" or head[:4] == _OPUS or jcampdx.is_jcampdx(head)
@@ -87,6 +101,16 @@ def read_infrared(path: str | os.PathLike) -> tuple[InfraredSpectrum, ...]:
     joshduran/brukeropus (`examples/file.0`); OMNIC on spectrochempy_data (83 `.spa`, `wodger.spg`,
     `CO@Mo_Al2O3.SPG`); JCAMP-DX on the 88 infrared files of nzhagen/jcamp and
     cheminfo/jcampconverter, value by value against the `jcamp` package.
+
+    Parameters
+    ----------
+    path : path-like
+        OMNIC, OPUS, JCAMP-DX, or text with a column of wavenumbers.
+
+    Returns
+    -------
+    tuple of InfraredSpectrum
+        Wavenumbers increasing, cm⁻¹.
 
     Raises
     ------

@@ -82,7 +82,17 @@ class Block:
         return None
 
     def list(self, label: str) -> list[str]:
-        """A comma-separated record."""
+        """A comma-separated record.
+
+        Parameters
+        ----------
+        label : str
+
+        Returns
+        -------
+        list of str
+            Empty where there is no such record.
+        """
         text = self.text(label)
         return [part.strip() for part in text.replace("\n", " ").split(",")] if text else []
 
@@ -130,7 +140,17 @@ def _normalise(label: str) -> str:
 
 def is_jcampdx(head: bytes) -> bool:
     """Whether the first bytes of a file are a label or comment of JCAMP-DX, in whatever
-    encoding."""
+    encoding.
+
+    Parameters
+    ----------
+    head : bytes
+        As many as hold the first label.
+
+    Returns
+    -------
+    bool
+    """
     start = head.replace(b"\0", b"").lstrip(b"\xef\xbb\xbf\xff\xfe \t\r\n")
     return bool(re.match(rb"##\s*[^=\r\n]*=|\$\$", start))
 
@@ -143,6 +163,14 @@ def read_blocks(path: str | os.PathLike) -> list[Block]:
     Tried on the collections of github.com/cheminfo/jcampconverter, cheminfo/jcamp-data-test and
     nzhagen/jcamp (there the official `jcamp-dx.org_official_test_data`), written by some thirty
     programs.
+
+    Parameters
+    ----------
+    path : path-like
+
+    Returns
+    -------
+    list of Block
 
     Raises
     ------
@@ -199,6 +227,19 @@ def read_blocks(path: str | os.PathLike) -> list[Block]:
 def select(path: str | os.PathLike, what: str, wanted: Callable[[Block], bool]) -> list[Block]:
     """The blocks with numbers that are wanted.
 
+    Parameters
+    ----------
+    path : path-like
+    what : str
+        What is wanted, for the message.
+    wanted : callable
+        Block -> bool.
+
+    Returns
+    -------
+    list of Block
+        At least one, in the order of the file.
+
     Raises
     ------
     FormatError
@@ -220,6 +261,15 @@ def select(path: str | os.PathLike, what: str, wanted: Callable[[Block], bool]) 
 
 def read_table(block: Block) -> Table:
     """The numbers of a block, decoded and scaled.
+
+    Parameters
+    ----------
+    block : Block
+        One with a table, as `select` returns.
+
+    Returns
+    -------
+    Table
 
     Raises
     ------
@@ -533,6 +583,19 @@ def _check_abscissae(
 
 def pairs(block: Block, record: Record) -> tuple[np.ndarray, np.ndarray, tuple[str, ...]]:
     """Abscissae, ordinates and assignments of a `(XY..XY)`, `(XYW..XYW)` or `(XYA)` table.
+
+    Parameters
+    ----------
+    block : Block
+        The record's, for its decimal mark and for the messages.
+    record : Record
+
+    Returns
+    -------
+    x, y : (n,) float array
+        As written: XFACTOR and YFACTOR are not applied.
+    labels : tuple of str
+        Assignments, one a row; empty where not every row has one.
 
     Raises
     ------

@@ -24,7 +24,21 @@ _SPECS = re.compile(r"\A\s*# Created by: +SpecsLab", re.MULTILINE)
 
 
 def writes_photoelectrons(path: str | os.PathLike) -> bool:
-    """Whether a file says of itself that it is one of these."""
+    """Whether a file says of itself that it is one of these.
+
+    Parameters
+    ----------
+    path : path-like
+
+    Returns
+    -------
+    bool
+
+    Raises
+    ------
+    FormatError
+        For a folder or no file.
+    """
     if is_vamas(path):
         return True
     with open(path, "rb") as stream:

@@ -112,6 +112,16 @@ class Calibration:
     def at(self, wavelength_nm: np.ndarray) -> np.ndarray:
         """The factor, interpolated linearly.
 
+        Parameters
+        ----------
+        wavelength_nm : (m,) array
+            Wavelengths, nm, in any order.
+
+        Returns
+        -------
+        (m,) float array
+            Relative.
+
         Raises
         ------
         FormatError

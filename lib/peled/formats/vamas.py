@@ -122,7 +122,21 @@ class _Lines:
 
 @reader("a VAMAS file")
 def is_vamas(path: str | os.PathLike) -> bool:
-    """Whether a file begins as VAMAS files do."""
+    """Whether a file begins as VAMAS files do.
+
+    Parameters
+    ----------
+    path : path-like
+
+    Returns
+    -------
+    bool
+
+    Raises
+    ------
+    FormatError
+        For a folder or no file.
+    """
     with open(path, "rb") as stream:
         return stream.read(200).lstrip().partition(b"\n")[0].startswith(b"VAMAS")
 
@@ -130,6 +144,15 @@ def is_vamas(path: str | os.PathLike) -> bool:
 @reader("a VAMAS file")
 def read_vamas(path: str | os.PathLike) -> tuple[Spectrum, ...]:
     """All spectra of a VAMAS file.
+
+    Parameters
+    ----------
+    path : path-like
+
+    Returns
+    -------
+    tuple of Spectrum
+        One a block, in the order of the file.
 
     Raises
     ------

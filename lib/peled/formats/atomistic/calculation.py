@@ -100,7 +100,19 @@ class Calculation:
 
 
 def last(pattern: str, text: str, flags: int = 0) -> re.Match | None:
-    """The last match of a pattern."""
+    """The last match of a pattern.
+
+    Parameters
+    ----------
+    pattern, text : str
+    flags : int
+        Those of `re`.
+
+    Returns
+    -------
+    re.Match or None
+        None where the pattern does not occur.
+    """
     found = None
     for found in re.finditer(pattern, text, flags):  # noqa: B007  the last match is wanted
         pass
@@ -108,24 +120,94 @@ def last(pattern: str, text: str, flags: int = 0) -> re.Match | None:
 
 
 def to_float(number: str) -> float:
-    """A number as Fortran prints it."""
+    """A number as Fortran prints it.
+
+    Parameters
+    ----------
+    number : str
+        The exponent with D or E.
+
+    Returns
+    -------
+    float
+
+    Raises
+    ------
+    ValueError
+        For what is no number.
+    """
     return float(number.lower().replace("d", "e"))
 
 
 def numbers(rows: Iterable[Sequence[str]]) -> np.ndarray:
-    """Rows of numbers as Fortran prints them."""
+    """Rows of numbers as Fortran prints them.
+
+    Parameters
+    ----------
+    rows : iterable of sequence of str
+        All of one length.
+
+    Returns
+    -------
+    (rows, columns) float array
+
+    Raises
+    ------
+    ValueError
+        For what is no number, or rows of different lengths.
+    """
     return np.array([[to_float(x) for x in row] for row in rows])
 
 
 def listed_atoms(path: Path, block: str) -> Structure:
-    """Atoms from lines of an element and three coordinates."""
+    """Atoms from lines of an element and three coordinates.
+
+    Parameters
+    ----------
+    path : Path
+        For the message.
+    block : str
+        One atom a line, coordinates in ångström.
+
+    Returns
+    -------
+    Structure
+        Without a cell.
+
+    Raises
+    ------
+    FormatError
+        For a label of no element.
+    """
     rows = [row.split() for row in block.strip().split("\n")]
     names = tuple(symbol(path, row[0], 0) for row in rows)
     return Structure(names, numbers(row[1:4] for row in rows))
 
 
 def energy(path: Path, match: re.Match | None, unit_eV: float, what: str) -> float:
-    """The energy of a match in eV, or FormatError."""
+    """The energy of a match in eV, or FormatError.
+
+    Parameters
+    ----------
+    path : Path
+        For the message.
+    match : re.Match or None
+        Its first group is the number.
+    unit_eV : float
+        The program's unit of energy, eV.
+    what : str
+        What was looked for, for the message.
+
+    Returns
+    -------
+    float
+        Energy, eV.
+
+    Raises
+    ------
+    FormatError
+        If there is no match.
+    """
     if match is None:
         raise FormatError(
             path,
@@ -137,7 +219,20 @@ def energy(path: Path, match: re.Match | None, unit_eV: float, what: str) -> flo
 
 
 def by_element(what: str, found: list[tuple[str, str]]) -> dict[str, str]:
-    """Values by element, of labels that need not be elements (`Fe1`, `hy`)."""
+    """Values by element, of labels that need not be elements (`Fe1`, `hy`).
+
+    Parameters
+    ----------
+    what : str
+        Name of the setting, put before each element.
+    found : list of (str, str)
+        Label and value.
+
+    Returns
+    -------
+    dict
+        `what element` -> value; different values of one element joined by "and".
+    """
     values: dict[str, set[str]] = {}
     for label, value in found:
         values.setdefault(element(label) or label, set()).add(value)

@@ -48,6 +48,23 @@ _THREE = rf"\s+{NUMBER}\s+{NUMBER}\s+{NUMBER}"
 def espresso(path: Path, text: str) -> Calculation:
     """Text of pw.x; not by ASE, which gives energies of unfinished runs without a word and none of
     the settings.
+
+    Parameters
+    ----------
+    path : Path
+        For the messages.
+    text : str
+        Of several runs in one file the last is read.
+
+    Returns
+    -------
+    Calculation
+        Energy in eV, positions and cell in ångström.
+
+    Raises
+    ------
+    FormatError
+        Without a total energy, for a calculation of bands, or for a label of no element.
     """
     text = text[
         max(text.rfind("     Program PWSCF"), 0) :
@@ -393,7 +410,25 @@ def _xml_mesh(output: ElementTree.Element, cell: np.ndarray) -> str | None:
 
 
 def espresso_xml(path: Path, text: str) -> Calculation:
-    """data-file-schema.xml of pw.x, in hartree and bohr."""
+    """data-file-schema.xml of pw.x, in hartree and bohr.
+
+    Parameters
+    ----------
+    path : Path
+        For the messages.
+    text : str
+
+    Returns
+    -------
+    Calculation
+        Energy in eV, positions and cell in ångström.
+
+    Raises
+    ------
+    FormatError
+        For XML that is not complete, without results or a total energy, or for a label of no
+        element.
+    """
     root = xml_root(path, text, "complete XML")
     output = root.find("output")
     if output is None:

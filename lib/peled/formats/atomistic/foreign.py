@@ -111,7 +111,18 @@ QCHEM = _Program(
 
 
 def molecular(program: _Program):
-    """A reader of one molecular program, for the table of readers."""
+    """A reader of one molecular program, for the table of readers.
+
+    Parameters
+    ----------
+    program : _Program
+        One of `GAUSSIAN`, `PSI4`, `NWCHEM` and `QCHEM`.
+
+    Returns
+    -------
+    callable
+        (path, text) -> Calculation.
+    """
     return lambda path, text: _molecular(path, text, program)
 
 
@@ -266,7 +277,25 @@ def _functional(text: str, told: dict, program: _Program) -> str:
 
 
 def aims(path: Path, text: str) -> Calculation:
-    """FHI-aims; the energy is that extrapolated to no broadening (`Total energy corrected`)."""
+    """FHI-aims; the energy is that extrapolated to no broadening (`Total energy corrected`).
+
+    Parameters
+    ----------
+    path : Path
+        The file, of which ASE reads the atoms.
+    text : str
+        Its text.
+
+    Returns
+    -------
+    Calculation
+        Energy in eV, positions and cell in ångström; no structure where ASE finds none.
+
+    Raises
+    ------
+    FormatError
+        Without a total energy.
+    """
     program = _Program("FHI-aims", (r"\| Total energy corrected\s*:\s*{0} eV",), "", "", 1.0)
     echo = {
         key: " ".join(value.split())
@@ -342,6 +371,23 @@ _CASTEP_FUNCTIONALS = {
 def castep(path: Path, text: str) -> Calculation:
     """CASTEP; the energy is that extrapolated to no broadening (`NB est. 0K energy`) where bands
     are broadened.
+
+    Parameters
+    ----------
+    path : Path
+        The file, of which ASE reads the atoms.
+    text : str
+        Its text; of several runs in one file the last is read.
+
+    Returns
+    -------
+    Calculation
+        Energy in eV, positions and cell in ångström; no structure where ASE finds none.
+
+    Raises
+    ------
+    FormatError
+        Without a total energy.
     """
     text = text[max(text.rfind("Welcome to CASTEP"), text.rfind("| CCC   AA"), 0) :]
     patterns = (

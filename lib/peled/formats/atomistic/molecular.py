@@ -20,7 +20,25 @@ from peled.formats.atomistic.structures import Structure, symbol
 
 
 def cp2k(path: Path, text: str) -> Calculation:
-    """CP2K; at its lowest print level it states no settings and no atoms."""
+    """CP2K; at its lowest print level it states no settings and no atoms.
+
+    Parameters
+    ----------
+    path : Path
+        For the messages.
+    text : str
+
+    Returns
+    -------
+    Calculation
+        Energy in eV, positions and cell in ångström; no structure of an optimisation, of which only
+        the first is printed.
+
+    Raises
+    ------
+    FormatError
+        Without a total energy, or for a label of no element.
+    """
     match = last(
         rf"ENERGY\|\s*Total "
         rf"FORCE_EVAL\s*\(\s*QS\s*\)\s*energy\s*[\[(](?:a\.u\.|hartree)[\])]:?\s*{NUMBER}",
@@ -105,7 +123,24 @@ def _cp2k_atoms(path: Path, text: str) -> tuple[Counter, Structure | None]:
 
 
 def xtb(path: Path, text: str) -> Calculation:
-    """The program xtb; a single point prints no positions, only which atoms there are."""
+    """The program xtb; a single point prints no positions, only which atoms there are.
+
+    Parameters
+    ----------
+    path : Path
+        For the messages.
+    text : str
+
+    Returns
+    -------
+    Calculation
+        Energy in eV, positions in ångström.
+
+    Raises
+    ------
+    FormatError
+        Without a total energy, or for a label of no element.
+    """
     energy_eV = energy(
         path,
         last(rf"TOTAL ENERGY\s+{NUMBER}\s+Eh", text, re.I),

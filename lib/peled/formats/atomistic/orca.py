@@ -44,6 +44,23 @@ _SPIN = re.compile(r"(u|r|ro)(ks|hf)")
 def orca(path: Path, text: str) -> Calculation:
     """ORCA. Where excited states were asked for, its last energy is that of one of them: here the
     ground state's counts.
+
+    Parameters
+    ----------
+    path : Path
+        For the messages.
+    text : str
+
+    Returns
+    -------
+    Calculation
+        Energy in eV, positions in ångström.
+
+    Raises
+    ------
+    FormatError
+        Without a total energy, for a label of no element, or where the energy of an excited state
+        cannot be told from the ground state's.
     """
     match = last(rf"FINAL SINGLE POINT ENERGY\s+(?:\([^)\n]*\)\s*)?{NUMBER}", text)
     energy_eV = energy(path, match, HARTREE_EV, "a line 'FINAL SINGLE POINT ENERGY'")

@@ -32,7 +32,24 @@ _SETTINGS = (
 
 
 def extended_xyz(path: Path, text: str) -> list[Calculation]:
-    """Every frame of an extended XYZ that states an energy in eV in its comment line."""
+    """Every frame of an extended XYZ that states an energy in eV in its comment line.
+
+    Parameters
+    ----------
+    path : Path
+        For the messages.
+    text : str
+
+    Returns
+    -------
+    list of Calculation
+        In the order of the file; energies in eV, positions and cells in ångström.
+
+    Raises
+    ------
+    FormatError
+        For a frame without an energy, cut short, or with positions that are no numbers.
+    """
     return [_frame(path, frame) for frame in xyz_frames(path, text.split("\n"))]
 
 
@@ -77,6 +94,22 @@ def json_record(path: Path, text: str) -> Calculation:
     `functional`, `dispersion`, `basis`, `ecp`, `density_fitting`, `medium`, `charge`, `spin`,
     `cell_angstrom` and
     `geometry_converged` what applies.
+
+    Parameters
+    ----------
+    path : Path
+    text : str
+        Not used, since JSON is read from the file; every reader of outputs takes it.
+
+    Returns
+    -------
+    Calculation
+        Energy in eV, positions and cell in ångström.
+
+    Raises
+    ------
+    FormatError
+        For what is no JSON, no object, or has values of the wrong kind.
     """
     data = read_json(path, what="complete JSON")
     if not isinstance(data, dict):

@@ -144,7 +144,30 @@ def read_structure(path: str | os.PathLike, *, frame: int = -1) -> Structure:
 
 
 def numbers(path: Path, line: str, count: int, at: int, what: str) -> list[float]:
-    """The first `count` finite numbers of a line, or FormatError."""
+    """The first `count` finite numbers of a line, or FormatError.
+
+    Parameters
+    ----------
+    path : Path
+        For the message.
+    line : str
+        Cells between blanks, exponents with D or E.
+    count : int
+    at : int
+        Number of the line (from 1), for the message.
+    what : str
+        What the numbers are, for the message.
+
+    Returns
+    -------
+    list of float
+        `count` numbers.
+
+    Raises
+    ------
+    FormatError
+        For fewer, or one that is not finite.
+    """
     parts = line.replace("D", "E").replace("d", "e").split()
     try:
         found = [float(p) for p in parts[:count]]
@@ -161,7 +184,26 @@ def numbers(path: Path, line: str, count: int, at: int, what: str) -> list[float
 
 
 def symbol(path: Path, label: str, at: int) -> str:
-    """The element of a label, or FormatError."""
+    """The element of a label, or FormatError.
+
+    Parameters
+    ----------
+    path : Path
+        For the message.
+    label : str
+        Label of an atom, or an atomic number.
+    at : int
+        Number of the line (from 1), for the message.
+
+    Returns
+    -------
+    str
+
+    Raises
+    ------
+    FormatError
+        For a label of no element.
+    """
     if label.isdigit() and 0 < int(label) <= len(ELEMENTS):
         return ELEMENTS[int(label) - 1]
     if (found := element(label)) is None:

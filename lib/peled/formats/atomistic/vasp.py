@@ -81,6 +81,17 @@ def _vasp_functional(get) -> str | None:
 def outcar(path: Path, text: str) -> Calculation:
     """OUTCAR of VASP.
 
+    Parameters
+    ----------
+    path : Path
+        For the messages.
+    text : str
+
+    Returns
+    -------
+    Calculation
+        Energy in eV (sigma -> 0, else TOTEN), positions and cell in ångström.
+
     Raises
     ------
     FormatError
@@ -274,7 +285,24 @@ def _vasprun_relaxed(
 
 
 def vasprun(path: Path, text: str) -> Calculation:
-    """vasprun.xml of VASP; one without an end is not XML and refused."""
+    """vasprun.xml of VASP; one without an end is not XML and refused.
+
+    Parameters
+    ----------
+    path : Path
+        For the messages.
+    text : str
+
+    Returns
+    -------
+    Calculation
+        Energy in eV, positions and cell in ångström.
+
+    Raises
+    ------
+    FormatError
+        For XML that is not complete, without a total energy, or for a label of no element.
+    """
     root = xml_root(path, text, "complete XML")
     steps = root.findall("calculation")
     energy_eV, iterations = _vasprun_energy(path, steps)

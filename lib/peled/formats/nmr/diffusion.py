@@ -31,6 +31,16 @@ class Gradients:
         b = (γ g δ)² (Δ - δ/3), rectangular gradients [1]_. What other shapes and a pair of
         opposite pulses change is in the δ that the spectrometer states, or it is not known here.
 
+        Parameters
+        ----------
+        gamma_MHz_T : float
+            Gyromagnetic ratio γ/2π, MHz/T.
+
+        Returns
+        -------
+        (traces,) float array
+            b, s/m².
+
         References
         ----------
         .. [1] E. O. Stejskal, J. E. Tanner, J. Chem. Phys. 42, 288 (1965), doi:10.1063/1.1695690

@@ -125,6 +125,27 @@ class PeakTable:
 
 
 def need(parameters: dict, path: Path, name: str, *, positive: bool = False) -> float:
+    """A number that a header has to hold.
+
+    Parameters
+    ----------
+    parameters : dict
+        Parameters of the header by name.
+    path : Path
+        File of the header, for the message.
+    name : str
+    positive : bool
+        Refuse zero and below.
+
+    Returns
+    -------
+    int or float
+
+    Raises
+    ------
+    FormatError
+        If it is missing, no finite number, or not positive where it has to be.
+    """
     value = parameters.get(name)
     if not isinstance(value, (int, float)) or not np.isfinite(value) or (positive and value <= 0):
         raise FormatError(
@@ -138,7 +159,22 @@ def need(parameters: dict, path: Path, name: str, *, positive: bool = False) -> 
 
 def field_notes(nucleus: str, carrier_MHz: float, parameters: dict) -> list[str]:
     """A header may lie about the nucleus or the field: the two and the second channel are
-    compared."""
+    compared.
+
+    Parameters
+    ----------
+    nucleus : str
+        Of the first channel, such as `1H`.
+    carrier_MHz : float
+        Carrier of the first channel (SFO1), MHz.
+    parameters : dict
+        Parameters of the header, with NUC2 and SFO2 (MHz) where there is a second channel.
+
+    Returns
+    -------
+    list of str
+        One sentence where their fields differ by more than 0.1 %, else empty.
+    """
     other, frequency = str(parameters.get("NUC2", "")), parameters.get("SFO2")
     if nucleus in XI and other in XI and isinstance(frequency, (int, float)) and frequency > 0:
         ratio = carrier_MHz / frequency * XI[other] / XI[nucleus]

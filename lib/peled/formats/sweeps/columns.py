@@ -265,6 +265,31 @@ def scaled(
 ) -> np.ndarray:
     """Values in the unit of `FACTORS`, from the head, else `said`; what had to be assumed is put
     down.
+
+    Parameters
+    ----------
+    path : Path
+        For the message.
+    quantity : str
+        A key of `FACTORS`.
+    column : Column
+        Numbers; readings beyond ±1e30 become NaN.
+    unit : str
+        As in the head; may be empty.
+    assumed : dict
+        Column -> unit taken for it; written to where neither head nor `said` gives one.
+    said : str or None
+        Unit where the head has none.
+
+    Returns
+    -------
+    (n,) float array
+        In the unit whose factor is 1 in `FACTORS`; quantum efficiency as a fraction.
+
+    Raises
+    ------
+    FormatError
+        For a unit that is none of the quantity.
     """
     values = np.asarray(column.values, float)
     values = np.where(np.abs(values) > 1e30, np.nan, values)  # no reading, or overflow
