@@ -131,6 +131,15 @@ class Lab:
         The sample with the first signal where none is named. The picture shows the strongest of the
         spectra before and after each step that changed it; a topic whose data are no such signals
         gives the sentences alone.
+
+        Parameters
+        ----------
+        sample : str, optional
+
+        Returns
+        -------
+        Shown
+            One row a step; where there is no signal, a sentence that says so.
         """
         signals = self._side.signals(self.report)
         mine = [s for name, s in signals if sample in (None, name)][:1]

@@ -97,25 +97,53 @@ class Explorer:
         self.update()
 
     def turned(self, name: str) -> None:
-        """A choice was made on which menus or other choices hang."""
+        """A choice was made on which menus or other choices hang.
+
+        Parameters
+        ----------
+        name : str
+            Of the choice, one of `chosen`.
+        """
 
 
 def picture(figure: Figure, dpi: float = 110) -> bytes:
-    """PNG of a figure, the same bytes for the same figure."""
+    """PNG of a figure, the same bytes for the same figure.
+
+    Parameters
+    ----------
+    figure : Figure
+    dpi : float
+        Not used: the figure's own holds.
+
+    Returns
+    -------
+    bytes
+    """
     stream = io.BytesIO()
     FigureCanvasAgg(figure).print_png(stream, metadata={"Software": None}, pil_kwargs={})
     return stream.getvalue()
 
 
 def lay_out(figure: Figure) -> None:
-    """Place the axes once and for all: an answer is not to pay for it again."""
+    """Place the axes once and for all: an answer is not to pay for it again.
+
+    Parameters
+    ----------
+    figure : Figure
+        With a layout engine, which it loses.
+    """
     FigureCanvasAgg(figure)
     figure.get_layout_engine().execute(figure)
     figure.set_layout_engine(None)
 
 
 def show_picture(figure: Figure) -> None:
-    """The figure as a still picture in the notebook; nothing outside one."""
+    """The figure as a still picture in the notebook; nothing outside one.
+
+    Parameters
+    ----------
+    figure : Figure
+    """
     if shell() is not None:
         from IPython.display import Image, display
 
@@ -123,7 +151,13 @@ def show_picture(figure: Figure) -> None:
 
 
 def show(explorer: Explorer) -> None:
-    """The explorer with its controls in a live front end, its picture elsewhere."""
+    """The explorer with its controls in a live front end, its picture elsewhere.
+
+    Parameters
+    ----------
+    explorer : Explorer
+        Brought up to date, its axes placed.
+    """
     explorer.update()
     lay_out(explorer.figure)
     if is_live():
@@ -135,7 +169,17 @@ def show(explorer: Explorer) -> None:
 
 
 def controls(explorer: Explorer):
-    """Menus above a picture on a canvas that follows the pointer (ipympl), as one widget."""
+    """Menus above a picture on a canvas that follows the pointer (ipympl), as one widget.
+
+    Parameters
+    ----------
+    explorer : Explorer
+        Keeps the selectors of its regions in `selectors`.
+
+    Returns
+    -------
+    ipywidgets.VBox
+    """
     import ipywidgets as widgets
     from ipympl.backend_nbagg import Canvas, FigureManager
 

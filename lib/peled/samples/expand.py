@@ -142,7 +142,22 @@ def _placeholder(name: str, groups: dict, columns, known, part: bool) -> str:
 def claims(
     lines: Sequence[Line], files: Iterable[str], columns: Mapping[str, Column]
 ) -> dict[str, list[Claim]]:
-    """For each file, and each folder that is one measurement, the lines whose file pattern fits."""
+    """For each file, and each folder that is one measurement, the lines whose file pattern fits.
+
+    Parameters
+    ----------
+    lines : sequence of Line
+        Lines of a sheet; those without a pattern, or with a problem in it, fit nothing.
+    files : iterable of str
+        Files below the sheet's folder, with `/`.
+    columns : mapping
+        The topic's columns by name.
+
+    Returns
+    -------
+    dict
+        File or folder -> its claims, in the order of the lines; without those that no line fits.
+    """
     files = sorted(files)
     folders = {folder for file in files for folder in _above(file)}
     matchers = []
@@ -178,6 +193,22 @@ def resolve(
     `parts` is None where nothing can say what the file holds; then only literal parts can be taken.
     A line for the whole file and lines for its parts stand side by side where their file patterns
     are equally literal (a recipe and its treatments); otherwise the more literal file pattern wins.
+
+    Parameters
+    ----------
+    fits : sequence of Claim
+        All claims of one file, as `claims` returns.
+    parts : sequence of str or None
+        Names of what the file holds.
+    columns : mapping
+        The topic's columns by name.
+
+    Returns
+    -------
+    kept : list of Claim
+    problems : list of str
+    left : list of str
+        Empty where a line takes the whole file, or none names a part.
     """
     whole = [claim for claim in fits if "part" not in claim.line.cells]
     parted = [claim for claim in fits if "part" in claim.line.cells]
@@ -222,7 +253,17 @@ def _best(fits: Sequence[Claim], part: str, problems: list[str]) -> Claim | None
 
 
 def fill(claim: Claim) -> dict[str, str]:
-    """The cells of a claim's line with what was captured put into them."""
+    """The cells of a claim's line with what was captured put into them.
+
+    Parameters
+    ----------
+    claim : Claim
+
+    Returns
+    -------
+    dict
+        Column -> text, without `file` and `part`; a cell has precedence over what was captured.
+    """
     cells = {k: v for k, v in claim.line.cells.items() if k not in ("file", "part")}
     cells = {
         k: PLACEHOLDER.sub(lambda m: claim.captured.get(m[1], m[0]), v) for k, v in cells.items()
@@ -279,6 +320,24 @@ def to_row(
     """The row of a claim; what is wrong with its line and its cells become its problems.
 
     `measurement` is what the content says, for a sheet that is silent.
+
+    Parameters
+    ----------
+    path : Path
+        The file, or the folder that is one measurement.
+    file : str
+        The same below the sheet's folder, with `/`.
+    claim : Claim
+    sources : sequence of sequence of Line
+        Lines of settings of each source, nearest first; they fill columns that the cells leave out.
+    columns : mapping
+        The topic's columns by name.
+    measurement : str
+        May be empty.
+
+    Returns
+    -------
+    Row
     """
     cells = fill(claim)
     if measurement and "measurement" not in cells:

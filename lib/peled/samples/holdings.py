@@ -143,7 +143,21 @@ def _load(row: Row, readers: Mapping[str, Reader], digests: dict[Path, str]) -> 
 
 
 def digest(path: Path) -> str:
-    """SHA-256 of a file, or of a folder's files with their names, as `sha256:…`."""
+    """SHA-256 of a file, or of a folder's files with their names, as `sha256:…`.
+
+    Parameters
+    ----------
+    path : Path
+
+    Returns
+    -------
+    str
+
+    Raises
+    ------
+    OSError
+        If a file cannot be read.
+    """
     total = hashlib.sha256()
     inside = sorted(p for p in path.rglob("*") if p.is_file()) if path.is_dir() else [path]
     for one in inside:

@@ -50,7 +50,18 @@ class Content:
     kinds: tuple[Content, ...] = ()
 
     def of(self, part: str) -> Content:
-        """What a part is."""
+        """What a part is.
+
+        Parameters
+        ----------
+        part : str
+            One of `parts`.
+
+        Returns
+        -------
+        Content
+            The whole where `kinds` has none for the part.
+        """
         return dict(zip(self.parts, self.kinds)).get(part, self)
 
 
@@ -105,7 +116,21 @@ def propose(contents: Mapping[str, Content], columns: Mapping[str, Column]) -> l
 def explicit(
     contents: Mapping[str, Content], columns: Mapping[str, Column]
 ) -> list[dict[str, str]]:
-    """The cells of the proposed rows, one row a file or part, without patterns."""
+    """The cells of the proposed rows, one row a file or part, without patterns.
+
+    Parameters
+    ----------
+    contents : mapping
+        File below the folder, with `/` -> its content.
+    columns : mapping
+        The topic's columns by name.
+
+    Returns
+    -------
+    list of dict
+        Column -> text, in the order of the files' names; `proposed` is "yes" in rows that rest on
+        names.
+    """
     guesses = {file: _guess(file, content, columns) for file, content in contents.items()}
     samples = _joined(guesses, contents)
     rows = []

@@ -50,6 +50,15 @@ class Column:
     def read(self, cell: str) -> str | float | tuple[float, float]:
         """The value of a cell.
 
+        Parameters
+        ----------
+        cell : str
+
+        Returns
+        -------
+        float, (float, float) or str
+            A number or the ends of a range in `unit`, else the text as it is.
+
         Raises
         ------
         ValueError
@@ -98,7 +107,18 @@ class Column:
 
 
 def nearest(word: str, known: Iterable[str]) -> str:
-    """The known word that looks most like `word`, or an empty string."""
+    """The known word that looks most like `word`, or an empty string.
+
+    Parameters
+    ----------
+    word : str
+    known : iterable of str
+
+    Returns
+    -------
+    str
+        Empty where nothing looks like it; case does not count.
+    """
     lower = {name.lower(): name for name in known}
     close = difflib.get_close_matches(word[:100].lower(), lower, n=1, cutoff=0.5)
     return lower[close[0]] if close else ""
@@ -117,7 +137,18 @@ def topics() -> tuple[str, ...]:
 
 @lru_cache(maxsize=16)
 def columns(topic: str | None = None) -> dict[str, Column]:
-    """The columns that a topic knows, by name; those of all topics without one, for `lab.csv`."""
+    """The columns that a topic knows, by name; those of all topics without one, for `lab.csv`.
+
+    Parameters
+    ----------
+    topic : str, optional
+        One of `topics()`.
+
+    Returns
+    -------
+    dict
+        Name -> Column.
+    """
     fields = (f for f in load()["fields"] if topic is None or {"*", topic} & set(f["topics"]))
     return {f["name"]: _column(f, topic) for f in fields}
 

@@ -227,14 +227,36 @@ class Sheet:
 
 
 def as_text(title: str, rows: Sequence[tuple[str, ...]]) -> str:
-    """Rows as lines of text with aligned columns."""
+    """Rows as lines of text with aligned columns.
+
+    Parameters
+    ----------
+    title : str
+        First line.
+    rows : sequence of tuple of str
+        All of one length.
+
+    Returns
+    -------
+    str
+    """
     widths = [max(map(len, column), default=0) for column in zip(*rows)]
     lines = ("  ".join(c.ljust(w) for c, w in zip(row, widths)).rstrip() for row in rows)
     return "\n".join([title, *lines])
 
 
 def as_html(rows: Sequence[tuple[str, ...]]) -> str:
-    """Rows as a table for a notebook."""
+    """Rows as a table for a notebook.
+
+    Parameters
+    ----------
+    rows : sequence of tuple of str
+        Characters that HTML gives a meaning are escaped.
+
+    Returns
+    -------
+    str
+    """
     cells = ("".join(f"<td>{html.escape(cell)}</td>" for cell in row) for row in rows)
     return "<table>" + "".join(f"<tr>{row}</tr>" for row in cells) + "</table>"
 
