@@ -16,6 +16,7 @@ from peled.conditioning import noise as conditioning_noise
 from peled.conditioning import propagation, spikes
 from peled.energetics import frenkel
 from peled.formats import nmr as nmr_formats
+from peled.formats.diffraction import Pattern
 from peled.led import current_voltage, device, held, lifetime, light, printed, routes, stability
 from peled.lineshapes.bands import pseudo_voigt
 from peled.nmr import assignment, processing
@@ -34,11 +35,13 @@ from peled.photoluminescence import (
 )
 from peled.photoluminescence.response import Response
 from peled.photoluminescence.transients import Transient
-from peled.structure import standards, urbach, xps, xrd
+from peled.structure import diffract, standards, urbach, xps, xrd
 from peled.structure.xrd import crystal, evidence, pawley, phases, profiles
 from peled.transient_absorption import global_fit, irf, matrices, noise, setup, workflow
+from peled.transient_absorption.dispersed import NormalBlock
 from peled.transient_absorption.preprocess import from_transmission
-from peled.transient_absorption.schemes import Model
+from peled.transient_absorption.scans import average_scans
+from peled.transient_absorption.schemes import Model, Relation
 from peled.transient_absorption.terms import Wave
 
 # ---- materials and light -------------------------------------------------------------------------
@@ -584,7 +587,98 @@ def test_an_integral_leaves_the_straight_line_under_it_and_has_its_wings(slope):
     assert plain.baseline_error == pytest.approx(abs(narrow.area - plain.area), rel=0.01)
 
 
+def _turned_lines(places_ppm, height, angle, width_Hz=2.0):
+    """Decay of lines with one phase over noise of 1 in each part, 4 kHz and 400 MHz."""
+    rng, t = np.random.default_rng(37), np.arange(8192) / 4000.0
+    lines = np.exp((2j * np.pi * 400.0 * np.array(places_ppm)[:, None] - np.pi * width_Hz) * t)
+    made = np.exp(1j * angle) * height * lines.sum(0)
+    made = made + rng.standard_normal(t.size) + 1j * rng.standard_normal(t.size)
+    return nmr_formats.Fid(Path("made"), made[None], 4000.0, 400.0, 400.0, "1H")
+
+
+@pytest.mark.parametrize("broadening, gauss", [(20.0, 0.0), (0.0, 20.0)])
+def test_a_window_makes_lines_as_wide_as_it_says(broadening, gauss):
+    """Full width at half height of a line that has none of its own."""
+    fid = _turned_lines([1.0], 1e6, 0.0, width_Hz=0.01)
+    done = nmr.process(fid, line_broadening_Hz=broadening, gaussian_Hz=gauss, zero_fill=3)
+    inside = done.ppm[done.real > done.real.max() / 2]
+    assert np.ptp(inside) * 400.0 == pytest.approx(20.0, abs=0.5)
+
+
+@pytest.mark.parametrize("over_noise, phased", [(15.0, True), (6.0, False)])
+def test_lines_are_phased_from_ten_times_the_noise_on(over_noise, phased):
+    places = [-3.0, -1.6, 0.3, 1.9, 3.4]
+    quiet = nmr.process(_turned_lines(places, 1.0, 0.0))
+    clean = nmr.process(_turned_lines(places, 1e6, 0.0))
+    height = over_noise * quiet.noise_sd / (np.abs(clean.values).max() / 1e6)
+    found = nmr.autophase(nmr.process(_turned_lines(places, height, math.radians(40))))
+    assert found.accepted == phased
+    if phased:
+        assert found.p0_deg == pytest.approx(40, abs=12) and found.lines == len(places)
+
+
+def test_phases_of_groups_of_lines_are_those_of_their_wings():
+    """Each group has its own, and is off by no more than its error says."""
+    places = np.linspace(-4.0, 4.0, 8)
+    fid = _turned_lines(places, 300.0, 0.5)
+    done = nmr.process(fid, line_broadening_Hz=0.3)
+    peaks = np.searchsorted(done.ppm, places)
+    peaks = np.array([p - 3 + np.argmax(np.abs(done.values[p - 3 : p + 4])) for p in peaks])
+    half = np.array([processing._half_width(np.abs(done.values), p) for p in peaks])
+    centres, phases, errors = processing._group_phases(done, peaks, half)
+    assert centres == pytest.approx(peaks, abs=1)
+    assert np.abs(phases - 0.5).max() < 0.05
+    assert np.all(np.abs(phases - 0.5) < 3 * errors) and errors.max() < 0.1
+
+
 # ---- structure, once more ------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("low, high", [(20.0, 94.7), (28.7, 100.0), (20.0, 100.0)])
+def test_a_standard_is_recognised_by_the_lines_within_the_pattern(low, high):
+    """One line may be too faint; those at and beyond the ends are not asked for."""
+    silicon = next(s for s in standards.read_standards() if s.name.lower().startswith("si"))
+    x, lines = np.arange(low, high, 0.02), silicon.lines_deg(1.5406, 20, 100)
+    y = np.full(x.size, 40.0)
+    for at in lines[np.abs(lines - 88.0) > 0.5]:
+        y += 800 / (1 + ((x - at) / 0.04) ** 2) * (low + 0.5 < at < high - 0.5)
+    counts = np.random.default_rng(38).poisson(y).astype(float)
+    pattern = Pattern(Path("si"), "", x, counts, "counts", None, (1.5406,))
+    assert standards.recognised(pattern, standards.read_standards()) is silicon
+
+
+class _Bench(SimpleNamespace):
+    """Notes what an analysis makes of a fit."""
+
+    def __init__(self):
+        super().__init__(made={})
+
+    def make(self, held, name, unit, of, estimates, gates=(), **said):
+        self.made[name] = (of(dict(zip(estimates.names, estimates.values))), gates)
+
+    def nothing(self, held, name, *said):
+        self.made[name] = (None, said)
+
+
+@pytest.mark.parametrize("low", [5.0, 13.0])
+def test_another_phase_stands_by_its_first_line_in_the_range(low):
+    table, bench, wavelength = diffract._phases(), _Bench(), 1.5406
+    x = np.linspace(low, 60.0, 200)
+    count = sum(len(lines) for lines in table.values())
+    extra = [(10.0 + k, 0.1) for k in range(count)]
+    fit = SimpleNamespace(two_theta_deg=x, model=np.full(200, 150.0), background=np.full(200, 50.0),
+                          extra=extra)  # fmt: skip
+    held = SimpleNamespace(row=SimpleNamespace(label="a"))
+    diffract._other_phases(bench, held, fit, (wavelength,))
+    numbered = iter(extra)
+    for name, lines in table.items():
+        here = [(hkl, height) for (hkl, d), (height, _) in zip(lines, numbered)
+                if low + 0.3 < 2 * math.degrees(math.asin(wavelength / 2 / d)) < 59.7]  # fmt: skip
+        if here:
+            hkl, height = here[0]
+            value, _ = bench.made.pop(f"{name} ({hkl}) : strongest line")
+            assert value == pytest.approx(height / 100.0)
+    assert not bench.made
 
 
 def test_levels_are_twice_as_significant_in_four_times_the_counts():
@@ -654,7 +748,7 @@ def _step(level=0.0, rise=2.0):
     )
 
 
-@pytest.mark.parametrize("level", [0.0, 0.1])
+@pytest.mark.parametrize("level", [0.0, 0.1, -0.4])
 def test_zero_time_is_where_the_change_rises_whatever_was_before(level):
     found = _step(level)
     assert found.rise.seen
@@ -737,6 +831,69 @@ def test_slopes_of_the_cost_are_its_differences(model, each_point):
     expected = [(problem.evaluate(at + d, False).cost - problem.evaluate(at - d, False).cost) / 2e-5
                 for d in h]  # fmt: skip
     assert found == pytest.approx(expected, rel=1e-4, abs=1e-6 * np.abs(expected).max())
+
+
+@pytest.mark.parametrize("artefact, offset", [(0, False), (0, True), (2, True)])
+def test_steps_from_gram_matrices_are_those_of_the_projection(artefact, offset):
+    """Two data sets with spectra in common: what only turns the columns of one turns both."""
+    rng, t = np.random.default_rng(33), np.r_[np.arange(-1, 2, 0.06), np.geomspace(2, 80, 25)]
+    x = np.linspace(560, 720, 7)
+    model = Model((0.5, 14.0), t0_ps=0.1, fwhm_ps=0.25, dispersion=(0.9, 0.4), infinite=True,
+                  reference_nm=640.0, offset=offset, artefact=artefact)  # fmt: skip
+    late = np.clip(t - 0.1, 0, None)
+    bands = np.outer(np.exp(-late / 0.6), np.linspace(1, -1, 7)) + np.exp(-late / 11.0)[:, None]
+    seen = [matrices.matrix(t, x, np.where(t > 0.1, 1.0, 0.0)[:, None] * bands * size
+                            + 0.05 * rng.standard_normal(bands.shape), name=name)
+            for name, size in (("one", 1.0), ("two", 0.6))]  # fmt: skip
+    fit = global_fit(seen, model, link=("dispersion",), shared_spectra=True, starts=0,
+                     max_evaluations=1)  # fmt: skip
+    (block,) = fit.setup.problem.blocks
+    assert isinstance(block, NormalBlock) and block.normal
+    at = fit.setup.expand(fit.theta + 0.02 * rng.standard_normal(fit.theta.size))[0]
+    quick, exact = block.evaluate(at), block.exact_block.evaluate(at, True)
+    assert quick.cost == pytest.approx(exact.cost, rel=1e-8)
+    size = np.abs(exact.gradient).max()
+    assert quick.gradient == pytest.approx(exact.gradient, rel=1e-5, abs=1e-6 * size)
+    scale = np.sqrt(np.diag(exact.hessian))
+    assert quick.hessian / np.outer(scale, scale) == pytest.approx(
+        exact.hessian / np.outer(scale, scale), abs=1e-5
+    )
+
+
+def test_noise_has_no_rise_and_signal_at_some_wavelengths_has():
+    """Where nothing is seen the onset is that of the others; where nothing is seen anywhere, the
+    first delay."""
+    rng, t = np.random.default_rng(34), np.r_[np.arange(-2, 3, 0.1), np.geomspace(3, 300, 30)]
+    noise_only = 0.01 * rng.standard_normal((len(t), 40))
+    found = matrices.find_rise(matrices.matrix(t, np.linspace(500, 700, 40), noise_only))
+    assert not found.seen and not found.late
+    assert found.onset_ps == pytest.approx(np.full(40, t[0]))
+    y = noise_only + np.where(t > 0.5, 1.0, 0.0)[:, None] * (np.arange(40) < 15)
+    found = matrices.find_rise(matrices.matrix(t, np.linspace(500, 700, 40), y))
+    assert found.seen and not found.late
+    assert np.abs(found.onset_ps - 0.45).max() < 0.11
+
+
+@pytest.mark.parametrize("text", ["a**b", "a**2 * b", "a / b**a", "exp(a - b) + log(a) - sqrt(b)"])
+def test_slopes_of_a_relation(text):
+    at, h = {"a": 1.7, "b": 2.3}, 1e-6
+    value, slopes = Relation(text).value(at)
+    told = {"exp": math.exp, "log": math.log, "sqrt": math.sqrt}
+    assert value == pytest.approx(eval(text, told, at))
+    for name in at:
+        up, down = (Relation(text).value(at | {name: at[name] + d})[0] for d in (h, -h))
+        assert slopes[name] == pytest.approx((up - down) / (2 * h), rel=1e-6)
+
+
+def test_many_scans_tell_the_noise_of_each_point():
+    """A lamp ten times as noisy at half of the wavelengths makes no error at the others."""
+    rng, t, x = np.random.default_rng(35), np.linspace(-1, 9, 20), np.linspace(500, 600, 30)
+    noise_sd = np.where(np.arange(30) < 15, 1.0, 10.0)
+    scans = [matrices.matrix(t, x, 100.0 + noise_sd * rng.standard_normal((20, 30)))
+             for _ in range(20)]  # fmt: skip
+    error = average_scans(scans).standard_error * math.sqrt(20)
+    quiet, loud = np.median(error[:, :15]), np.median(error[:, 15:])
+    assert quiet == pytest.approx(1.0, rel=0.1) and loud == pytest.approx(10.0, rel=0.1)
 
 
 # ---- decays and their noise ----------------------------------------------------------------------
