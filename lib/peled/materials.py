@@ -53,6 +53,10 @@ def index_of_air(wavelength_nm: ArrayLike) -> np.ndarray:
     wavelength_nm : float or array
         230 to 1700 nm.
 
+    Returns
+    -------
+    array
+
     References
     ----------
     .. [1] P. E. Ciddor, Appl. Opt. 35, 1566 (1996), doi:10.1364/AO.35.001566

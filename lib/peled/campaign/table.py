@@ -63,6 +63,11 @@ def write(path: Path, rows: Iterable[dict[str, Any]], columns: Sequence[str]) ->
     rows : iterable of dict
     columns : sequence of str
         Those of the sheets, after `HEAD`.
+
+    Returns
+    -------
+    list of Path
+        JSON lines, CSV.
     """
     written = [path.with_suffix(ending) for ending in (".jsonl", ".csv")]
     head = [*HEAD, *columns]

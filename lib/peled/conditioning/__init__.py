@@ -104,6 +104,11 @@ def condition(signal: Signal, plan: Plan, companions: Mapping[str, Signal] = {})
     companions : mapping of str to Signal
         "dark": spectra without light, subtracted as their mean.
 
+    Returns
+    -------
+    Signal
+        Its `steps` and `findings` are added to.
+
     Raises
     ------
     ConditioningError

@@ -96,6 +96,13 @@ def find_band(
         Points taken; those that most spectra lack are left out.
     lumping : float
         1 + 2 sum of the correlations of neighbouring points.
+    false_alarm : float
+        Share of spectra without light that pass, 0 to 1.
+
+    Returns
+    -------
+    Detection
+        Arrays (n,); significance in standard errors.
     """
     n, n_x = values.shape
     use = good[good.any(axis=1)].mean(axis=0) > 0.5 if good.any() else np.ones(n_x, bool)

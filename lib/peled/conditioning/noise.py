@@ -360,6 +360,11 @@ def slow_in(region: Region, noise: Noise) -> tuple[Noise, np.ndarray]:
     region : Region
     noise : Noise
         Of it.
+
+    Returns
+    -------
+    Noise, array (m, n, n_x)
+        The same noise and m = 0 where there are no curves.
     """
     none = noise, np.empty((0, *region.level.shape))
     if noise.correlation.size < LONG:
@@ -495,6 +500,11 @@ def estimate_noise(values: np.ndarray, axis: np.ndarray | None = None) -> Noise:
         The variance under a signal S above the baseline is read + gain S (shot noise: gain =
         counts per photoelectron).
 
+    Raises
+    ------
+    ValueError
+        If the spectra have fewer than 32 points.
+
     Notes
     -----
     The read noise is the scatter about a line where there is no signal; spectra that leave fewer
@@ -530,6 +540,11 @@ def detector_noise(*bands: np.ndarray, read: float | None = None) -> Noise:
         Counts, smooth on the scale of their points.
     read : float, optional
         Variance of the read noise, where it is known.
+
+    Returns
+    -------
+    Noise
+        `read` and `gain` are single numbers.
 
     Raises
     ------

@@ -31,6 +31,11 @@ def covariance(signal: Signal, weights: np.ndarray) -> dict[str, np.ndarray]:
     dict of str to (n, k, k) array
         "counting", from the noise of the points (less what a fit took out of them), then a mode
         each.
+
+    Raises
+    ------
+    ConditioningError
+        If the variance of the points is not known.
     """
     if signal.variance is None:
         raise ConditioningError(
@@ -163,6 +168,16 @@ def ratio(
         Weights over the points.
     name : str
         Of the denominator, for the reasons.
+
+    Returns
+    -------
+    Ratio
+        Arrays over the spectra; NaN with a reason where withheld.
+
+    Raises
+    ------
+    ConditioningError
+        If the variance of the points is not known.
 
     References
     ----------

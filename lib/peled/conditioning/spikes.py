@@ -28,6 +28,10 @@ def find_spikes(
         Longest spike, in points.
     keep : (n_x,) bool array, optional
         Where narrow lines are expected (a laser): nothing there is a spike.
+
+    Returns
+    -------
+    bool array (n, n_x)
     """
     y = values if np.isfinite(values).all() else np.where(np.isfinite(values), values, -np.inf)
     sd = _deviation(y)

@@ -101,6 +101,11 @@ class Stack:
         Returns
         -------
         int
+
+        Raises
+        ------
+        KeyError
+            If there is none; names those there are.
         """
         for i, layer in enumerate(self.layers):
             if name in (layer.name, layer.role):
@@ -142,6 +147,11 @@ class Stack:
         Returns
         -------
         Stack
+
+        Raises
+        ------
+        KeyError
+            If no layer has the role.
         """
         members = [layer for layer in self.layers if layer.role == role]
         if not members:

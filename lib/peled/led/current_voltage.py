@@ -53,6 +53,11 @@ def jv_current(voltage_V: np.ndarray, parameters: Sequence[float]) -> np.ndarray
     parameters : sequence of 6
         log10 J_0 (mA cm⁻²), n, log10 K (mA cm⁻² V⁻ᵐ), m, log10 R_sh and log10 R_s (Ω cm²).
 
+    Returns
+    -------
+    array (n,)
+        mA cm⁻².
+
     Notes
     -----
     V is explicit in J_d: a coarse table gives a start, three Newton steps in ln V the rest, so that
@@ -266,8 +271,14 @@ def turn_on(
     ----------
     voltage_V, luminance_cd_m2 : array
         One sweep up; points without a reading (NaN) are passed over.
+    threshold_cd_m2 : float
     luminance_relative_error, noise_cd_m2 : float
         Standard errors of a reading; they are carried to the voltage through the slope.
+
+    Returns
+    -------
+    TurnOn
+        Voltage and error NaN where no reading is above the threshold; error NaN where the first is.
     """
     v, lum = np.asarray(voltage_V, float), np.asarray(luminance_cd_m2, float)
     order = np.argsort(v, kind="stable")
@@ -401,6 +412,15 @@ def peak_eqe(current_density_mA_cm2, eqe, eqe_error=None) -> Peak:
         Unsorted is fine.
     eqe_error : array (n,), optional
         Independent standard errors; without them the scatter about the curve is used.
+
+    Returns
+    -------
+    Peak
+
+    Raises
+    ------
+    ValueError
+        If fewer than three points are positive.
 
     Notes
     -----

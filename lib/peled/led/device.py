@@ -167,6 +167,11 @@ def efficiency(run: Run, route: str, response: routes.Response, geometry: float)
         Reading of a mean photon along the device's spectra, in the unit of the route.
     geometry : float
         G of `routes`; for an absolute flux or photocurrent, over the device's area in m².
+
+    Returns
+    -------
+    Curve
+        All NaN and without a peak where fewer than three points are lit or there is no spectrum.
     """
     light, sweep = run.lights[route], run.sweep
     j = sweep.current_density_mA_cm2
@@ -278,8 +283,14 @@ def luminance_quantities(c: Context, angle: Quantity) -> list[Quantity]:
 
     Parameters
     ----------
+    c : Context
+        Of a sweep with luminance.
     angle : Quantity
         Effective solid angle, for the lumens.
+
+    Returns
+    -------
+    list of Quantity
     """
     light, sweep = c.run.lights["luminance"], c.run.sweep
     level = c.settings["turn_on_cd_m2"]
@@ -365,12 +376,18 @@ def eqe_quantities(c: Context, curve: Curve, geometry: Quantity, detector: float
 
     Parameters
     ----------
+    c : Context
     curve : Curve
         Made with `geometry.value`.
     geometry : Quantity
         Ω_f, or 1/collected; its relative error goes in.
     detector : float
         Relative error of the detector's calibration.
+
+    Returns
+    -------
+    list of Quantity
+        %, mA/cm².
     """
     light = c.run.lights[curve.route]
     where, response = c.run.row.label, curve.response
@@ -406,10 +423,20 @@ def external(
 
     Parameters
     ----------
+    c : Context
+    name : str
     percent : float
         Made with `geometry.value` and `curve.response` at `curve.place`.
+    curve : Curve
+    geometry : Quantity
+    note : str
     **budget : float
         Errors of light and current by cause, in per cent of EQE.
+
+    Returns
+    -------
+    Quantity
+        %.
     """
     response, where = curve.response, c.run.row.label
     errors = response.error_at(curve.place, c.settings["spectrum_shift_nm"])

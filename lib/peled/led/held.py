@@ -63,11 +63,17 @@ def quantities(c: Context, route: str, curve: Curve, geometry: Quantity, detecto
     ----------
     c : Context
         Its run with the offset taken off (`with_offset`).
+    route : str
     curve : Curve
         EQE of each reading, without a peak.
     geometry : Quantity
     detector : float
         Relative error of its calibration.
+
+    Returns
+    -------
+    list of Quantity
+        cd/m², %; EQE withheld where readings are too few or not clear of the offset.
     """
     light, sweep, where = c.run.lights[route], c.run.sweep, c.run.row.label
     t = sweep.time_s

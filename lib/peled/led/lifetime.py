@@ -378,6 +378,15 @@ def acceleration(
         With standard errors; for printed numbers half the last digit over √3.
     drive_error : sequence, optional
 
+    Returns
+    -------
+    Acceleration
+
+    Raises
+    ------
+    ValueError
+        If there are fewer than two drives, two of them are equal, or a value is not positive.
+
     Notes
     -----
     Neighbouring exponents share a lifetime, which correlates them (negatively); the covariance is

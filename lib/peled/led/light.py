@@ -64,6 +64,10 @@ def find_light(voltage_V, current, readings, usable, unit: str) -> Light:
         Not in compliance, current forward.
     unit : str
         Of the readings, for the sentence.
+
+    Returns
+    -------
+    Light
     """
     y = np.asarray(readings, float)
     order = np.argsort(voltage_V, kind="stable")

@@ -129,6 +129,11 @@ def check_spectrum(
         Largest value at either end of the range, relative to the maximum: more means that the range
         cuts the emission band.
 
+    Returns
+    -------
+    array (n,), array (..., n)
+        Wavelength in nm, and the spectrum in its order.
+
     Raises
     ------
     SpectrumError
@@ -234,6 +239,11 @@ def effective_solid_angle(
         angle from the normal, 0 to about 90°; both signs of the angle are averaged.
     cosine_power : float, optional
         I ∝ cosⁿθ instead: Ω_f = 2π/(n + 1). A Lambertian emitter has n = 1.
+
+    Returns
+    -------
+    float
+        sr; π where nothing is given.
 
     Raises
     ------

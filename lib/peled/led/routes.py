@@ -292,6 +292,12 @@ def effective_angle(pattern, stated: str, range_relative: float, where: str) -> 
     range_relative : float
         Half range of Ω_f taken where neither is there; ± 0.1 are powers of the cosine from 0.8 to
         1.2.
+    where : str
+        For the finding.
+
+    Returns
+    -------
+    Quantity
     """
     if pattern is not None:
         value = photometry.effective_solid_angle(pattern.angle_deg, pattern.intensity)

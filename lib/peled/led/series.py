@@ -113,9 +113,15 @@ def colour_quantities(series: Sequence[Series], wavelength_nm: float):
 
     Parameters
     ----------
+    series : sequence of Series
     wavelength_nm : float
         Standard error of the wavelength scale where the sheet does not state it
         (`wavelength_error_nm`). All spectra of a series share it: shifts do not have it.
+
+    Returns
+    -------
+    dict of (str, str) to Followed, list of Quantity
+        A series that cannot be followed is withheld in the second.
     """
     followed, out = {}, []
     for one in series:

@@ -101,6 +101,10 @@ def follow(
         spectra beside the band is taken for all points. Spectra that come with it are conditioned:
         whether the axis cuts a band was judged there, with the noise of that very spectrum.
 
+    Returns
+    -------
+    Followed
+
     Raises
     ------
     SpectrumError, ValueError

@@ -284,6 +284,8 @@ def far_field(
 
     Parameters
     ----------
+    indices, thickness_nm, emitter, wavelength_nm, outside, depth, orientation
+        As for `dipole_emission`.
     angle : (a,) array
         In radians from the normal, in the medium where the light is seen.
     side : {"top", "bottom"}
@@ -293,6 +295,11 @@ def far_field(
     Returns
     -------
     s, p : (a,) arrays
+
+    Raises
+    ------
+    ValueError
+        For another `side`, or layers, an emitter or a wavelength that cannot be.
     """
     if side not in ("top", "bottom"):
         raise ValueError(f"side: expected 'top' or 'bottom', found {side!r}")

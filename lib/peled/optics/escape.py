@@ -152,6 +152,16 @@ def film_escape(
         Decadic absorbance of one normal pass at the emission wavelength.
     nodes : int
         Gauss nodes per angular interval.
+
+    Returns
+    -------
+    FilmEscape
+        Fractions of the emitted light.
+
+    Raises
+    ------
+    ValueError
+        If an index is not positive or the optical density is negative.
     """
     _positive(n_film=n_film, n_front=n_front, n_back=n_back)
     if not optical_density >= 0:
