@@ -157,6 +157,11 @@ class SeriesFit:
         -------
         dict of str to (values, standard_errors)
             `area`, `position` (of the maximum), `height` and `fwhm`, each of shape (n,).
+
+        Raises
+        ------
+        KeyError
+            If there is no such band.
         """
         if name not in self.model.bands:
             raise KeyError(f"no band {name!r}; the bands are {', '.join(self.model.bands)}")

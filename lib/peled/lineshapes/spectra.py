@@ -35,6 +35,11 @@ def to_energy(
         Per nm (or per equal wavelength step).
     variance : array broadcastable to `signal`, optional
 
+    Returns
+    -------
+    EnergySpectrum
+        Over rising energies.
+
     Raises
     ------
     ValueError

@@ -71,6 +71,10 @@ def find_spots(
     threshold : float
         In standard deviations of the smoothed background.
 
+    Returns
+    -------
+    Spots
+
     Raises
     ------
     ValueError

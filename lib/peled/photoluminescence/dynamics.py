@@ -93,6 +93,10 @@ def course(
     periodic : bool
         Whether what is left at the end meets the next pulse; then until nothing changes.
 
+    Returns
+    -------
+    Course
+
     Notes
     -----
     Recombination: RODAS3, an L-stable Rosenbrock method of third order [3]_, on steps that grow

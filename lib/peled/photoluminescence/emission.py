@@ -65,6 +65,10 @@ def measure(signal: Signal, window_nm: tuple[float, float], *, label: str = "") 
         Where the emission is.
     label : str
 
+    Returns
+    -------
+    Emission
+
     Raises
     ------
     ConditioningError

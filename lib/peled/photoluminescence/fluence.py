@@ -93,6 +93,7 @@ def yield_of_generation(
 
     Parameters
     ----------
+    generation_cm3_s : ndarray, shape (n,)
     capture : float
         k_c, cm³ s⁻¹.
     traps : float
@@ -107,6 +108,10 @@ def yield_of_generation(
         s⁻¹, losses that never fill.
     doping : float
         cm⁻³, holes without light.
+
+    Returns
+    -------
+    ndarray, shape (n,)
     """
     n = np.exp(_LOG_N)
     filled = np.zeros_like(n)
@@ -255,6 +260,10 @@ def generation_rate(
     absorptance : float
         Absorbed fraction.
     thickness_nm, excitation_nm : float
+
+    Returns
+    -------
+    ndarray
     """
     photon_J = H_C / (excitation_nm * 1e-9)
     return (

@@ -124,6 +124,10 @@ def tauc_gap(
     transition : {"direct", "indirect", "direct forbidden", "indirect forbidden"}
     window_eV : (float, float), optional
 
+    Returns
+    -------
+    TaucGap
+
     Raises
     ------
     ValueError
@@ -237,10 +241,14 @@ def elliott_gap(energy_eV: np.ndarray, absorbance: np.ndarray) -> ElliottGap:
     ----------
     energy_eV, absorbance : ndarray, shape (n,)
 
+    Returns
+    -------
+    ElliottGap
+
     Raises
     ------
     ValueError
-        Too few points in the window.
+        Too few points in the window, an edge too near to the ends of the spectrum, or noise alone.
     """
     e, a = _ascending(energy_eV, absorbance)
     _refuse_noise(e, a)

@@ -490,6 +490,10 @@ def fit_decay(
     sigma : ndarray, shape (n,), optional
         Standard errors that came with the counts; they tell by what counts were scaled.
 
+    Returns
+    -------
+    DecayFit
+
     Raises
     ------
     ValueError
@@ -649,6 +653,11 @@ def mean_lifetime(fits: dict[str, DecayFit], which: str = "amplitude-weighted") 
     fits : dict
         From `fit_decays`.
     which : {"amplitude-weighted", "intensity-weighted"}
+
+    Returns
+    -------
+    MeanLifetime
+        ns.
     """
     best = preferred(fits)
     value, error = best.mean_ns[which]
@@ -726,6 +735,11 @@ def prepare_response(time_ns: np.ndarray, counts: np.ndarray, bin_ns: float) -> 
     time_ns, counts : ndarray, shape (n,)
     bin_ns : float
         Bin width of the decay it is for.
+
+    Returns
+    -------
+    Response
+        Counts with their variance.
     """
     time, y, width = _prepared(time_ns, counts)
     # The darkest bins of a smoothed trace, wherever they are: a trace may begin in the rise or end

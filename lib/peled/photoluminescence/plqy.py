@@ -55,6 +55,15 @@ def photon_weights(wavelength_nm: np.ndarray, calibration) -> np.ndarray:
     calibration : object with `at(wavelength_nm)` and `quantity`
         `peled.formats.sphere.Calibration`. With quantity "energy", photons are power × λ/hc; with
         "photons" they are not weighted again.
+
+    Returns
+    -------
+    ndarray, shape (n,)
+
+    Raises
+    ------
+    ValueError
+        If wavelengths do not rise or are fewer than two, or the quantity is neither.
     """
     w = np.asarray(wavelength_nm, dtype=float)
     if w.size < 2 or np.any(np.diff(w) <= 0):
@@ -101,6 +110,11 @@ def quantum_yield(
     self_absorption : (a, standard error), optional
     laser_drift : float
         Standard deviation of the laser's power from run to run, relative.
+
+    Returns
+    -------
+    PLQY
+        A value each triple.
 
     Raises
     ------
@@ -227,6 +241,10 @@ def unabsorbed(plqy, share: float, error: float):
     share, error : float
         Of the emission that the sample takes back, a, and its standard error (T.-S. Ahn et al.,
         Rev. Sci. Instrum. 78 (2007) 086105, doi:10.1063/1.2768926).
+
+    Returns
+    -------
+    value, slope, error : float or ndarray
 
     Examples
     --------

@@ -47,6 +47,10 @@ def descend(model, y, inside, theta, max_iterations=60) -> Descent:
     theta : ndarray, shape (p,)
         Start.
     max_iterations : int
+
+    Returns
+    -------
+    Descent
     """
     low, high = model.bounds()
     theta = np.clip(theta, low, high)

@@ -85,6 +85,11 @@ def thermal_energy(
         Photons per eV, in any unit, and standard errors.
     absorptance, absorptance_error : ndarray, shape (n,)
 
+    Returns
+    -------
+    Line
+        Its scale is kT.
+
     Raises
     ------
     ValueError
@@ -121,6 +126,11 @@ def urbach_energy(energy_eV: np.ndarray, absorption: np.ndarray, error: np.ndarr
     energy_eV, absorption, error : ndarray, shape (n,)
         Absorption coefficient or absorbance, −ln(1 − A) of an absorptance, in any unit; of emission
         φ e^(E/kT)/E².
+
+    Returns
+    -------
+    Line
+        Its scale is the Urbach energy.
 
     Raises
     ------
@@ -184,10 +194,17 @@ def with_tail(
     Parameters
     ----------
     energy_eV : ndarray, shape (n,)
+    absorptance : ndarray, shape (n,)
+    emission : ndarray, shape (n,)
+        Photons per eV, in any unit.
     line : Line
         Of `thermal_energy`.
     kT_eV : float
         Of the sample.
+
+    Returns
+    -------
+    ndarray, shape (n,)
     """
     e = np.asarray(energy_eV, float)
     both = (e >= line.window_eV[0]) & (e <= line.window_eV[1])
@@ -207,6 +224,11 @@ def radiative_dark_current(
         Rising.
     absorptance : ndarray, shape (n,)
     temperature_K : float
+
+    Returns
+    -------
+    float
+        mA/cm².
     """
     e = np.asarray(energy_eV, float)
     photons = BLACKBODY * e**2 * np.exp(-e / (K_EV * temperature_K))

@@ -111,6 +111,10 @@ def paper_model(
         10 for a decadic density; e gives the other number that the paper prints.
     rounded : bool
         Round the two probabilities to 0.1 % first, as the printed ones are.
+
+    Returns
+    -------
+    OpticalModel
     """
     front, back = escape.escape_small_angle(n_film, 1.0), escape.escape_small_angle(n_film, n_glass)
     if rounded:

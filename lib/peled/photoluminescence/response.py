@@ -111,6 +111,10 @@ def shares(gains: np.ndarray, pulse: np.ndarray) -> np.ndarray:
         Derivatives of the parameters by the counts of the decay, covariance times Jᵀ/μ.
     pulse : ndarray, shape (n + k − 1,)
         Light before the response widens it.
+
+    Returns
+    -------
+    ndarray, shape (p, k)
     """
     return np.array([np.correlate(pulse, gain, "valid")[::-1] for gain in gains])
 

@@ -189,6 +189,10 @@ def track(
         else estimated from the scatter of each spectrum.
     window_nm : (float, float), optional
 
+    Returns
+    -------
+    Segregation
+
     Raises
     ------
     ValueError

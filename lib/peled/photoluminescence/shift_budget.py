@@ -196,6 +196,10 @@ def confinement(
         Standard errors of the mean edges.
     regime : str
         Name to show.
+
+    Returns
+    -------
+    Contribution
     """
     before, after = cube_energy_meV(from_edge_nm, mass), cube_energy_meV(to_edge_nm, mass)
     error = np.hypot(

@@ -109,6 +109,11 @@ def sphere_yield(
     sample, **labels
         For the quantities (`state`, `kind`, `inputs`).
 
+    Returns
+    -------
+    SphereYield
+        Withheld where a run is not fit to be used.
+
     Raises
     ------
     ConditioningError

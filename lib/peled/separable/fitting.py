@@ -231,6 +231,10 @@ def differences(
         How far to go: a thousandth of what makes a difference is enough.
     searched : (p,) bool, optional
         Of the others, which are held, the derivatives are left at 0.
+
+    Returns
+    -------
+    Basis
     """
     moves = np.diag(np.asarray(steps, float))
     chosen = range(len(moves)) if searched is None else np.flatnonzero(searched)

@@ -132,6 +132,11 @@ def analyse(sheet: Sheet, settings: Mapping[str, object]) -> Report:
     settings : mapping
         Overrides of `SETTINGS`.
 
+    Returns
+    -------
+    Report
+        `found`: sample -> label of the set -> `Analysed`.
+
     Raises
     ------
     ValueError

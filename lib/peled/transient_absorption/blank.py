@@ -30,6 +30,11 @@ def subtract_blank(m: Matrix, blank: Matrix, model: Model) -> Matrix:
     model : Model
         Of the sample, without coherent artefact.
 
+    Returns
+    -------
+    Matrix
+        Its `steps` name the size and zero time found.
+
     Raises
     ------
     ValueError

@@ -177,8 +177,16 @@ def band_amplitude(
 
     Parameters
     ----------
+    fit : GlobalFit
     component : int
         Row of `fit.spectra()`; −1 is the slowest decay.
+    low_nm, high_nm : float
+    matrix : int
+        Which of the fitted data sets.
+
+    Returns
+    -------
+    Amplitude
 
     Raises
     ------

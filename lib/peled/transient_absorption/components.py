@@ -112,6 +112,10 @@ def number_of_components(data, model, *, most: int = 5, **options) -> ComponentT
     most : int
     **options
         For `global_fit`.
+
+    Returns
+    -------
+    ComponentTable
     """
     fits = _fits(data, model, most, options)
     grams = [f.rows[0].gram for f in fits]

@@ -88,6 +88,10 @@ def lifetime_density(
     offset, artefact
         Unpenalised columns, projected out first.
 
+    Returns
+    -------
+    LifetimeDensity
+
     Raises
     ------
     ValueError

@@ -59,6 +59,10 @@ def drift(m: Matrix, model: Model, known: tuple[float, float]) -> Drift:
         Starts near its optimum.
     known : (float, float)
         Drift and its standard error before the data are seen.
+
+    Returns
+    -------
+    Drift
     """
     value, start = known[0], model
     for _ in range(_ROUNDS):

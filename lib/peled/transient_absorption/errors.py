@@ -67,15 +67,25 @@ class Trust:
 def covariances(setup, now, best, scores, even, dof: int) -> Trust:
     """Covariance of the free coordinates at the optimum.
 
+    A coordinate at its bound counts as held for all others.
+
     Parameters
     ----------
+    setup : Setup
+    now : Evaluation
+        At the optimum, with `floor`.
+    best : Minimum
     scores : sequence of (arrays, relative covariance)
         Parts of cov(Jᵀr), (free, free) each, of the noise as it is, and how well the sizes of those
         that belong together are known.
     even : array
         The same for noise alike and independent at all delays.
+    dof : int
+        Degrees of freedom of the residual.
 
-    A coordinate at its bound counts as held for all others.
+    Returns
+    -------
+    Trust
     """
     n = len(best.theta)
     robust, white, null = np.zeros((n, n)), np.zeros((n, n)), np.zeros((n, 0))

@@ -282,6 +282,10 @@ class GlobalFit:
         scans : array, shape (n, nt, nw)
             Treated like the fitted mean; NaN where missing.
 
+        Returns
+        -------
+        GlobalFit
+
         Raises
         ------
         ValueError

@@ -264,6 +264,11 @@ def columns(
     c, dk, dx, ds : arrays, shape (..., nt, n + extra)
         The columns (decays, infinite, offset, artefact), and derivatives by the rate (decays only),
         by x, and by ln s. The last three are None without `derivatives`.
+
+    Raises
+    ------
+    ValueError
+        If an artefact is asked for without a Gaussian response.
     """
     rates = np.asarray(rates, float)
     x = np.asarray(x, float)[..., None]

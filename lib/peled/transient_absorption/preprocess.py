@@ -92,6 +92,10 @@ def subtract_background(m: Matrix, before_ps: float | None = None) -> Matrix:
         Only delays before this count, and of those only the ones before the rise of the wavelength;
         by default
         the first 70 % of the time before it.
+
+    Returns
+    -------
+    Matrix
     """
     found = m.rise
     if before_ps is None and not found.seen:
@@ -339,6 +343,8 @@ def find_chirp(
         Of the polynomial.
     fwhm_ps : float
         Of the response.
+    window_ps : float
+        Delays this near to the rise count, or within four widths where that is more.
 
     Returns
     -------
@@ -347,7 +353,7 @@ def find_chirp(
     Raises
     ------
     ValueError
-        If fewer than `order + 2` wavelengths show a rise.
+        If fewer than `order + 2` wavelengths show a rise, or fewer than 8 delays are near it.
     """
     reference = float(np.median(m.wavelength_nm))
     centre = estimate_t0(m)
@@ -438,6 +444,10 @@ def correct_chirp(m: Matrix, chirp, *, keep_zero: bool = True) -> Matrix:
     keep_zero : bool
         Shift relative to t0 at the middle wavelength, so that zero stays where it was; else to t0 =
         0.
+
+    Returns
+    -------
+    Matrix
     """
     t0 = np.asarray(chirp(m.wavelength_nm), float)
     shift = t0 - (float(np.median(t0)) if keep_zero else 0.0)

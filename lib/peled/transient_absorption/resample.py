@@ -53,6 +53,8 @@ class Bootstrap:
 def bootstrap(fit, draws: int = 1000, *, scans=None) -> Bootstrap:
     """Distribution of lifetimes and spectra by refitting resampled data, from the optimum on.
 
+    Missing cells take the fit's values and the residuals of their wavelengths grow accordingly.
+
     Parameters
     ----------
     fit : GlobalFit
@@ -63,7 +65,10 @@ def bootstrap(fit, draws: int = 1000, *, scans=None) -> Bootstrap:
         rows of the residual
         (all wavelengths of a delay together, so that their correlation stays) are drawn and added
         to the fit.
-    Missing cells take the fit's values and the residuals of their wavelengths grow accordingly.
+
+    Returns
+    -------
+    Bootstrap
 
     Raises
     ------

@@ -28,6 +28,8 @@ def average_scans(scans: Sequence[Matrix], *, name: str | None = None) -> Matrix
     ----------
     scans : sequence of Matrix
         At least two. Pixels and delays may be missing in some; the mean has all that any scan has.
+    name : str, optional
+        Of the mean; by default that of the first scan.
 
     Returns
     -------
@@ -94,6 +96,11 @@ def on_common_axes(scans):
     wavelength_nm : ndarray, shape (nw,)
     stack : ndarray, shape (scans, nt, nw)
         NaN where a scan has nothing.
+
+    Raises
+    ------
+    ValueError
+        If a scan lacks more than half of the delays or wavelengths of the first.
     """
     delay = _union([s.delay_ps for s in scans], 1e-9, 1e-9)
     wavelength = _union([s.wavelength_nm for s in scans], 1e-6, 0.0)
@@ -200,6 +207,10 @@ def loss_over_scans(stack: np.ndarray) -> tuple[float, float] | None:
     ----------
     stack : ndarray, shape (scans, nt, nw)
         NaN where missing.
+
+    Returns
+    -------
+    (float, float) or None
     """
     good = np.isfinite(stack)
     number = good.sum(0)

@@ -635,6 +635,11 @@ def parameters_of(
         Of each data set.
     early : list
         Sets whose signal is there from the first delay on.
+
+    Raises
+    ------
+    ValueError
+        If `link` holds an unknown name.
     """
     bad = [
         name

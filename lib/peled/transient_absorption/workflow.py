@@ -51,6 +51,10 @@ def load_sets(folder: Path, patterns: Mapping[str, str], **reading) -> dict[str,
     **reading
         Passed to `read_tas`.
 
+    Returns
+    -------
+    dict of str to LoadedSet
+
     Raises
     ------
     MissingDataError
