@@ -3,6 +3,7 @@ report."""
 
 import shutil
 from pathlib import Path
+from types import SimpleNamespace
 
 import matplotlib.pyplot as plt
 import numpy as np
@@ -11,10 +12,10 @@ import pytest
 from peled import photoluminescence as pl
 from peled.conditioning import ConditioningError, Signal
 from peled.formats.sphere import Calibration
-from peled.photoluminescence import lifetimes
+from peled.photoluminescence import lifetimes, measures
 from peled.photoluminescence.analyse import analyse, sniff
 from peled.photoluminescence.counts import as_counts
-from peled.photoluminescence.reading import READERS
+from peled.photoluminescence.reading import READERS, Decay
 from peled.photoluminescence.segregation import partly_exposed
 from peled.photoluminescence.yields import sphere_yield
 from peled.samples import read_sheet
@@ -281,6 +282,19 @@ def test_scatter_is_found_and_leaves_the_mean():
     assert abs(best.scatter - 3e4) < 4 * best.scatter_error
     clean = np.random.default_rng(9).poisson(expected(1e5, 0.5)).astype(float)
     assert "scatter" not in pl.preferred(pl.fit_decays(T, clean, ("1",), response=RESPONSE)).law
+
+
+def test_a_law_that_the_counts_refuse_is_not_in_the_error():
+    """A single exponential without the scattered light is off by far more than the error."""
+    counts = np.random.default_rng(8).poisson(expected(1e5, 0.5, 0.3)).astype(float)
+    decay = Decay("", T, counts, BIN)
+    irf = Decay("", np.arange(60) * BIN, np.round(1e6 * RESPONSE.counts), BIN)
+    holdings = SimpleNamespace(companion=lambda row, name: SimpleNamespace(data=irf))
+    one = SimpleNamespace(data=decay, row=SimpleNamespace(label="one", state="", settings={}))
+    settings = {"laws": ("1",), "lifetime_error": 0.3}
+    found = measures.lifetime(holdings, (one,), settings, {"sample": "one"})
+    tau = found.quantities[-1]
+    assert tau.value == pytest.approx(4, abs=4 * tau.standard_error) and "law" not in tau.budget
 
 
 @pytest.mark.parametrize("scale", [1 / 3211, 0.2, 7.0])
