@@ -598,6 +598,11 @@ def reader(what: str, *, folder: bool = False, missing: tuple[str, ...] = ()) ->
     missing : tuple of str
         Names of the result's fields in which NaN stands for what the file itself calls missing.
 
+    Returns
+    -------
+    callable
+        The decorator.
+
     Raises
     ------
     FormatError

@@ -909,6 +909,10 @@ def read_table(path: str | os.PathLike, *, allow_missing: bool = False) -> Table
     allow_missing : bool
         Empty cells and `nan`-like words become NaN instead of an error.
 
+    Returns
+    -------
+    Table
+
     Raises
     ------
     FormatError
@@ -945,6 +949,7 @@ def sheets_of(path: str | os.PathLike, part: str = "", *, what: str) -> list[tup
 
     Parameters
     ----------
+    path : path-like
     part : str, optional
         Of a workbook with a sheet of this name only that one; any other name leaves all.
     what : str

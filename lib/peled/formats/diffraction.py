@@ -109,6 +109,11 @@ def read_patterns(
     anode : str, optional
         Element of the tube, of which K alpha 1 and 2 are taken.
 
+    Returns
+    -------
+    tuple of Pattern
+        Each label once: alike ones are numbered as scans.
+
     Raises
     ------
     FormatError

@@ -110,6 +110,11 @@ def read_image(path: str | os.PathLike, *, pixel_nm: float | None = None) -> Ima
     pixel_nm : float, optional
         Size of a pixel; overrides the file's.
 
+    Returns
+    -------
+    Image
+        Gray, (rows, columns), with the edge of a pixel in nm.
+
     Raises
     ------
     FormatError

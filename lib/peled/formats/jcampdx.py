@@ -422,12 +422,21 @@ def decode(
 
     Parameters
     ----------
+    path : Path
+        For the messages.
+    record : Record
     span : tuple of float
         First and last abscissa as the header gives them.
     factor : float
         XFACTOR.
     counts : tuple of int
         Numbers of points that the header allows; empty where it does not say.
+    decimal_comma : bool
+        Whether numbers are written with a decimal comma.
+
+    Returns
+    -------
+    (n,) float array
 
     Raises
     ------

@@ -170,6 +170,10 @@ def read_spectra(path: str | os.PathLike, *, x_unit: str | None = None) -> Spect
     x_unit : {"nm", "eV", "cm-1", ...}, optional
         Unit of the axis when the file does not say (and its range does not tell).
 
+    Returns
+    -------
+    Spectra
+
     Raises
     ------
     FormatError

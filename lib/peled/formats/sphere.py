@@ -157,6 +157,11 @@ def read_calibration(path: str | os.PathLike, *, quantity: str | None = None) ->
         What count × factor is proportional to; needed unless the file says `quantity: energy` in
         its header.
 
+    Returns
+    -------
+    Calibration
+        Factor over wavelength in nm.
+
     Raises
     ------
     FormatError
@@ -206,6 +211,11 @@ def read_sphere(
         Limits of the bands. Where files do not separate the bands, the header may give them (`Laser
         band (nm): 398-412`); else the laser band is the strongest peak of the empty run and the
         emission band all that is redder.
+
+    Returns
+    -------
+    tuple of SphereTriple
+        Counts over wavelength in nm.
 
     Raises
     ------

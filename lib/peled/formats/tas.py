@@ -110,11 +110,18 @@ def read_tas(
     key : str, optional
         Name of the signal in an `.npz` that holds several.
 
+    Returns
+    -------
+    TransientMap
+        Delays in ps, wavelengths in nm, signal in OD where its unit is known.
+
     Raises
     ------
     FormatError
         With the place: truncated or damaged files, text among the numbers, axes that cannot be told
         apart, rows of unequal length.
+    ValueError
+        For an unknown orientation, unit of delay or unit of signal.
     """
     path = Path(path)
     if delay_unit is not None and delay_unit not in TIME_UNITS_PS:

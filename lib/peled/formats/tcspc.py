@@ -122,6 +122,11 @@ def read_histograms(
     bin_ns : float, optional
         Time per channel, where the file gives channels, counts alone, or times without a unit.
 
+    Returns
+    -------
+    tuple of Histogram
+        Times in ns; one of each time axis.
+
     Raises
     ------
     FormatError

@@ -251,6 +251,11 @@ class Lab:
         slides : bool
             The report as PowerPoint too, a slide a sample; needs the package python-pptx.
 
+        Returns
+        -------
+        list of Path
+            Every file written.
+
         Raises
         ------
         OSError

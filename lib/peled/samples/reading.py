@@ -40,6 +40,10 @@ def read_sheet(
     samples : path-like, optional
         A sheet elsewhere, instead of `samples.csv` or `samples.xlsx` in the folder.
 
+    Returns
+    -------
+    Sheet
+
     Raises
     ------
     SheetError

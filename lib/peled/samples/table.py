@@ -90,6 +90,10 @@ def read_table(path: Path, columns: Mapping[str, Column], *, lab: bool = False) 
     lab : bool
         `lab.csv`: settings of a laboratory, without `file`, `part` and `doi`.
 
+    Returns
+    -------
+    Table
+
     Raises
     ------
     SheetError

@@ -15,6 +15,10 @@ def table(name: str, folder: Path | None = None) -> Path:
     folder : Path, optional
         A user's folder: a file of the table's name there takes its place.
 
+    Returns
+    -------
+    Path
+
     Raises
     ------
     FileNotFoundError

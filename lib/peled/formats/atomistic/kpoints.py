@@ -42,6 +42,10 @@ def sampling(
     cell : (3, 3) array
         Lattice vectors in rows, in any unit.
 
+    Returns
+    -------
+    str
+
     Examples
     --------
     The three points of a square 2 x 2 mesh, and the two of a hexagonal one:

@@ -69,6 +69,11 @@ def read_calculation(path: str | os.PathLike, *, allow_unconverged: bool = False
         with what is wrong in
         `complaints`, instead of refusing it.
 
+    Returns
+    -------
+    Calculation
+        Energy in eV, positions and cell in ångström.
+
     Raises
     ------
     FormatError

@@ -107,6 +107,11 @@ def read_structure(path: str | os.PathLike, *, frame: int = -1) -> Structure:
     frame : int
         Which frame of an XYZ with several.
 
+    Returns
+    -------
+    Structure
+        Positions and cell in ångström.
+
     Raises
     ------
     FormatError

@@ -73,6 +73,10 @@ def read(
     part : str, optional
         Of a JCAMP-DX file that holds several spectra, the title of one or its number.
 
+    Returns
+    -------
+    Fid, Spectrum or PeakTable
+
     Raises
     ------
     FormatError

@@ -27,6 +27,11 @@ def read_bruker_parameters(path: str | os.PathLike) -> dict:
     path : path-like
         `acqus`, `procs` or another of their kind.
 
+    Returns
+    -------
+    dict
+        Name -> value.
+
     Raises
     ------
     FormatError
@@ -75,6 +80,10 @@ def read_bruker(path: str | os.PathLike) -> Fid:
     ----------
     path : path-like
         Folder of the experiment, or its `fid` or `ser`.
+
+    Returns
+    -------
+    Fid
 
     Raises
     ------
@@ -294,6 +303,11 @@ def read_bruker_processed(path: str | os.PathLike) -> Spectrum:
     ----------
     path : path-like
         Folder of the experiment, or of its processed data.
+
+    Returns
+    -------
+    Spectrum
+        Shifts ascending, ppm.
 
     Raises
     ------

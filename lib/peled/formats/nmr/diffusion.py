@@ -62,6 +62,11 @@ def read_gradients(path: str | os.PathLike) -> Gradients:
     path : path-like
         Folder of the experiment.
 
+    Returns
+    -------
+    Gradients
+        Strengths in T/m, δ and Δ in s.
+
     Raises
     ------
     FormatError

@@ -34,6 +34,10 @@ def read_jcamp(path: str | os.PathLike, part: str | None = None) -> Fid | Spectr
     part : str, optional
         Of a file that holds several of a kind: the TITLE of the one wanted, or its number, from 1.
 
+    Returns
+    -------
+    Spectrum, Fid or PeakTable
+
     Raises
     ------
     FormatError

@@ -23,6 +23,10 @@ def is_pipe(head: bytes) -> bool:
     ----------
     head : bytes
         The first of the file.
+
+    Returns
+    -------
+    bool
     """
     if len(head) < 12:
         return False
@@ -39,6 +43,10 @@ def read_pipe(path: str | os.PathLike) -> Fid | Spectrum:
     Parameters
     ----------
     path : path-like
+
+    Returns
+    -------
+    Fid or Spectrum
 
     Raises
     ------

@@ -27,6 +27,10 @@ def read_varian(path: str | os.PathLike) -> Fid:
     path : path-like
         Folder with `fid` and `procpar`.
 
+    Returns
+    -------
+    Fid
+
     Raises
     ------
     FormatError

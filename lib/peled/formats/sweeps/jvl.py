@@ -106,6 +106,10 @@ def read_sweeps(
     part : str, optional
         Of a workbook with a sheet of this name that one alone.
 
+    Returns
+    -------
+    tuple of Sweep
+
     Raises
     ------
     FormatError

@@ -50,8 +50,14 @@ def read_lifetime(path: str | os.PathLike, *, part: str = "") -> LifetimeLog:
 
     Parameters
     ----------
+    path : path-like
     part : str, optional
         Of a workbook with a sheet of this name that one alone.
+
+    Returns
+    -------
+    LifetimeLog
+        Times from the first, s.
 
     Raises
     ------
