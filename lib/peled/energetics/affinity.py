@@ -158,6 +158,10 @@ def speciation(metal: float, ligands: Sequence[float], conditional: Sequence[flo
     conditional : sequence of float
         log10 of each conditional constant.
 
+    Returns
+    -------
+    Speciation
+
     Raises
     ------
     ValueError

@@ -71,6 +71,15 @@ def analyse(sheet: Sheet, settings: Mapping[str, Any]) -> Report:
         Rows of measurement `energy_table`; the part is a row of the table, none means all of them.
     settings : mapping
         Of `SETTINGS`; what is not said is as there.
+
+    Returns
+    -------
+    Report
+
+    Raises
+    ------
+    ValueError
+        For a setting that is not in `SETTINGS`.
     """
     if unknown := set(settings) - set(SETTINGS):
         raise ValueError(f"settings: expected {', '.join(SETTINGS)}, found {', '.join(unknown)}")

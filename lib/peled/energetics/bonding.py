@@ -130,6 +130,7 @@ def links(
         Angstrom.
     cell : ndarray, shape (3, 3), optional
         Vectors as rows; with it bonds cross its faces.
+
     Returns
     -------
     list of Link

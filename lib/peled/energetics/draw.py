@@ -205,6 +205,11 @@ def atoms(
         Factor of all radii.
     without : collection of (i, j)
         Pairs, i < j, that get no stick.
+
+    Returns
+    -------
+    ndarray, shape (atoms, 3)
+        Angstrom.
     """
     colours, sizes, positions = colours or {}, sizes or {}, np.asarray(positions, float)
     view = project(positions, tilt_deg=tilt_deg, turn_deg=turn_deg)
@@ -308,6 +313,10 @@ def structure(
         A scale bar of 2 angstrom.
     **look
         As for `atoms`.
+
+    Returns
+    -------
+    Drawn
     """
     shown, contacts = bonding.cropped(bonding.arranged(found), depth_angstrom, iodide=iodide)
     options = {
@@ -603,6 +612,10 @@ def legend(
     fontsize : float
     **where
         Of `Axes.legend`.
+
+    Returns
+    -------
+    Legend
     """
     known = list(LOOK)
     handles = []

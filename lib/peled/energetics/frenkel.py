@@ -217,6 +217,10 @@ def suppression(
         errors are propagated to first
         order in the logarithm (coverage 94 to 95 % at 0.05 eV, 91 to 95 % at 0.1 eV near
         saturation).
+
+    Returns
+    -------
+    Suppression
     """
     s = difference_error_eV(error_eV, correlation)
     difference = treated_eV - reference_eV

@@ -298,6 +298,10 @@ def view(
         Mark hydrogen bonds to iodide as well.
     width, height : int
         Pixels.
+
+    Returns
+    -------
+    View3D
     """
     shown, contacts = bonding.cropped(bonding.arranged(found), depth_angstrom, iodide=iodide)
     first = {"tilt_deg": 8.0, "turn_deg": 0.0}

@@ -56,6 +56,17 @@ def running(
         Its error. None is made up from those of the steps: a step that is itself a difference (the
         intermolecular part) is not independent of them.
 
+    Returns
+    -------
+    list of Bar
+
+    Raises
+    ------
+    ValueError
+        For an energy that is not finite, or an unknown kind.
+
+    Examples
+    --------
     >>> parts = [("A", -1.85, None, "member"), ("B", -1.6, None, "member"), ("A-B", -1.0)]
     >>> [round(bar.end_eV, 2) for bar in running(parts)]
     [-1.85, -3.45, -4.45, -4.45]

@@ -58,6 +58,10 @@ def read_references(path: str | os.PathLike) -> list[Reference]:
     path : path-like
         A table with the columns of the package's `tables/nmr/shifts.csv`.
 
+    Returns
+    -------
+    list of Reference
+
     Raises
     ------
     FormatError
@@ -89,6 +93,10 @@ def sidebands(
         Frequency at 0 ppm.
     orders : int
         Highest order, on either side.
+
+    Returns
+    -------
+    list of (str, float)
     """
     step = mas_rate_Hz / reference_MHz
     return [
@@ -114,6 +122,10 @@ def rank(
         The line, with the error of referencing.
     extra : sequence of (label, shift_ppm, error_ppm)
         Spinning sidebands and other artefacts, which compete on equal terms.
+
+    Returns
+    -------
+    list of Candidate
 
     Notes
     -----

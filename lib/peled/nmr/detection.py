@@ -66,6 +66,7 @@ def limit_at(
 
     Parameters
     ----------
+    processed : Processed
     shifts_ppm : sequence of float
         Where the lines are expected; they are estimated together, as of equal areas.
     width_Hz, gauss_Hz : float
@@ -75,6 +76,10 @@ def limit_at(
     nuisance : sequence of (shift_ppm, width_Hz)
         Other lines of unknown area under or beside them: sidebands, neighbours.
     baseline_order : int
+
+    Returns
+    -------
+    Limit
 
     Raises
     ------
@@ -271,6 +276,10 @@ def fit_relaxation(time_s: np.ndarray, signal: np.ndarray, error: np.ndarray) ->
     ----------
     time_s, signal, error : array_like, shape (times,)
         Signed integrals: a magnitude hides the inversion.
+
+    Returns
+    -------
+    Course
 
     Raises
     ------

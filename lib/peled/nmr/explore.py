@@ -28,6 +28,10 @@ def signals(report: Report) -> list[tuple[str, Prepared]]:
     Parameters
     ----------
     report : peled.report.Report
+
+    Returns
+    -------
+    list of (str, Prepared)
     """
     return [
         (sample, Prepared(sample, tuple(s for seen, _ in tube.spectra for s in _steps(seen))))
@@ -57,6 +61,10 @@ def explorer(sheet: Sheet, report: Report) -> Explorer:
     ----------
     sheet : peled.samples.Sheet
     report : peled.report.Report
+
+    Returns
+    -------
+    Ratio
 
     Raises
     ------

@@ -290,10 +290,18 @@ def fit_window(
 
     Parameters
     ----------
+    processed : Processed
+    window_ppm : (low, high)
     basis : callable
         Of the signals alone, whose coefficients are `amplitudes`; see `peled.separable.fit`.
     **options
         Of `peled.separable.fit`.
+
+    Returns
+    -------
+    found : SeparableFit
+    misfit : float
+        Infinite where the noise is 0.
     """
     part = processed.window(*window_ppm)
     data = processed.real[part]

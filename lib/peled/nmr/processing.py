@@ -485,11 +485,16 @@ def autophase(
 
     Parameters
     ----------
+    processed : Processed
     p1_deg : float, optional
         A first-order phase that is known (a receiver's dead time is the same for all its spectra);
         only p0 is sought.
     window_ppm : (low, high), optional
         Use only lines between these shifts: sharp ones, where the rest of the spectrum is broad.
+
+    Returns
+    -------
+    Phase
 
     See Also
     --------
@@ -875,6 +880,10 @@ def baseline(
         `arpls` (Baek et al. 2015, doi:10.1039/C4AN01061B), `imodpoly` (Zhao et al. 2007,
         doi:10.1366/000370207782597003), `std_distribution` (Wang et al. 2013,
         doi:10.1021/ac303233c, made for NMR), or others.
+
+    Returns
+    -------
+    Baseline
 
     Raises
     ------

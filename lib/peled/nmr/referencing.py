@@ -248,6 +248,10 @@ def read_solvents(folder: str | Path | None = None) -> Solvents:
     folder : path-like, optional
         Where an own `solvents.csv` may lie.
 
+    Returns
+    -------
+    Solvents
+
     Raises
     ------
     FormatError
@@ -271,6 +275,10 @@ def read_standards(folder: str | Path | None = None) -> dict[tuple[str, str], St
     ----------
     folder : path-like, optional
         Where an own `standards.csv` may lie.
+
+    Returns
+    -------
+    dict of (str, str) to Standard
 
     Raises
     ------
@@ -315,6 +323,10 @@ def indirect(
     solvent : str
         As in the table of solvents.
 
+    Returns
+    -------
+    moved_ppm, error_ppm : float
+
     Raises
     ------
     ValueError
@@ -347,6 +359,15 @@ def first_standard(
     spectrum : Processed
     standards : sequence of Standard
         In the order of preference.
+
+    Returns
+    -------
+    spectrum : Processed
+        As it was where no standard was found.
+    error_ppm : float or None
+        None where no standard was found.
+    said : str
+        Empty where nothing was amiss.
     """
     trouble = "no standard is known for its solvent"
     for standard in standards:

@@ -113,8 +113,16 @@ def follow(
 
     Parameters
     ----------
+    spectra : sequence of Processed
+    ratios : sequence of float
+        One a spectrum.
+    resonances : sequence of Resonance
     reference_error_ppm : float
         Random error of referencing each spectrum; enters the shift errors.
+
+    Returns
+    -------
+    Followed
     """
     count = len(resonances)
     table = {
@@ -286,9 +294,15 @@ def follow_geminal(
 
     Parameters
     ----------
+    spectra : sequence of Processed
     system : dict
         `shifts_ppm`, `couplings_Hz` as [i, j, J], `window_ppm`; the coupling of spins 1 and 2 is
         fitted with their shifts and width, all others are held.
+
+    Returns
+    -------
+    coupling_Hz, error_Hz : ndarray, shape (spectra,)
+    fits : list of SpinFit
     """
     shifts, couplings = (
         np.array(system["shifts_ppm"], float),

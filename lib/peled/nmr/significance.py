@@ -117,10 +117,15 @@ def matched_filter(
 
     Parameters
     ----------
+    processed : Processed
     window_ppm : (low, high), optional
         The whole spectrum otherwise.
     false_alarm : float
         Chance that noise alone makes a line anywhere in the window.
+
+    Returns
+    -------
+    Matched
 
     Raises
     ------
@@ -209,6 +214,10 @@ def there(processed: Processed, line: Line, window_ppm: tuple[float, float]) -> 
     line : Line
         Fitted in the window.
     window_ppm : (low, high)
+
+    Returns
+    -------
+    bool
     """
     wide = max(line.width_Hz, line.gauss_Hz, processed.hz_per_point)
     part = processed.window(*window_ppm)

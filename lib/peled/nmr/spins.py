@@ -85,6 +85,10 @@ def transitions(
     smallest : float
         Weaker transitions are left out.
 
+    Returns
+    -------
+    Transitions
+
     Raises
     ------
     ValueError
@@ -152,6 +156,7 @@ def fit_spin_system(
 
     Parameters
     ----------
+    processed : Processed
     window_ppm : (low, high)
         Spins whose lines lie outside may take part (their couplings act); their shifts are then
         held.
@@ -159,6 +164,10 @@ def fit_spin_system(
         Starting values.
     free_couplings : sequence of (i, j), optional
         Couplings to fit; by default all that are not zero at the start.
+
+    Returns
+    -------
+    SpinFit
     """
     shifts = np.asarray(shifts_ppm, float)
     start = np.asarray(couplings_Hz, float)

@@ -109,6 +109,10 @@ def trend(
     ----------
     shift_error_ppm : ndarray
         With the error of referencing, which every spectrum has anew.
+
+    Returns
+    -------
+    Trend
     """
     x = np.asarray(ratio, float)
     x = x / (1 + x)
@@ -247,6 +251,10 @@ def fit_binding(
     ligand, metal : ndarray, shape (points,)
     shifts_ppm, errors_ppm : ndarray, shape (points,) or (points, lines)
     model : "1:1" (ML) or "1:2" (ML and ML2)
+
+    Returns
+    -------
+    Binding
 
     Raises
     ------

@@ -119,6 +119,10 @@ def summarise(quantities: Iterable[Quantity], groups: Mapping[str, str]) -> tupl
     quantities : iterable of Quantity
     groups : mapping of sample to group
         In the order in which groups shall stand.
+
+    Returns
+    -------
+    tuple of Summary
     """
     order = list(dict.fromkeys(g for g in groups.values() if g))
     mine: dict[tuple, dict[str, list[Quantity]]] = {}

@@ -221,6 +221,10 @@ def from_holdings(holdings: Holdings, quantities: Iterable[Quantity], **others) 
     quantities : iterable of Quantity
     **others
         Further fields of `Report`; `problems` are added to those of the sheet.
+
+    Returns
+    -------
+    Report
     """
     sheet = holdings.sheet
     groups: dict[str, str] = {}

@@ -110,6 +110,10 @@ def find_lines(
     dof : float, optional
         Degrees of freedom of each of `sigma`, where it was estimated from few points.
 
+    Returns
+    -------
+    Found
+
     Raises
     ------
     ValueError

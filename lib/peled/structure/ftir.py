@@ -156,10 +156,17 @@ def fit_bands(
 
     Parameters
     ----------
+    wavenumber_cm1, absorbance : (n,) arrays
+    label : str
+        Of the fit.
     assignments : sequence of Assignment
         What a band may be.
     lost : (n,) array of bool, optional
         Points that say nothing, such as those at a ceiling: without weight, no maximum of a band.
+
+    Returns
+    -------
+    BandFit
 
     Raises
     ------

@@ -179,6 +179,10 @@ def lead_per_ligand(content_ug_mg: float, ligand_mass: float) -> float:
         Lead content, µg/mg.
     ligand_mass : float
         Molar mass of the free ligand, g/mol.
+
+    Returns
+    -------
+    float
     """
     w = content_ug_mg / 1000
     rest = (1 - w) / w * PB + 2 * HYDROGEN  # mass of ligand for one mole of lead
@@ -192,5 +196,9 @@ def mass_balance(lead_mg: float, others_mg: float) -> float:
     ----------
     lead_mg, others_mg : float
         Masses.
+
+    Returns
+    -------
+    float
     """
     return 1000 * lead_mg / (lead_mg + others_mg)

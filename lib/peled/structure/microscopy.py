@@ -124,6 +124,10 @@ def segment(
     smallest_nm : float
         Particles with a shorter edge are noise.
 
+    Returns
+    -------
+    Segmentation
+
     Raises
     ------
     ValueError
@@ -344,11 +348,16 @@ def size_distribution(
 
     Parameters
     ----------
+    edges_nm : (n,) array
     outline_error_nm : float
         Standard error that one edge may at most have from its outline; the half of its square is
         taken out of the variance, the range is in the error of the spread.
     pixel_relative_error : float
         Standard error of the pixel size, common to all edges: it does not average out.
+
+    Returns
+    -------
+    SizeDistribution
 
     Raises
     ------

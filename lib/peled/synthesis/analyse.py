@@ -63,6 +63,10 @@ def analyse(sheet: Sheet, settings: Mapping[str, Any]) -> Report:
         none for none.
     settings : mapping
         Arguments of `Laboratory`: the errors of balance and pipettes.
+
+    Returns
+    -------
+    Report
     """
     laboratory = Laboratory(**settings)
     holdings = Holdings(

@@ -206,6 +206,10 @@ def lead_complex_ceiling(ligand_formulas: dict[str, float], protons_lost: float 
         Formula to mole fraction; one entry for a single ligand.
     protons_lost : float
         Protons that each Pb2+ replaces.
+
+    Returns
+    -------
+    float
     """
     lead = molar_mass("Pb")
     ligand = sum(fraction * molar_mass(formula) for formula, fraction in ligand_formulas.items())

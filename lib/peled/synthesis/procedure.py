@@ -294,6 +294,10 @@ def run_procedure(
     alternatives : tuple of str
         Which steps marked `alternative: NAME` are done; the others are left out.
 
+    Returns
+    -------
+    Outcome
+
     Raises
     ------
     ProcedureError
@@ -767,6 +771,12 @@ def yield_limit_mmol(
         Components at hand (mmol); one that is missing counts as none.
     needs : mapping
         Components that one formula unit takes.
+
+    Returns
+    -------
+    amount : ufloat
+        mmol.
+    limiting : str
 
     Raises
     ------

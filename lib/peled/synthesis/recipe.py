@@ -237,6 +237,10 @@ def make_recipe(
     laboratory : Laboratory, optional
         Whose balance is to do it; a tolerance below twice its repeatability is said on the sheet.
 
+    Returns
+    -------
+    Recipe
+
     Raises
     ------
     ValueError

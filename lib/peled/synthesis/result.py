@@ -139,6 +139,10 @@ def carry_out(
     treatments : tuple of str, optional
         Which alternatives; all by default.
 
+    Returns
+    -------
+    Result
+
     Raises
     ------
     ProcedureError

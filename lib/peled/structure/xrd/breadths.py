@@ -58,6 +58,10 @@ def breadths(fit: PawleyFit, wavelengths_A: Sequence[float], fwhm_deg: float) ->
     wavelengths_A : sequence of float
     fwhm_deg : float
         Width of the instrument's lines.
+
+    Returns
+    -------
+    list of Breadth
     """
     x, at = fit.two_theta_deg, two_theta(fit.a_A, np.array(fit.indices), wavelengths_A[0])
     step = float(np.median(np.diff(x)))

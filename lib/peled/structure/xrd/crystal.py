@@ -163,8 +163,16 @@ def powder_pattern(
         Bromide fraction, 0 to 1.
     a_A : float, optional
         Lattice constant; by default Vegard's.
+    hkls : sequence of (h, k, l), optional
+        By default all families up to h² + k² + l² = 16.
     anomalous : bool
         Include f' and f''. Without them (111) is 17 % too weak.
+    wavelength_A : float
+
+    Returns
+    -------
+    dict of (h, k, l) to float
+
     Raises
     ------
     ValueError

@@ -241,6 +241,10 @@ def fit_phases(
     wavelengths_A, radius_mm, zero_deg, displacement_mm, instrument_fwhm_deg
         As of `pawley_fit`.
 
+    Returns
+    -------
+    PhasesFit
+
     Raises
     ------
     ValueError

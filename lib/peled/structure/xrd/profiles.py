@@ -32,6 +32,11 @@ def cube_transform(t, edge, directions, relative_sd: float = 0.0):
     ----------
     t : (n,) array, same unit as `edge`
     directions : (m, 3) array of unit vectors
+
+    Returns
+    -------
+    ndarray, shape (n,)
+        1 at t = 0.
     """
     nodes, weights = _HERMITE if relative_sd else (np.zeros(1), np.ones(1))
     edges = edge * np.maximum(1 + relative_sd * nodes, 0.05)
