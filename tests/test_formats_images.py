@@ -63,6 +63,9 @@ def test_ome(tmp_path):
         },
     )
     assert read_image(path).pixel_nm == pytest.approx(0.2)
+    path.write_bytes(path.read_bytes().replace("µm".encode(), b"px "))  # of no known length
+    with pytest.raises(FormatError, match="size of a pixel"):
+        read_image(path)
 
 
 def test_mrc(tmp_path):

@@ -353,7 +353,7 @@ def _png(series: Series, columns: Sequence[str]) -> bytes:
     figure = _figure(WIDTH * (2.6 + min(TRENDS, len(columns))), HEIGHT)
     draw(series, columns, figure)
     lay_out(figure)
-    return picture(figure, 120)
+    return picture(figure)
 
 
 def _pdf(topic: str, gathered: Gathered) -> bytes:

@@ -570,7 +570,8 @@ def scale_bar(ax, *, fontsize: float = 5.5) -> None:
     ----------
     ax : Axes
         Whose unit is the angstrom.
-    length_angstrom, fontsize : float
+    fontsize : float
+        Points.
     """
     length_angstrom = 2.0
     (_, x1), (y0, y1) = ax.get_xlim(), ax.get_ylim()

@@ -273,8 +273,8 @@ def energy_for_error(ratio: float, temperature_K: float = 300.0) -> float:
 
     Parameters
     ----------
-    factor : float
-        Of the number of pairs.
+    ratio : float
+        Of the numbers of pairs.
     temperature_K : float
 
     Returns

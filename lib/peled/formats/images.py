@@ -250,7 +250,8 @@ def _ome(description: str) -> float | None:
     if not match:
         return None
     unit = re.search(r'PhysicalSizeXUnit="([^"]+)"', description)
-    return float(match[1]) * _NM.get(unit[1].lower() if unit else "µm", 1e3)
+    factor = _NM.get(unit[1].strip().lower()) if unit else 1e3  # µm where OME names none
+    return float(match[1]) * factor if factor else None
 
 
 def _resolution(tags, coarsest_nm: float) -> float | None:

@@ -106,14 +106,13 @@ class Explorer:
         """
 
 
-def picture(figure: Figure, dpi: float = 110) -> bytes:
+def picture(figure: Figure) -> bytes:
     """PNG of a figure, the same bytes for the same figure.
 
     Parameters
     ----------
     figure : Figure
-    dpi : float
-        Not used: the figure's own holds.
+        Drawn at its own resolution.
 
     Returns
     -------

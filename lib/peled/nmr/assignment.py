@@ -120,6 +120,7 @@ def rank(
     ----------
     position_ppm, error_ppm : float
         The line, with the error of referencing.
+    references : sequence of Reference
     extra : sequence of (label, shift_ppm, error_ppm)
         Spinning sidebands and other artefacts, which compete on equal terms.
 

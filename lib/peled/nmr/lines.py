@@ -151,6 +151,7 @@ def shape_columns(
 
     Parameters
     ----------
+    processed : Processed
     ppm : ndarray, shape (points,)
     positions_ppm : ndarray, shape (lines,)
     width_Hz : float
@@ -294,6 +295,11 @@ def fit_window(
     window_ppm : (low, high)
     basis : callable
         Of the signals alone, whose coefficients are `amplitudes`; see `peled.separable.fit`.
+    sought : dict of str to Sought
+        Non-linear parameters.
+    amplitudes : sequence of str
+    baseline_order : int
+        Degree of the polynomial; -1 for none.
     **options
         Of `peled.separable.fit`.
 

@@ -26,11 +26,20 @@ def stack(
 
     Parameters
     ----------
+    ax : Axes
     spectra : sequence of (label, Processed, colour), from bottom to top
+    window_ppm : (float, float)
+        What is shown.
     step : float
         Offset between neighbours in units of the scaled height.
     clip : float, optional
         Cut taller signals (solvent) at this height; they are marked with strokes.
+    scale_window_ppm : (float, float), optional
+        Where the highest point is taken; by default `window_ppm`.
+    nucleus : str
+        For the label of the axis.
+    label_at : float
+        Right end of the labels, as a fraction of the width of the axes.
     """
     low, high = sorted(window_ppm)
     for i, (label, spectrum, colour) in enumerate(spectra):

@@ -162,6 +162,8 @@ def fit_spin_system(
         held.
     shifts_ppm, couplings_Hz
         Starting values.
+    width_Hz : float
+        Starting value.
     free_couplings : sequence of (i, j), optional
         Couplings to fit; by default all that are not zero at the start.
 

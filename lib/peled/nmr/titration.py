@@ -107,8 +107,12 @@ def trend(
 
     Parameters
     ----------
-    shift_error_ppm : ndarray
-        With the error of referencing, which every spectrum has anew.
+    name : str
+        Of the line.
+    ratio : ndarray, shape (spectra,)
+    shift_ppm, shift_error_ppm : ndarray, shape (spectra,)
+        Error with that of referencing, which every spectrum has anew.
+    width_Hz, width_error_Hz : ndarray, shape (spectra,)
 
     Returns
     -------

@@ -114,7 +114,7 @@ def read_calculations(
 def _read(path: Path) -> list[Calculation]:
     text = read_text(path, what=_WHAT)
     if text.lstrip()[:1] == "{":
-        return [json_record(path, text)]
+        return [json_record(path)]
     for marks, parse in _READERS:
         if any(mark in text for mark in marks):
             return [parse(path, text)]

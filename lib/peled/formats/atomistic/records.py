@@ -86,7 +86,7 @@ def _frame(path: Path, structure: Structure) -> Calculation:
     )
 
 
-def json_record(path: Path, text: str) -> Calculation:
+def json_record(path: Path) -> Calculation:
     """A record of JSON, of this repository or QCSchema.
 
     Own records have `program`, `energy_eV`, `converged`, `symbols`, `positions_angstrom`, and of
@@ -98,8 +98,6 @@ def json_record(path: Path, text: str) -> Calculation:
     Parameters
     ----------
     path : Path
-    text : str
-        Not used, since JSON is read from the file; every reader of outputs takes it.
 
     Returns
     -------

@@ -253,12 +253,15 @@ def pawley_fit(
     a_A : float or (mean, sd), optional
         Start of the lattice constant, by default from `find_cubic_cell`; with a standard deviation
         it is known from elsewhere (a certificate) and leaves zero and height to be found.
-    radius_mm : goniometer radius.
+    radius_mm : float
+        Of the goniometer.
     zero_deg, displacement_mm : float, (mean, sd) or None
         Held at a value, fitted with a prior, or (None) fitted freely.
     shape : "lorentzian" or "cube"
         Size broadening: Lorentzian lines, or the exact lines of cubes with edges of relative spread
         `size_relative_sd`.
+    size_relative_sd : float
+        Standard deviation over mean.
     instrument_fwhm_deg : float, optional
         Gaussian width of the instrument; fitted when None.
     tetragonal, superlattice : bool
@@ -273,7 +276,6 @@ def pawley_fit(
         tilts broad lines further.
     window_deg : (low, high), optional
         Part of the pattern to fit; by default from 10 degrees (less for shorter wavelengths).
-
     max_evaluations : int
         Most steps of the iteration.
 

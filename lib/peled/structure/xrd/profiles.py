@@ -31,7 +31,11 @@ def cube_transform(t, edge, directions, relative_sd: float = 0.0):
     Parameters
     ----------
     t : (n,) array, same unit as `edge`
+    edge : float
+        Mean.
     directions : (m, 3) array of unit vectors
+    relative_sd : float
+        Standard deviation of the edges over their mean.
 
     Returns
     -------
