@@ -236,6 +236,9 @@ def test_the_tubes_give_what_was_put_in(tmp_path):
     assert any("treated_t3" in str(p) and "noise alone" in str(p) for p in lab.report.problems)
 
 
+MAGNIFIED = 0.04  # a magnification that nobody calibrated is known to 3 %
+
+
 def test_the_films_give_what_they_were_made_with(tmp_path):
     lab = open_folder("structure", results_dir=tmp_path, quick=True)
     for films in FILMS.values():
@@ -243,14 +246,14 @@ def test_the_films_give_what_they_were_made_with(tmp_path):
             near(*lab.report.select(sample=name, name="lattice constant"), a, 5e-4)
             near(*lab.report.select(sample=name, name="crystal size"), nm, 0.02)
     for name, (edge, halides, charging, tail) in ONE.items():
-        near(*lab.report.select(sample=name, name="particle edge, mean"), edge, 0.03)
+        near(*lab.report.select(sample=name, name="particle edge, mean"), edge, MAGNIFIED)
         near(*lab.report.select(sample=name, name="I : Br (I 4d)"), halides, 0.15)
         near(*lab.report.select(sample=name, name="Urbach energy"), tail, 0.03)
         (q,) = lab.report.select(sample=name, name="charging")
         assert abs(q.value - charging) < 3 * q.standard_error < 0.02
     near(*lab.report.select(name="work function"), WORK_EV, 0.01)
     near(*lab.report.select(name="valence edge below Fermi"), EDGE_EV, 0.05)
-    near(*lab.report.select(name="lattice spacing 1"), LATTICE_NM, 0.02)
+    near(*lab.report.select(name="lattice spacing 1"), LATTICE_NM, MAGNIFIED)
     near(*lab.report.select(name="lead content"), LEAD_UG_MG, 0.02)
     # A window that was drawn is analysed headless, alone.
     lab.explorer = lab._side.explorer(lab.sheet, lab.report)

@@ -95,11 +95,12 @@ def _sharpening(length: int) -> np.ndarray:
     """Factor on the Fourier transform (length // 2 + 1,) of a response that was recorded on bins h.
 
     Photons of a bin came anywhere in it: recording them, and taking response and decay as evenly
-    spread over theirs, folds the response with the width of a bin twice, which the square of
-    sinc(h f) undoes (to second order Sheppard's correction, h²/6 in variance).
+    spread over theirs, folds the response with the width of a bin twice. That is undone by
+    1/sinc²(πfh) = arcsin²(√x)/x with x = sin²(πfh), of which the first terms reach three bins to
+    either side; the second is Sheppard's correction, h²/6 in variance.
     """
-    turn = 2 * np.pi * np.arange(length // 2 + 1) / length
-    return np.sinc(turn / (2 * np.pi)) ** -2
+    x = np.sin(np.pi * np.arange(length // 2 + 1) / length) ** 2
+    return 1 + x / 3 + 8 * x**2 / 45 + 4 * x**3 / 35
 
 
 def shares(gains: np.ndarray, pulse: np.ndarray) -> np.ndarray:
