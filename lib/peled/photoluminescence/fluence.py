@@ -191,11 +191,7 @@ def fit_recombination(
             start.add(name, np.log(value), min=ends[0], max=ends[1])
         starts.append(start)
     best, estimates = fit_lmfit(residual, starts, {}, least_noise=1.0)
-    covariance = estimates.covariance.copy()
-    lost = estimates.at_bound | estimates.null.any(axis=1)
-    covariance[lost, lost] = np.inf
-    errors = np.sqrt(np.diag(covariance))
-    at = estimates.values
+    covariance, errors, at = estimates.covariance, estimates.errors, estimates.values
     profiles, intervals = {}, {}
     for k, name in enumerate(PARAMETERS):
         reach = min(max(4 * errors[k], 0.3), 7.0)
@@ -219,7 +215,7 @@ def fit_recombination(
         "capture_cm3_s": rate / traps,
     }
     relative = dict(zip(PARAMETERS, errors.tolist(), strict=True))
-    of_ratio = covariance[0, 0] + covariance[1, 1] - 2 * covariance[0, 1]
+    of_ratio = errors[0] ** 2 + errors[1] ** 2 - 2 * covariance[0, 1]
     relative["capture_cm3_s"] = float(np.sqrt(max(of_ratio, 0)))
     return Recombination(
         values,

@@ -825,15 +825,11 @@ def _smoothed(y):
     return uniform_filter1d(y, 5, mode="nearest")
 
 
-def _bounded(model, theta, low, curvature, gradient, free):
-    """Covariance (p, p) and values (p,) with a background that cannot be negative.
-
-    The likelihood of the background, all others at their best, is Gaussian around b − g/h with
-    variance 1/h (g: slope of −ln L at b, zero inside; h: curvature), cut at zero. Its mean and
-    variance replace maximum and 1/h, and what is correlated with it follows by regression. Far from
-    the bound nothing changes.
+def _inverse(curvature, free):
+    """Covariance (p, p) of the free parameters, and eigenvalues and vectors of their curvature in
+    units of their own errors.
     """
-    covariance = np.zeros((theta.size, theta.size))
+    covariance = np.zeros_like(curvature)
     free = np.flatnonzero(free)
     h = curvature[free[:, None], free]
     s = np.sqrt(h.diagonal())
@@ -841,10 +837,20 @@ def _bounded(model, theta, low, curvature, gradient, free):
     sure = values > 1e-15 * values[-1]
     half = vectors[:, sure] / np.sqrt(values[sure]) / s[:, None]
     covariance[free[:, None], free] = half @ half.T
-    theta, singular = theta.copy(), _lifetimes_open(model, values, vectors, free)
+    return covariance, values, vectors
+
+
+def _bounded(model, theta, low, covariance, gradient):
+    """Covariance (p, p) and values (p,) with a background that cannot be negative.
+
+    The likelihood of the background, all others at their best, is Gaussian around b − g/h with
+    variance 1/h (g: slope of −ln L at b, zero inside; h: curvature), cut at zero. Its mean and
+    variance replace maximum and 1/h, and what is correlated with it follows by regression. Far from
+    the bound nothing changes.
+    """
     b = len(theta) - 1
     if not model.free_background or covariance[b, b] <= 0:
-        return covariance, theta, singular
+        return covariance, theta
     spread = np.sqrt(covariance[b, b])
     centre = theta[b] - max(gradient[b], 0.0) * covariance[b, b]
     a = (low[b] - centre) / spread
@@ -859,7 +865,7 @@ def _bounded(model, theta, low, curvature, gradient, free):
         theta = theta + slope * (mean - theta[b])
         linear = np.arange(theta.size) >= model.nonlinear
         theta[linear] = np.maximum(theta[linear], 0.0)
-    return covariance, theta, singular
+    return covariance, theta
 
 
 def _lifetimes_open(model, values, vectors, free) -> bool:
@@ -868,7 +874,7 @@ def _lifetimes_open(model, values, vectors, free) -> bool:
     A decay that begins at its maximum leaves amplitude and shift undetermined, not its lifetime.
     """
     null = vectors[:, values < 1e-12 * values[-1]]
-    shape = free < model.components + model.stretched
+    shape = np.flatnonzero(free) < model.components + model.stretched
     return bool(null.size and (model.components > 1 or np.abs(null[shape]).max(initial=0) > 1e-3))
 
 
@@ -903,19 +909,20 @@ def _summary(model, y, inside, found, gain):
             curvature[-1, -1] = 1e-12 + (j[-1].sum() / max(m.sum(), 1.0)) ** 2
     free = ~at_bound & (curvature.diagonal() > 0)
     problems = [] if converged else ["not converged"]
-    covariance = np.zeros((theta.size, theta.size))
+    covariance = counted = np.zeros((theta.size, theta.size))
     best = theta
     noise = None if model.response is None else model.response.variance
     pulse = None if noise is None else model.pulse(best)
     if free.any():
         gradient = j @ ((m - data) / m)
-        covariance, theta, singular = _bounded(model, theta, low, curvature, gradient, free)
+        counted, values, vectors = _inverse(curvature, free)
+        covariance, theta = _bounded(model, theta, low, counted, gradient)
         if noise is not None:
             gains = np.zeros((theta.size, y.size))
             gains[:, inside] = covariance @ (j / m)
             by_bin = responses.shares(gains, pulse)
             covariance = covariance + (by_bin * noise) @ by_bin.T
-        if singular:
+        if _lifetimes_open(model, values, vectors, free):
             problems.append("degenerate: the data cannot tell the parameters apart")
     problems += [
         f"{name} at a bound"
@@ -968,8 +975,7 @@ def _summary(model, y, inside, found, gain):
     expected, variance = (part.sum() for part in poisson.expected_unit_deviance(m))
     if noise is not None:
         within = np.where(inside, mu, np.inf)
-        taken = np.linalg.pinv(curvature[np.ix_(free, free)], hermitian=True)
-        more = responses.deviance([(pulse, within, jac[free])], noise, taken)
+        more = responses.deviance([(pulse, within, jac)], noise, counted)
         expected, variance = expected + more[0], variance + more[1]
     lookup = dict(zip(model.names, zip(theta, errors, strict=True), strict=True))
     light = a * area(theta)

@@ -17,6 +17,7 @@ from peled.conditioning import (
     condition,
     detector_noise,
     estimate_noise,
+    plan,
 )
 from peled.lineshapes import HC_EV_NM
 from peled.materials import index_of_air
@@ -89,18 +90,11 @@ LINE_NM = 15.0  #: width of the median that hides laser lines and rays from the 
 
 def _emitted(held: Held, companions: Mapping[str, Signal]) -> Signal:
     """Spectra of emission without dark, rays and laser; the baseline is a part of the fits."""
-    number = {
-        name: float(value)
-        for name in ("integration_ms", "filter_transmission", "excitation_nm")
-        if (value := _set(held, name)) is not None
-    }
-    laser = {k: v for k, v in number.items() if k == "excitation_nm"}
-    scales = {k: v for k, v in number.items() if k != "excitation_nm"}
-    steps = [("axis", {}), ("saturation", {}), ("missing", {}), ("dark", {})]
-    steps += [("scale", scales)] if scales else []
-    steps += [("cosmic", laser), ("mask", laser | {"room_light": True})]
-    ready = condition(held.data, steps[:3])
-    return condition(ready, steps[3:], companions) if ready.used.any() else ready
+    steps = plan(held.data, held.row.settings)
+    names = [name for name, _ in steps]
+    first, last = names.index("dark"), names.index("baseline")
+    ready = condition(held.data, steps[:first])
+    return condition(ready, steps[first:last], companions) if ready.used.any() else ready
 
 
 def _band(ready: Signal) -> tuple[float, float]:

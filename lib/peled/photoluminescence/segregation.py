@@ -258,6 +258,7 @@ def track(
         account = min(("steady", "one band moves"), key=bic.get)
     if account == "two bands" and _shifts(energy, signal, spread, one.evaluate(energy)):
         account = "one band moves"
+    reduced, misfit = _goodness(best, signal)
     return Segregation(
         account,
         {k: float(v) for k, v in bic.items()},
@@ -272,10 +273,10 @@ def track(
         growth,
         drift(t, centroid, centroid_error),
         _blue(energy, signal, spread, two, t),
-        *_goodness(best, signal)[:1],
+        reduced,
         energy,
         best.evaluate(energy) * scale,
-        _goodness(best, signal)[1],
+        misfit,
         by_shape,
     )
 

@@ -69,6 +69,14 @@ class Estimates:
         u[self.log] = np.log(u[self.log])
         return u
 
+    @property
+    def errors(self) -> np.ndarray:
+        """Standard errors of `values` (p,): 0 for what was held, infinite where the data give none
+        (at a bound, or along an open direction)."""
+        error = np.sqrt(np.maximum(np.diag(self.covariance), 0))
+        error = error * np.where(self.log, self.values, 1.0)
+        return np.where(self.at_bound | self.null.any(axis=1), np.inf, error)
+
     def natural(self, coordinates: np.ndarray) -> dict[str, float]:
         """Natural values by name at some coordinates.
 

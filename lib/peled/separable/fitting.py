@@ -101,11 +101,8 @@ class SeparableFit:
 
     @cached_property
     def errors(self) -> np.ndarray:
-        """Standard errors of `estimates.values`: 0 for what was held, infinite where the data give
-        none (at a bound, or along an open direction)."""
-        e = self.estimates
-        error = np.sqrt(np.maximum(np.diag(e.covariance), 0)) * np.where(e.log, e.values, 1.0)
-        return np.where(e.at_bound | e.null.any(axis=1), np.inf, error)
+        """Standard errors of `estimates.values`."""
+        return self.estimates.errors
 
     def interval(self, name: str, low: float, high: float, rise: float = _CHI2_95):
         """The interval around a parameter in which chi-square rises by less than a bound.
