@@ -74,6 +74,63 @@ def test_a_response_with_bins_of_its_own(tmp_path):
         read_histogram(path)
 
 
+HEAD = "Time (ns),counts\n"
+
+
+def _stack(between=("", ""), key=("", ""), head=HEAD):
+    both = zip(between, key, (T, T[:40]), (C, C[::-1]), strict=True)
+    rows = ("".join(f"{k}{t},{c}\n" for t, c in zip(time, y)) for _, k, time, y in both)
+    return head + "".join(f"{b}{r}" for b, r in zip(between, rows, strict=True))
+
+
+@pytest.mark.parametrize(
+    ("text", "labels"),
+    [
+        (_stack(), ("d 1", "d 2")),
+        (_stack(("", "\n")), ("d 1", "d 2")),
+        (_stack(("", HEAD)), ("d 1", "d 2")),
+        (_stack((HEAD, "film B\n" + HEAD), head="Analyser 7\nfilm A\n"), ("film A", "film B")),
+        (_stack((HEAD, "film B\n" + HEAD), head="Unit: ns\n"), ("d 1", "d 2")),
+        (_stack((HEAD, "\n# film B\n" + HEAD), head="# film A\n"), ("film A", "film B")),
+        (_stack(("Time (ns),IRF\n", "Time (ns),film\n"), head=""), ("IRF", "film")),
+        (_stack(key=("A,", "B,"), head="sample," + HEAD), ("A", "B")),
+        (_stack(key=("1,", "10,"), head="power (uW)," + HEAD), ("1 uW", "10 uW")),
+        (_stack(key=("1,", "1,"), head="power (uW)," + HEAD), None),
+    ],
+)
+def test_decays_one_under_the_other(tmp_path, text, labels):
+    """A row of numbers is never another decay's, and none is lost; a column of settings that
+    does not tell them apart is no time axis."""
+    path = tmp_path / "d.csv"
+    path.write_text(text)
+    if labels is None:
+        with pytest.raises(FormatError):
+            read_histograms(path)
+        return
+    first, second = read_histograms(path)
+    assert (*first.labels, *second.labels) == labels
+    np.testing.assert_array_equal(first.counts, [C])
+    np.testing.assert_array_equal(second.counts, [C[::-1][:40]])
+    np.testing.assert_allclose(second.time_ns, T[:40])
+    assert sum(first.account.counts.values()) == first.account.lines
+
+
+@pytest.mark.parametrize(
+    ("time", "line"),
+    [
+        (np.r_[T[:30], 3.0, T[31:]], 32),  # a slip in one time
+        (np.r_[T[32:], T[:32]], 34),  # a record in the wrong order
+        (np.r_[T, T[:5]], 66),  # a second decay that breaks off
+        (T[::-1], 3),
+    ],
+)
+def test_times_that_do_not_rise_are_refused_with_their_row(tmp_path, time, line):
+    path = tmp_path / "d.csv"
+    path.write_text(HEAD + "".join(f"{t},{i}\n" for i, t in enumerate(time)))
+    with pytest.raises(FormatError, match=rf"line {line}, column 1: .*begin at .*columns of its"):
+        read_histograms(path)
+
+
 def test_errors_and_fits_are_no_decays(tmp_path):
     path = tmp_path / "d.csv"
     path.write_text(

@@ -1037,7 +1037,7 @@ def table_of(sheet: Sheet, *, allow_missing: bool = False) -> Table:
     width, numeric = _widened(sheet, rows, width, numeric)
     taken = set(rows)
     for i in content:
-        if rows[0] < i < rows[-1] and i not in taken:
+        if rows[0] < i < rows[-1] and i not in taken and i not in sheet.claims:
             _refuse_row(sheet, i, width, numeric)
     used = [
         j

@@ -23,9 +23,19 @@ import numpy as np
 
 from peled.formats import FormatError, delimited, read_bytes
 from peled.formats.contract import reader
-from peled.formats.delimited import Account, Sheet, Table, parse_number, stated, stated_number
+from peled.formats.delimited import (
+    Account,
+    Column,
+    Sheet,
+    Table,
+    parse_number,
+    split_unit,
+    stated,
+    stated_number,
+)
 
 _ALONE = "export the decays one by one"
+_ROWS = 8  #: least number of bins of a decay
 _TO_NS = {"s": 1e9, "ms": 1e6, "us": 1e3, "µs": 1e3, "μs": 1e3, "ns": 1.0, "ps": 1e-3, "fs": 1e-6}
 
 
@@ -335,44 +345,29 @@ def _metrotrpl(sheet: Sheet) -> Histogram | None:
 
 _AXIS_HEAD = re.compile(r"time|chan|delay\b|bins?\b", re.IGNORECASE)
 _NO_DECAY = re.compile(r"fit\b|fitted|resid|sigma|[σ±]|err|std|weight|chi", re.IGNORECASE)
+_GENERIC = r"counts?|intensity|y|decay"
 _ERROR = re.compile(r"sigma|[σ±]|err|std", re.IGNORECASE)
 _TIME_UNIT = re.compile(r"(?<![A-Za-z])(ps|ns|us|µs|μs|ms|s)(?![A-Za-z])")
 
 
 def _tables(sheet: Sheet, bin_ns: float | None) -> tuple[Histogram, ...]:
-    """Decays in columns to the right of their time axis, of which there may be several."""
+    """Decays in columns to the right of their time axis, of which there may be several; one under
+    the other where the times of one column begin again.
+    """
+    begins = _heads_between(sheet)
     table = delimited.table_of(sheet, allow_missing=True)
     numeric = [j for j, column in enumerate(table.columns) if column.numeric]
     axes = [j for j in numeric if _AXIS_HEAD.match(table.columns[j].name)]
-    index = bool(axes) and _is_index(table, numeric[0])
-    if numeric[0] not in axes and not index:
-        axes.insert(0, numeric[0])
-    axes = axes if len(numeric) > 1 else []
-    if len(axes) == 1:
-        table.refuse_second_axis([j for j in numeric if j != axes[0]])
-    aside = [
-        j
-        for j in numeric
-        if _NO_DECAY.search(table.columns[j].name)
-        or _is_error(table.columns, j)
-        or (index and j == numeric[0])
-    ]
-    labels = _labels(table, [j for j in numeric if j not in (*axes, *aside)])
     found: list[Histogram] = []
-    for k, axis in enumerate(axes or [None]):
-        stop = axes[k + 1] if k + 1 < len(axes) else len(table.columns)
-        first = -1 if axis is None or (index and not k) else axis
-        inside = [j for j in numeric if first < j < stop and j != axis]
-        left = [table.columns[j].head or f"column {j + 1}" for j in inside if j in aside]
-        decays = [j for j in inside if j in labels]
-        if not decays:
-            place, names = f"column {axis + 1}", ", ".join(map(repr, left)) or "none"
-            raise table.refuse("counts beside the time", names, place=place)
-        group = _decays(table, axis, {j: labels[j] for j in decays}, bin_ns, tuple(left))
-        same = next((g for g in found if np.array_equal(g.time_ns, group.time_ns)), None)
-        if same is None:
-            found.append(group)
-        else:
+    index = axes and _is_index(table, numeric[0])
+    if index:
+        table = _without(table, numeric[:1])
+    for name, piece in _stacked(table, begins):
+        for group in _side_by_side(piece, name, bin_ns):
+            same = next((g for g in found if np.array_equal(g.time_ns, group.time_ns)), None)
+            if same is None:
+                found.append(group)
+                continue
             n = len(same) + len(group)
             found[found.index(same)] = replace(
                 same,
@@ -384,7 +379,121 @@ def _tables(sheet: Sheet, bin_ns: float | None) -> tuple[Histogram, ...]:
                 cycles=None if same.cycles is None else np.full(n, same.cycles[0]),
                 left_out=same.left_out + group.left_out,
             )
+    if index:
+        found[0] = replace(found[0], left_out=(f"column {numeric[0] + 1}", *found[0].left_out))
     return tuple(found)
+
+
+def _heads_between(sheet: Sheet) -> dict[int, tuple[str, list[str]]]:
+    """Heads that come again over decays one under the other: line (from 1) of the first row below
+    -> title above the head, cells of the head.
+    """
+    rows = [sheet.row(i) for i in sheet.content]
+    numbers = [all(v is not None for v in values) and len(values) > 1 for _, values in rows]
+    first = next((k for k, whole in enumerate(numbers) if whole), 0)
+    begins, head = {}, rows[first - 1][0]
+    axis = split_unit(head[0])[0]
+    if not first or not _AXIS_HEAD.match(axis.lstrip("#% ")):
+        return {}
+    for k, (cells, _) in enumerate(rows):
+        if numbers[k] or split_unit(cells[0])[0] != axis or len(cells) != len(head):
+            continue
+        above = k
+        while above and _is_title(sheet, sheet.content[above - 1]):
+            above -= 1
+        if k + 1 < len(rows) and numbers[k + 1]:
+            title = sheet.lines[sheet.content[k - 1]].strip(" #%,;\t") if above < k else ""
+            begins[sheet.content[k + 1] + 1] = title, cells
+            if k >= first:
+                sheet.claim(sheet.content[above : k + 1], "head")
+    return begins if len(begins) > 1 else {}
+
+
+def _is_title(sheet: Sheet, i: int) -> bool:
+    words = all(v is None for v in sheet.row(i)[1])
+    return words and not re.search("[:=]", sheet.lines[i])
+
+
+def _without(table: Table, columns: list[int]) -> Table:
+    def kept(cells):
+        return tuple(cell for j, cell in enumerate(cells) if j not in columns)
+
+    return replace(table, columns=kept(table.columns), above=tuple(map(kept, table.above)))
+
+
+def _stacked(table: Table, begins: dict[int, tuple[str, list[str]]]) -> list[tuple[str, Table]]:
+    """Decays one under the other, with what each is called: by its head, its title, a column that
+    says it, or its number. A table whose times rise all along is one, without a name.
+    """
+    numeric = [j for j, column in enumerate(table.columns) if column.numeric]
+    axes = [j for j in numeric if _AXIS_HEAD.match(table.columns[j].name)] or numeric[:1]
+    if len(numeric) < 2 or (len(axes) > 1 and not begins):
+        return [("", table)]
+    time = table.columns[axes[0]].values
+    again = np.flatnonzero((np.diff(time) <= 0) | np.isin(table.lines[1:], [*begins])) + 1
+    if not again.size:
+        return [("", table)]
+    ends, step = [*again, time.size], abs(np.median(np.diff(time)))
+    for start, stop in zip(again, ends[1:]):
+        alike = table.lines[start] in begins or abs(time[start] - time[0]) <= step
+        if not alike or min(again[0], stop - start) < _ROWS:
+            raise table.refuse(
+                f"times that rise, or decays one under the other that all begin at {time[0]:g}",
+                f"{time[start - 1]:g} then {time[start]:g}",
+                "sort the rows, or give each decay columns of its own",
+                row=int(start),
+                place=f"column {axes[0] + 1}",
+            )
+    parts = [slice(start, stop) for start, stop in zip([0, *again], ends)]
+    keys = [
+        j
+        for j, column in enumerate(table.columns)
+        if len(set(column.values)) > 1 and all(len(set(column.values[p])) == 1 for p in parts)
+    ]
+    names, pieces = [], []
+    for part in parts:
+        title, head = begins.get(table.lines[part.start], ("", []))
+        said = [(c.values[part.start], c) for c in (table.columns[j] for j in keys)]
+        words = [f"{v:g} {c.unit}".strip() if c.numeric else str(v) for v, c in said]
+        names.append(", ".join(filter(None, (title, *words))))
+        if len(head) != len(table.columns):  # none, or over columns that are empty
+            head = [column.head for column in table.columns]
+        columns = zip(map(split_unit, head), table.columns, strict=True)
+        columns = tuple(Column(*own, c.values[part]) for own, c in columns)
+        piece = replace(table, columns=columns, lines=table.lines[part])
+        pieces.append(_without(piece, keys))
+    if len({tuple(p.names[1:]) for p in pieces}) == len(pieces) and not any(names):
+        return [("", piece) for piece in pieces]
+    if len({*names}) < len(names) or not all(names):
+        stem = delimited.stem(table.path)
+        names = [f"{name if all(names) else stem} {k}" for k, name in enumerate(names, 1)]
+    return list(zip(names, pieces, strict=True))
+
+
+def _side_by_side(table: Table, name: str, bin_ns: float | None) -> list[Histogram]:
+    """The decays of each time axis of a table, whose name goes before theirs."""
+    numeric = [j for j, column in enumerate(table.columns) if column.numeric]
+    axes = [j for j in numeric if _AXIS_HEAD.match(table.columns[j].name)]
+    if numeric[0] not in axes:
+        axes.insert(0, numeric[0])
+    axes = axes if len(numeric) > 1 else []
+    if len(axes) == 1:
+        table.refuse_second_axis([j for j in numeric if j != axes[0]])
+    aside = [
+        j for j in numeric if _NO_DECAY.search(table.columns[j].name) or _is_error(table.columns, j)
+    ]
+    labels = _labels(table, [j for j in numeric if j not in (*axes, *aside)], name)
+    found = []
+    for k, axis in enumerate(axes or [None]):
+        stop = axes[k + 1] if k + 1 < len(axes) else len(table.columns)
+        inside = [j for j in numeric if (-1 if axis is None else axis) < j < stop]
+        left = [table.columns[j].head or f"column {j + 1}" for j in inside if j in aside]
+        decays = [j for j in inside if j in labels]
+        if not decays:
+            place, names = f"column {axis + 1}", ", ".join(map(repr, left)) or "none"
+            raise table.refuse("counts beside the time", names, place=place)
+        found.append(_decays(table, axis, {j: labels[j] for j in decays}, bin_ns, tuple(left)))
+    return found
 
 
 def _is_index(table: Table, j: int) -> bool:
@@ -403,19 +512,21 @@ def _is_error(columns, j: int) -> bool:
     return bool(np.nanmax(counts, initial=0) > 50 and near[~np.isnan(counts)].all())
 
 
-def _labels(table: Table, decays: list[int]) -> dict[int, str]:
-    """Names of the decays by column: from the heads, a `Labels` line, or the file."""
+def _labels(table: Table, decays: list[int], piece: str) -> dict[int, str]:
+    """Names of the decays by column: from the heads, a `Labels` line, the piece or the file."""
     names = [table.columns[j].name for j in decays]
     said = next((v for k, v in table.metadata.items() if k.lower() == "labels"), "")
     listed = [n.strip() for n in said.strip(",").split(",")]
     if len(listed) == len(names) and all(listed):
         names = listed
-    stem, generic = delimited.stem(table.path), re.compile(r"counts?|intensity|y|decay", re.I)
+    stem, generic = piece or delimited.stem(table.path), re.compile(_GENERIC, re.IGNORECASE)
     labels = {}
     for k, (j, name) in enumerate(zip(decays, names, strict=True), 1):
         # `decay` says something beside `irf`, but nothing alone or beside another `decay`.
         bare = not name or names.count(name) > 1 or (len(names) == 1 and generic.fullmatch(name))
-        labels[j] = (stem if len(names) == 1 else f"{stem} {k}") if bare else name
+        bare = bare or (piece and len(names) == 1)
+        own = f"{piece}, {name}" if piece else name
+        labels[j] = (stem if len(names) == 1 else f"{stem} {k}") if bare else own
     return labels
 
 
@@ -430,7 +541,9 @@ def _decays(table: Table, axis, labels: dict[int, str], bin_ns, left) -> Histogr
     if back.size:
         i = int(back[0])
         found = f"{time[i]:g} then {time[i + 1]:g} ns"
-        raise table.refuse("times that rise", found, row=i + 1, place=f"column {(axis or 0) + 1}")
+        advice = "sort the rows, or give each decay columns of its own"
+        place = f"column {(axis or 0) + 1}"
+        raise table.refuse("times that rise", found, advice, row=i + 1, place=place)
     said = {k.lower(): v for k, v in table.metadata.items()}
     cycles = stated(table.path, said, r"excitation (pulses|cycles)|^cycles", positive=True)
     return Histogram(
@@ -548,10 +661,10 @@ def _period(path, said: dict) -> float | None:
 
 def _checked(histogram: Histogram) -> Histogram:
     counts, time = histogram.counts, histogram.time_ns
-    if counts.size == 0 or counts.shape[1] < 8:
+    if counts.size == 0 or counts.shape[1] < _ROWS:
         raise FormatError(
             histogram.path,
-            expected="at least 8 bins",
+            expected=f"at least {_ROWS} bins",
             found=f"{counts.shape[1] if counts.ndim == 2 else 0}",
         )
     bad = np.argwhere(~np.isfinite(counts) | (counts < 0))
