@@ -98,6 +98,42 @@ class Region(NamedTuple):
     level: np.ndarray
 
 
+#: Of white noise of deviation 1: median of its magnitude, and of that of its third differences.
+_MEDIAN = 0.6744897501960817
+_THIRD = np.sqrt(20.0) * _MEDIAN
+
+
+def third_differences(values: np.ndarray) -> np.ndarray:
+    """Third differences, scaled so that their median is the deviation of white noise on a smooth
+    curve.
+
+    Parameters
+    ----------
+    values : (..., n) array
+
+    Returns
+    -------
+    (..., n − 3) array
+        |y_i − 3 y_{i+1} + 3 y_{i+2} − y_{i+3}| / (0.6745 √20), in the unit of `values`.
+
+    Notes
+    -----
+    Spikes, lines and edges bend few of them, and a band of 6 points or more adds less than 1 % of
+    its height; correlated neighbours make them too small.
+
+    Examples
+    --------
+    >>> y = np.linspace(0, 1, 4000) ** 2 + np.random.default_rng(0).normal(0, 0.1, 4000)
+    >>> print(f"{np.median(third_differences(y)):.2f}")
+    0.10
+    """
+    third = np.diff(values)
+    third = third[..., 2:] - 2 * third[..., 1:-1] + third[..., :-2]
+    np.abs(third, out=third)
+    third /= _THIRD
+    return third
+
+
 BLOCK = 32  #: points that share one white deviation
 
 
@@ -117,17 +153,16 @@ def white_deviation(values: np.ndarray) -> np.ndarray:
     array (n, B)
         In the unit of `values`.
     """
-    third = np.diff(values, axis=1)
-    third = third[:, 2:] - 2 * third[:, 1:-1] + third[:, :-2]
-    np.abs(third, out=third)
+    third = third_differences(values)
     blocks = max(third.shape[1] // BLOCK, 1)
     size = min(BLOCK, third.shape[1])
     part = third[:, : blocks * size].reshape(len(values), blocks, size)
-    spread = np.partition(part, size // 2, axis=2)[:, :, size // 2] / 0.6744897501960817
+    spread = np.partition(part, size // 2, axis=2)[:, :, size // 2]
     overall = np.median(spread, axis=1, keepdims=True)
     if (overall == 0).any():  # digitised: most neighbours are equal
-        overall = np.where(overall == 0, np.sqrt((part**2).mean(axis=(1, 2)))[:, None], overall)
-    return np.maximum(spread, 0.5 * overall) / np.sqrt(20.0)
+        rms = _MEDIAN * np.sqrt((part**2).mean(axis=(1, 2)))
+        overall = np.where(overall == 0, rms[:, None], overall)
+    return np.maximum(spread, 0.5 * overall)
 
 
 def block_means(values: np.ndarray, good: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:

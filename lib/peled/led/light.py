@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
+from peled.conditioning.noise import third_differences
 from peled.quantities import threshold
 
 FEWEST = 5  #: points below turn-on that an offset is judged by
@@ -147,5 +148,4 @@ def _scatter(voltage: np.ndarray, ratio: np.ndarray) -> float:
     """Relative scatter of light over current, from third differences of its logarithm."""
     if ratio.size < 6:
         return 0.0
-    y = np.log(ratio[np.argsort(voltage)])
-    return float(np.median(np.abs(np.diff(y, 3)))) / 0.6745 / np.sqrt(20)
+    return float(np.median(third_differences(np.log(ratio[np.argsort(voltage)]))))

@@ -15,6 +15,7 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from peled import separable
+from peled.conditioning.noise import third_differences
 from peled.separable import Sought, differences
 
 REACH_EV = (0.25, 0.35)  #: of Elliott's window below and above the steepest point of the edge
@@ -346,8 +347,7 @@ def _ascending(energy, absorbance):
 
 def _refuse_noise(e, a):
     """A spectrum whose smoothed values vary no more than its noise lets them has no edge."""
-    third = np.diff(a, 3) / np.sqrt(20)
-    noise = 1.4826 * np.median(np.abs(third))
+    noise = np.median(third_differences(a))
     width = max(3, e.size // 30)
     rise = float(np.ptp(_smooth(a, width)[width // 2 : -(width // 2)]))
     if not rise > 8 * noise / np.sqrt(width | 1):

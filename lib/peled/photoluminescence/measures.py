@@ -19,6 +19,7 @@ from peled.conditioning import (
     estimate_noise,
     plan,
 )
+from peled.conditioning.noise import third_differences
 from peled.lineshapes import HC_EV_NM
 from peled.materials import index_of_air
 from peled.photoluminescence import reciprocity
@@ -135,7 +136,7 @@ def _line(x, y):
     the index of a line that stands out; None where none does."""
     size = max(round(LINE_NM / float(np.median(np.diff(x)))) | 1, 3)
     smooth = median_filter(y, size, mode="nearest")
-    noise = 1.4826 * np.median(np.abs(np.diff(y, 3))) / np.sqrt(20)
+    noise = np.median(third_differences(y))
     top = int(np.argmax(y - smooth))
     stands = y[top] - smooth[top] > max(0.5 * (y[top] - y.min()), 20 * noise)
     return smooth, noise, size, top if stands else None

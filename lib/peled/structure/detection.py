@@ -13,6 +13,7 @@ from typing import NamedTuple
 
 import numpy as np
 
+from peled.conditioning.noise import third_differences
 from peled.quantities import FALSE_ALARM, threshold
 
 #: Widths tried, in points, from narrow to broad; windows wider than an eighth of the file would
@@ -70,25 +71,6 @@ class Found(NamedTuple):
         return any(abs(f.position - position) <= distance for f in self.features)
 
 
-def noise(values: np.ndarray) -> float:
-    """Standard deviation of a point, from third differences; lines bend few of them.
-
-    Parameters
-    ----------
-    values : ndarray, shape (n,)
-
-    Returns
-    -------
-    float
-
-    Notes
-    -----
-    sd = median |y_i − 3 y_{i+1} + 3 y_{i+2} − y_{i+3}| / (0.6745 √20), for white noise.
-    """
-    third = np.convolve(values, [1, -3, 3, -1], "valid")
-    return float(np.median(np.abs(third)) / 0.6745 / np.sqrt(20))
-
-
 def find_lines(
     x,
     y,
@@ -144,7 +126,7 @@ def _search(x, y, sigma, filter_, least, dof=None) -> Found:
     x, y = np.asarray(x, float), np.asarray(y, float)
     if len(y) < 24:
         raise ValueError(f"expected at least 24 points, found {len(y)}")
-    sigma = noise(y) if sigma is None else sigma
+    sigma = np.median(third_differences(y)) if sigma is None else sigma
     variance = np.broadcast_to(np.asarray(sigma, float) ** 2, y.shape)
     widths = [w for w in _WIDTHS if least <= w <= max(len(y) // 8, least)]
     rows = [filter_(y, variance, w) for w in widths]

@@ -9,6 +9,7 @@ import numpy as np
 from scipy import ndimage, signal
 
 from peled import separable
+from peled.conditioning.noise import third_differences
 from peled.lineshapes.bands import pseudo_voigt
 from peled.separable import Slopes, Sought
 
@@ -120,14 +121,13 @@ def local_noise(values) -> np.ndarray:
     Returns
     -------
     (n,) array
-        Median of |y_i − 3 y_{i+1} + 3 y_{i+2} − y_{i+3}| over `NOISE_POINTS`, / (0.6745 √20); at
-        least half of that over all. It is known to 14 %, as from `NOISE_DOF` degrees of freedom.
+        Median of the scaled third differences over `NOISE_POINTS`; at least half of that over all.
+        It is known to 14 %, as from `NOISE_DOF` degrees of freedom.
 
     Notes
     -----
     Where all light is absorbed the noise is that of the logarithm of nothing; lines of water vapour
-    are as narrow as the spectrometer's and count as noise, as neither is a band of a film. A
-    Gaussian band of 6 points adds less than 1 % of its height.
+    are as narrow as the spectrometer's and count as noise, as neither is a band of a film.
 
     Examples
     --------
@@ -135,10 +135,9 @@ def local_noise(values) -> np.ndarray:
     >>> np.round(local_noise(y).reshape(2, 500).mean(axis=1))
     array([1., 5.])
     """
-    third = np.abs(np.convolve(values, [1, -3, 3, -1], "valid"))
-    third = np.pad(third, (1, 2), mode="reflect")
-    found = ndimage.median_filter(third, NOISE_POINTS, mode="mirror") / 0.6745 / np.sqrt(20)
-    return np.maximum(found, 0.5 * np.median(third) / 0.6745 / np.sqrt(20))
+    third = np.pad(third_differences(values), (1, 2), mode="reflect")
+    found = ndimage.median_filter(third, NOISE_POINTS, mode="mirror")
+    return np.maximum(found, 0.5 * np.median(third))
 
 
 def fit_bands(
