@@ -241,6 +241,22 @@ def test_compression_is_exact():
     )
 
 
+@pytest.mark.parametrize("sigma", [0.03, 0.01, 0.003])
+def test_no_step_is_judged_by_digits_that_rounding_has_lost(sigma):
+    """The cost is a difference of large sums: steps that promise less than their last digits were
+    tried again and again."""
+    start = Model((0.2, 5.0, 500.0), t0_ps=0.0, fwhm_ps=0.15)
+    for seed in range(6):
+        fit = global_fit(noisy(200, sigma, seed), start, starts=0)
+        assert fit.converged and fit.minimum.evaluations <= 6
+        block = fit.setup.problem.blocks[0]
+        block.exact()
+        now = fit.setup.problem.evaluate(fit.theta)
+        step = np.linalg.solve(now.hessian, now.gradient)
+        error = np.sqrt(np.diag(fit.covariance))
+        assert (np.abs(step) < 1e-4 * error).all() and now.cost == pytest.approx(fit.ssr, rel=1e-8)
+
+
 def test_noise_free_data_are_recovered_to_many_digits():
     wavelength = np.linspace(550, 730, 120)
     fit = global_fit(matrix(DELAYS, wavelength, clean(wavelength)), MODEL)

@@ -6,11 +6,20 @@ search the others; large problems with structure of their own (transient absorpt
 directly. Many spectra that share nothing are `peled.lineshapes.fit_series`' business.
 """
 
-from .blocks import DispersedBlock, Evaluation, NonNegativeBlock, Rows, SharedBlock, Slopes
+from .blocks import (
+    ROUNDED,
+    DispersedBlock,
+    Evaluation,
+    NonNegativeBlock,
+    Rows,
+    SharedBlock,
+    Slopes,
+)
 from .fitting import Basis, SeparableFit, Sought, differences, fit, larger, scatter
 from .search import Minimum, Problem, minimise
 
 __all__ = [
+    "ROUNDED",
     "Basis",
     "DispersedBlock",
     "Evaluation",

@@ -24,6 +24,7 @@ from scipy.linalg.blas import dsyrk
 from scipy.linalg.lapack import dpotrf, dtrtri
 
 _RANK = 1e-13
+ROUNDED = 1e-15  # of the data's sum of squares, that a cost made as a difference from it is lost in
 _PIVOT = 1e-13  # of a Cholesky factor of columns of norm 1, below which it is not accurate
 _HATS = 8  # wavelengths whose bases stand for all where each has its own
 _VANISHED = (
@@ -127,6 +128,11 @@ class SharedBlock:
             else float(np.sum(self.compressed**2))
         )
 
+    @property
+    def rounded(self) -> float:
+        """Part of the cost that rounding leaves no meaning."""
+        return ROUNDED * self.total if self.compressed is None else 0.0
+
     def exact(self) -> None:
         """Use the triangular factor of the data from here on: no digit is lost however small the
         residual."""
@@ -173,11 +179,10 @@ class SharedBlock:
             a = back @ projected
             b, aat = rest @ a.T, a @ a.T
         p, nt, n = dc.shape
-        flat = dc.transpose(1, 0, 2).reshape(nt, p * n)
-        pd = (flat - left @ (left.T @ flat)).reshape(nt, p, n).transpose(1, 0, 2)
-        gradient = -np.einsum("pik,ik->p", dc, b)
+        pd = dc - left @ (left.T @ dc)
+        gradient = -dc.reshape(p, nt * n) @ b.ravel()
         rows = pd.reshape(p, nt * n)
-        hessian = np.einsum("pik,kl->pil", pd, aat).reshape(p, nt * n) @ rows.T
+        hessian = (pd @ aat).reshape(p, nt * n) @ rows.T
         out = Evaluation(cost, gradient, hessian)
         if covariance:
             free = max(nt - left.shape[1], 1)
@@ -236,6 +241,8 @@ class DispersedBlock:
     chunks : sequence of DispersedBlock
         The same data in parts that fit a processor's cache; steps are summed over them.
     """
+
+    rounded = 0.0
 
     def __init__(self, data, basis, index, present, chunks=()):
         self.data, self.basis, self.index = data, basis, np.asarray(index, int)
@@ -411,6 +418,8 @@ class NonNegativeBlock:
     bounded : int
         The first so many columns.
     """
+
+    rounded = 0.0
 
     def __init__(self, data, basis, index, bounded: int):
         self.data, self.basis = data, basis

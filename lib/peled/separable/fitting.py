@@ -461,6 +461,8 @@ class _Place:
 class _Prior:
     """What is known of one parameter from elsewhere, as a block of one datum."""
 
+    rounded = 0.0
+
     def __init__(self, index, mean, error):
         self.index, self.mean, self.error, self.total = np.array([index]), mean, error, 0.0
 

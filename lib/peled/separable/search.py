@@ -123,8 +123,9 @@ def minimise(problem: Problem, start, *, tolerance=1e-13, max_evaluations=200) -
                 block.exact()
             now = problem.evaluate(theta)
         free, scale, h, g = _scaled(now, theta, low, high)
-        floor = max(now.cost, 1e-14 * problem.total, 1e-300)
-        if abs(g @ _solved(h, g)) <= tolerance * floor:
+        least = tolerance * max(now.cost, 1e-14 * problem.total, 1e-300)
+        least = max(least, sum(block.rounded for block in problem.blocks))
+        if abs(g @ _solved(h, g)) <= least:
             converged = True
             break
         improved, one = False, np.eye(len(g))
@@ -150,7 +151,7 @@ def minimise(problem: Problem, start, *, tolerance=1e-13, max_evaluations=200) -
                 theta, now, improved = trial, then, True
                 break
             damping *= 8.0
-            if damping > 1e12 or promised < tolerance * floor:
+            if damping > 1e12 or promised < least:
                 break
         if not improved:
             break

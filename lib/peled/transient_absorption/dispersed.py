@@ -17,7 +17,7 @@ from __future__ import annotations
 import numpy as np
 from scipy.special import erfcx
 
-from peled.separable import Evaluation
+from peled.separable import ROUNDED, Evaluation
 from peled.transient_absorption.irf import FWHM_PER_SIGMA
 
 _ROOT2, _ROOT2PI = np.sqrt(2.0), np.sqrt(2 * np.pi)
@@ -69,6 +69,11 @@ class NormalBlock:
         self.parts = np.array_split(np.arange(nw), max(1, round(nw / _CHUNK)))
         self.square = np.einsum("tw,tw->w", exact.data, exact.data)
         self.normal = True
+
+    @property
+    def rounded(self) -> float:
+        """Part of the cost that rounding leaves no meaning."""
+        return ROUNDED * self.total if self.normal else 0.0
 
     def exact(self) -> None:
         """Use orthogonal projections from here on."""

@@ -154,7 +154,7 @@ def kernel(rows, wavelengths: int) -> Kernel:
     parts = [one, np.diag(signal**2), *memories, memories[1] * both]
     shown = parts if rows.present is None else [part * rows.present for part in parts]
     flat = np.stack([part.ravel() for part in shown])
-    seen = np.stack([_projected(part, rows.hats).ravel() for part in shown])
+    seen = _projected(flat.reshape(-1, nt, nt), rows.hats).reshape(len(flat), -1)
     traces = seen[:, :: nt + 1].sum(1)
     white = 1 / max(float(traces[0]), 1.0)
     square = seen @ seen.T
@@ -182,9 +182,10 @@ def kernel(rows, wavelengths: int) -> Kernel:
 def _spread(parts, share, square, there) -> np.ndarray:
     """Relative covariance of the sizes of parts found by their moments in one pattern: 2 tr(P·K_i·P
     V P·K_j·P V) between the moments, V the sum of all."""
-    whole = np.einsum("j,jab->ab", share, parts)
-    turned = [part @ whole for part in parts]
-    moments = 2 * np.array([[np.sum(a * b.T) for b in turned] for a in turned])
+    count, nt, _ = parts.shape
+    whole = (share @ parts.reshape(count, -1)).reshape(nt, nt)
+    turned = parts @ whole
+    moments = 2 * turned.reshape(count, -1) @ turned.transpose(0, 2, 1).reshape(count, -1).T
     inverse = np.linalg.pinv(square[np.ix_(there, there)])
     return inverse @ moments @ inverse / np.outer(share, share)
 
@@ -205,14 +206,15 @@ def _shares(gram, wavelengths: int) -> tuple[np.ndarray | None, ...]:
     return (*found, one - sum(found)) if found else (None,)
 
 
-def _projected(part, hats):
-    """Mean of P·K·P over the given bases."""
-    out = np.zeros_like(part)
+def _projected(parts, hats):
+    """Mean of P·K·P over the given bases, of each of the parts K (parts, nt, nt)."""
+    out = parts.copy()
     for q in hats:
-        kq = part @ q
-        half = kq - 0.5 * q @ (q.T @ kq)
-        out += part - half @ q.T - q @ half.T
-    return out / len(hats)
+        kq = parts @ q
+        half = (kq - 0.5 * q @ (q.T @ kq)) @ (q.T / len(hats))
+        out -= half
+        out -= half.transpose(0, 2, 1)
+    return out
 
 
 def widening(variances, spread) -> np.ndarray:
