@@ -204,6 +204,10 @@ def lattice_constant_angstrom(x_br: ArrayLike, ends_A: Sequence[float] = ENDS_A)
     array
         Ångström.
 
+    References
+    ----------
+    .. [1] L. Vegard, Z. Phys. 5, 17 (1921), doi:10.1007/BF01349680
+
     Examples
     --------
     >>> float(lattice_constant_angstrom(0.6).round(3))

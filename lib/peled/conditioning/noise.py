@@ -121,6 +121,11 @@ def third_differences(values: np.ndarray) -> np.ndarray:
     Spikes, lines and edges bend few of them, and a band of 6 points or more adds less than 1 % of
     its height; correlated neighbours make them too small.
 
+    References
+    ----------
+    .. [1] T. Gasser, L. Sroka, C. Jennen-Steinmetz, Biometrika 73, 625 (1986),
+           doi:10.1093/biomet/73.3.625
+
     Examples
     --------
     >>> y = np.linspace(0, 1, 4000) ** 2 + np.random.default_rng(0).normal(0, 0.1, 4000)

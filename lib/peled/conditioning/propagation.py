@@ -36,6 +36,10 @@ def covariance(signal: Signal, weights: np.ndarray) -> dict[str, np.ndarray]:
     ------
     ConditioningError
         If the variance of the points is not known.
+
+    References
+    ----------
+    .. [1] JCGM 100:2008, doi:10.59161/JCGM100-2008E
     """
     if signal.variance is None:
         raise ConditioningError(

@@ -135,6 +135,10 @@ def links(
     -------
     list of Link
         Each pair once, i <= j.
+
+    References
+    ----------
+    .. [1] B. Cordero et al., Dalton Trans. 2832 (2008), doi:10.1039/b801115j
     """
     radius = np.array([COVALENT[s] if s not in _FREE_CATIONS else -9.0 for s in symbols])
     hydrogen = np.array([s == "H" for s in symbols], bool)

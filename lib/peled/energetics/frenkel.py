@@ -72,6 +72,10 @@ def pair_fraction(
     ValueError
         Without interstitial sites, or at a temperature that is not positive.
 
+    References
+    ----------
+    .. [1] J. Frenkel, Z. Phys. 35, 652 (1926), doi:10.1007/BF01379812
+
     Examples
     --------
     >>> float(pair_fraction(0.0).round(4))     # no cost: half of the ions are displaced

@@ -128,6 +128,10 @@ def error_of_minimum(starts_eV: Sequence[float]) -> float:
     float
         eV.
 
+    References
+    ----------
+    .. [1] B. Efron, Ann. Stat. 7, 1 (1979), doi:10.1214/aos/1176344552
+
     Examples
     --------
     >>> round(error_of_minimum([-1.0, -0.9]), 4)    # the lowest is missed in a quarter of redraws

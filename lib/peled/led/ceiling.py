@@ -346,6 +346,10 @@ def emission(
     See Also
     --------
     ceiling : the range over what is not known of a stack.
+
+    References
+    ----------
+    .. [1] M. Furno et al., Phys. Rev. B 85, 115205 (2012), doi:10.1103/PhysRevB.85.115205
     """
     indices = [layer.index for layer in stack.layers] + [1.0]
     thickness = list(
@@ -427,6 +431,11 @@ def ceiling(stack: Stack, varied: Mapping[str, Sequence[float]]) -> Ceiling:
     See Also
     --------
     emission : one set of assumptions.
+
+    References
+    ----------
+    .. [1] M. Furno et al., Phys. Rev. B 85, 115205 (2012), doi:10.1103/PhysRevB.85.115205
+    .. [2] C. Cho et al., Nat. Commun. 11, 611 (2020), doi:10.1038/s41467-020-14401-1
     """
 
     def outcoupling(of: Stack, **dipoles) -> np.ndarray:
@@ -505,6 +514,11 @@ def half_stack_outcoupling(stack: Stack) -> float:
     See Also
     --------
     emission : with what comes back.
+
+    References
+    ----------
+    .. [1] N. C. Greenham, R. H. Friend, D. D. C. Bradley, Adv. Mater. 6, 491 (1994),
+           doi:10.1002/adma.19940060612
     """
     from peled.optics.dipole import far_field
 
@@ -535,6 +549,10 @@ def implied_outcoupling(eqe_limit: float, internal_yield: float) -> float:
     Returns
     -------
     float
+
+    References
+    ----------
+    .. [1] C. Cho et al., Nat. Commun. 11, 611 (2020), doi:10.1038/s41467-020-14401-1
 
     Examples
     --------

@@ -63,6 +63,10 @@ def jv_current(voltage_V: np.ndarray, parameters: Sequence[float]) -> np.ndarray
     V is explicit in J_d: a coarse table gives a start, three Newton steps in ln V the rest, so that
     the current is smooth in the parameters (an interpolated table is not, and spoils the
     derivatives of a fit).
+
+    References
+    ----------
+    .. [1] W. Shockley, Bell Syst. Tech. J. 28, 435 (1949), doi:10.1002/j.1538-7305.1949.tb03645.x
     """
     log_j0, ideality, log_k, exponent, log_shunt, log_series = parameters
     thermal = ideality * Boltzmann * TEMPERATURE_K / elementary_charge
@@ -605,6 +609,11 @@ def rolloff(current_density_mA_cm2, eqe) -> Rolloff:
     Notes
     -----
     Least squares in ln EQE by lmfit; the scatter is estimated for each law.
+
+    References
+    ----------
+    .. [1] M. A. Baldo, C. Adachi, S. R. Forrest, Phys. Rev. B 62, 10967 (2000),
+           doi:10.1103/PhysRevB.62.10967
     """
     j, q = np.asarray(current_density_mA_cm2, float), np.asarray(eqe, float)
     good = np.isfinite(j).all() and np.isfinite(q).all() and (j > 0).all() and (q > 0).all()

@@ -172,6 +172,11 @@ def efficiency(run: Run, route: str, response: routes.Response, geometry: float)
     -------
     Curve
         All NaN and without a peak where fewer than three points are lit or there is no spectrum.
+
+    References
+    ----------
+    .. [1] S. R. Forrest, D. D. C. Bradley, M. E. Thompson, Adv. Mater. 15, 1043 (2003),
+           doi:10.1002/adma.200302151
     """
     light, sweep = run.lights[route], run.sweep
     j = sweep.current_density_mA_cm2

@@ -225,6 +225,10 @@ def decay_model(time, values) -> np.ndarray:
     -------
     array (n,)
 
+    References
+    ----------
+    .. [1] G. Williams and D. C. Watts, Trans. Faraday Soc. 66, 80 (1970), doi:10.1039/TF9706600080
+
     Examples
     --------
     >>> decay_model([0.0, 100.0], (1.0, 0.0, 1.0, 100.0, 1.0)).round(3).tolist()
@@ -391,6 +395,10 @@ def acceleration(
     -----
     Neighbouring exponents share a lifetime, which correlates them (negatively); the covariance is
     used.
+
+    References
+    ----------
+    .. [1] F. So, D. Kondakov, Adv. Mater. 22, 3762 (2010), doi:10.1002/adma.200902624
     """
     x, t, e = (np.asarray(a, float) for a in (drive, lifetime, lifetime_error))
     dx = np.zeros_like(x) if drive_error is None else np.asarray(drive_error, float)
@@ -458,6 +466,10 @@ def lifetime_at(drive: float, measured: Acceleration) -> dict[str, float]:
         `interpolated` (log-log between neighbours, beyond the ends with the last exponent),
         `power law` (one line through all), `lowest pair`, `highest pair` (its exponent, from the
         nearer of its drives), `n = 1.5` (from the lowest drive; often assumed).
+
+    References
+    ----------
+    .. [1] F. So, D. Kondakov, Adv. Mater. 22, 3762 (2010), doi:10.1002/adma.200902624
 
     Examples
     --------

@@ -123,6 +123,10 @@ def limit(stack: Stack, assumed: Assumed = PLAIN) -> Limit:
     ------
     ValueError
         If a wavelength of the emission lies outside an index table.
+
+    References
+    ----------
+    .. [1] C. Cho et al., Nat. Commun. 11, 611 (2020), doi:10.1038/s41467-020-14401-1
     """
     emitter = stack["emitter"]
     thick = np.atleast_1d(np.asarray(emitter.thickness_nm, float))
@@ -195,6 +199,10 @@ def taken_back(stack: Stack, assumed: Assumed = PLAIN) -> float:
     -------
     float
         0 without absorption in the emitter at its own emission.
+
+    References
+    ----------
+    .. [1] C. Cho et al., Nat. Commun. 11, 611 (2020), doi:10.1038/s41467-020-14401-1
     """
     emitter = stack["emitter"]
     if not emitter.k:

@@ -76,6 +76,11 @@ def photopic_response(wavelength_nm: np.ndarray, observer: str = "CIE 1924") -> 
     ----------
     CIE 018:2019, The Basis of Physical Photometry.
 
+    References
+    ----------
+    .. [1] CIE, Spectral luminous efficiency for photopic vision (2018),
+           doi:10.25039/CIE.DS.dktna2s3
+
     Examples
     --------
     >>> float(photopic_response(620.0))
@@ -220,6 +225,11 @@ def luminous_energy_per_photon(
     Returns
     -------
     array (...)
+
+    References
+    ----------
+    .. [1] S. R. Forrest, D. D. C. Bradley, M. E. Thompson, Adv. Mater. 15, 1043 (2003),
+           doi:10.1002/adma.200302151
     """
     if not checked:
         wavelength_nm, spectrum = check_spectrum(wavelength_nm, spectrum, quantity=quantity)
@@ -249,6 +259,11 @@ def effective_solid_angle(
     ------
     ValueError
         If the pattern does not reach from the normal to at least 70°, or is negative.
+
+    References
+    ----------
+    .. [1] S. R. Forrest, D. D. C. Bradley, M. E. Thompson, Adv. Mater. 15, 1043 (2003),
+           doi:10.1002/adma.200302151
     """
     if cosine_power is not None:
         if cosine_power <= -1:
@@ -364,6 +379,11 @@ def efficiency(
     --------
     luminance : the inverse.
 
+    References
+    ----------
+    .. [1] S. R. Forrest, D. D. C. Bradley, M. E. Thompson, Adv. Mater. 15, 1043 (2003),
+           doi:10.1002/adma.200302151
+
     Examples
     --------
     >>> found = efficiency(30.0, 0.1, *gaussian_band(620.0, 35.0), luminance_error=1.5)
@@ -432,6 +452,11 @@ def luminance(eqe, current_density_mA_cm2, wavelength_nm, spectrum) -> np.ndarra
     --------
     efficiency : the inverse.
 
+    References
+    ----------
+    .. [1] S. R. Forrest, D. D. C. Bradley, M. E. Thompson, Adv. Mater. 15, 1043 (2003),
+           doi:10.1002/adma.200302151
+
     Examples
     --------
     >>> band = gaussian_band(620.0, 35.0)
@@ -462,6 +487,11 @@ def current_efficiency(eqe, wavelength_nm, spectrum, *, quantity: str = "power")
     Returns
     -------
     array
+
+    References
+    ----------
+    .. [1] S. R. Forrest, D. D. C. Bradley, M. E. Thompson, Adv. Mater. 15, 1043 (2003),
+           doi:10.1002/adma.200302151
 
     Examples
     --------
@@ -549,6 +579,10 @@ def uv_prime(x, y) -> tuple[np.ndarray, np.ndarray]:
     -------
     u, v : array or float
 
+    References
+    ----------
+    .. [1] CIE 015:2018, Colorimetry, doi:10.25039/TR.015.2018
+
     Examples
     --------
     Equal energy:
@@ -579,6 +613,10 @@ def colour(wavelength_nm, spectrum) -> Colour:
     ------
     SpectrumError
         For a spectrum that cannot be integrated (`check_spectrum`).
+
+    References
+    ----------
+    .. [1] CIE 015:2018, Colorimetry, doi:10.25039/TR.015.2018
 
     Examples
     --------

@@ -49,6 +49,11 @@ def photopic(wavelength_nm: np.ndarray) -> np.ndarray:
     -------
     array (n,)
 
+    References
+    ----------
+    .. [1] CIE, Spectral luminous efficiency for photopic vision (2018),
+           doi:10.25039/CIE.DS.dktna2s3
+
     Examples
     --------
     >>> float(photopic(555.0))
@@ -298,6 +303,12 @@ def effective_angle(pattern, stated: str, range_relative: float, where: str) -> 
     Returns
     -------
     Quantity
+
+    References
+    ----------
+    .. [1] S. R. Forrest, D. D. C. Bradley, M. E. Thompson, Adv. Mater. 15, 1043 (2003),
+           doi:10.1002/adma.200302151
+    .. [2] M. Anaya et al., Nat. Photon. 13, 818 (2019), doi:10.1038/s41566-019-0543-y
     """
     if pattern is not None:
         value = photometry.effective_solid_angle(pattern.angle_deg, pattern.intensity)
@@ -352,6 +363,11 @@ def collected_share(settings: Mapping, emitter_cm2: float, where: str) -> Quanti
     -------
     Quantity
         Otherwise withheld, with the columns to fill in.
+
+    References
+    ----------
+    .. [1] S. R. Forrest, D. D. C. Bradley, M. E. Thompson, Adv. Mater. 15, 1043 (2003),
+           doi:10.1002/adma.200302151
 
     Examples
     --------

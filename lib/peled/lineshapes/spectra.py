@@ -45,6 +45,10 @@ def to_energy(
     ValueError
         Wavelengths that are not positive or repeat, shapes that do not fit, values that are not
         finite.
+
+    References
+    ----------
+    .. [1] J. Mooney and P. Kambhampati, J. Phys. Chem. Lett. 4, 3316 (2013), doi:10.1021/jz401508t
     """
     wavelength = _axis(wavelength_nm, "wavelength_nm")
     signal = np.asarray(signal, float)
@@ -80,6 +84,10 @@ def to_wavelength(energy_eV: np.ndarray, signal: np.ndarray):
     signal : ndarray, shape (..., m)
         Times hc/λ².
 
+    References
+    ----------
+    .. [1] J. Mooney and P. Kambhampati, J. Phys. Chem. Lett. 4, 3316 (2013), doi:10.1021/jz401508t
+
     Examples
     --------
     >>> wavelength, signal = to_wavelength(np.array([1.9, 2.0]), np.array([1.0, 1.0]))
@@ -109,6 +117,11 @@ def estimate_variance(y: np.ndarray) -> np.ndarray:
     ------
     ValueError
         For fewer than eight points.
+
+    References
+    ----------
+    .. [1] T. Gasser, L. Sroka, C. Jennen-Steinmetz, Biometrika 73, 625 (1986),
+           doi:10.1093/biomet/73.3.625
 
     Examples
     --------

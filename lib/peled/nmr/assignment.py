@@ -97,6 +97,10 @@ def sidebands(
     Returns
     -------
     list of (str, float)
+
+    References
+    ----------
+    .. [1] M. M. Maricq and J. S. Waugh, J. Chem. Phys. 70, 3300 (1979), doi:10.1063/1.437915
     """
     step = mas_rate_Hz / reference_MHz
     return [

@@ -85,6 +85,10 @@ def limit_at(
     ------
     ValueError
         If the window is outside the spectrum.
+
+    References
+    ----------
+    .. [1] L. A. Currie, Anal. Chem. 40, 586 (1968), doi:10.1021/ac60259a007
     """
     shifts = np.asarray(shifts_ppm, float)
     reach = 10 * (width_Hz + gauss_Hz + processed.line_broadening_Hz) / processed.reference_MHz
@@ -260,6 +264,10 @@ def fit_build_up(contact_time_s: np.ndarray, intensity: np.ndarray, error: np.nd
     -----
     T_IS and T1rho enter alike: I(t) is the same with the two exchanged and A → A T1rho/T_IS. For
     strongly coupled carbons the build-up is the faster of the two.
+
+    References
+    ----------
+    .. [1] W. Kolodziejski and J. Klinowski, Chem. Rev. 102, 613 (2002), doi:10.1021/cr000060n
     """
     t, y, e = _course(contact_time_s, intensity, error)
 
@@ -339,6 +347,10 @@ def fit_diffusion(weight_s_m2: np.ndarray, signal: np.ndarray, error: np.ndarray
     Notes
     -----
     One species a line: two that overlap leave a curved decay, which the goodness of fit says.
+
+    References
+    ----------
+    .. [1] E. O. Stejskal and J. E. Tanner, J. Chem. Phys. 42, 288 (1965), doi:10.1063/1.1695690
     """
     b, y, e = _course(weight_s_m2, signal, error)
     return _fit(b, y, e, lambda scale: {"amplitude": np.exp(-b / scale)}, ("1/D",))

@@ -108,6 +108,11 @@ def integrate(
     ------
     ValueError
         For a region outside the spectrum.
+
+    References
+    ----------
+    .. [1] F. Malz and H. Jancke, J. Pharm. Biomed. Anal. 38, 813 (2005),
+           doi:10.1016/j.jpba.2005.01.043
     """
     found, operators = [], []
     y = processed.real - base.mean if base is not None else processed.real

@@ -83,6 +83,10 @@ def reference(
     ------
     ValueError
         If no line stands out there, or the nucleus is another.
+
+    References
+    ----------
+    .. [1] R. K. Harris et al., Pure Appl. Chem. 80, 59 (2008), doi:10.1351/pac200880010059
     """
     if processed.nucleus and standard.nucleus != processed.nucleus:
         raise ValueError(

@@ -93,6 +93,10 @@ def transitions(
     ------
     ValueError
         For more than eight spins or arrays that do not fit.
+
+    References
+    ----------
+    .. [1] P. L. Corio, Chem. Rev. 60, 363 (1960), doi:10.1021/cr60206a003
     """
     nu = np.asarray(shifts_ppm, float) * reference_MHz
     n = len(nu)

@@ -43,6 +43,10 @@ def track(
     -------
     ndarray of int, shape (spectra, lines of the first)
         Index into each spectrum's lines; -1 where a line was not found.
+
+    References
+    ----------
+    .. [1] H. W. Kuhn, Nav. Res. Logist. Q. 2, 83 (1955), doi:10.1002/nav.3800020109
     """
     first = np.asarray(positions_ppm[0], float)
     found = np.full((len(positions_ppm), len(first)), -1)
@@ -185,6 +189,10 @@ def bound_fractions(
     -----
     Free ligand x solves x + M (K1 x + 2 K1 K2 x²) / (1 + K1 x + K1 K2 x²) = L; it is bracketed in
     (0, L) and found by Newton's steps, by halving where one leaves the bracket.
+
+    References
+    ----------
+    .. [1] P. Thordarson, Chem. Soc. Rev. 40, 1305 (2011), doi:10.1039/C0CS00062K
     """
     ligand, metal = np.broadcast_arrays(np.asarray(ligand, float), np.asarray(metal, float))
     k1, k12 = constants[0], constants[0] * constants[1] if len(constants) == 2 else 0.0
@@ -264,6 +272,10 @@ def fit_binding(
     ------
     ValueError
         For an unknown model or fewer points than parameters.
+
+    References
+    ----------
+    .. [1] P. Thordarson, Chem. Soc. Rev. 40, 1305 (2011), doi:10.1039/C0CS00062K
     """
     if model not in ("1:1", "1:2"):
         raise ValueError(f"model: expected 1:1 or 1:2, found {model!r}")
@@ -353,6 +365,10 @@ def fit_exchange(
     Returns
     -------
     Exchange
+
+    References
+    ----------
+    .. [1] H. S. Gutowsky and C. H. Holm, J. Chem. Phys. 25, 1228 (1956), doi:10.1063/1.1743184
     """
     p = np.asarray(fraction_bound, float)
     y, e = np.asarray(width_Hz, float), np.asarray(error_Hz, float)

@@ -158,6 +158,12 @@ def dipole_emission(
     far_field : emission against angle outside.
     power_spectrum : dissipated power against effective index.
 
+    References
+    ----------
+    .. [1] R. R. Chance, A. Prock, R. Silbey, Adv. Chem. Phys. 37, 1 (1978),
+           doi:10.1002/9780470142561.ch1
+    .. [2] K. A. Neyts, J. Opt. Soc. Am. A 15, 962 (1998), doi:10.1364/JOSAA.15.000962
+
     Examples
     --------
     A 30 nm film of n = 1.82 on glass guides nothing at 620 nm:
@@ -260,6 +266,11 @@ def power_spectrum(
     See Also
     --------
     dipole_emission : the integrals, by channel.
+
+    References
+    ----------
+    .. [1] K. A. Neyts, J. Opt. Soc. Am. A 15, 962 (1998), doi:10.1364/JOSAA.15.000962
+    .. [2] M. Furno et al., Phys. Rev. B 85, 115205 (2012), doi:10.1103/PhysRevB.85.115205
     """
     stack = _Stack(indices, thickness_nm, emitter, wavelength_nm, depth, orientation)
     s, p = stack.power(np.asarray(effective_index))
@@ -300,6 +311,10 @@ def far_field(
     ------
     ValueError
         For another `side`, or layers, an emitter or a wavelength that cannot be.
+
+    References
+    ----------
+    .. [1] K. A. Neyts, J. Opt. Soc. Am. A 15, 962 (1998), doi:10.1364/JOSAA.15.000962
     """
     if side not in ("top", "bottom"):
         raise ValueError(f"side: expected 'top' or 'bottom', found {side!r}")

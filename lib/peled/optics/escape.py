@@ -162,6 +162,11 @@ def film_escape(
     ------
     ValueError
         If an index is not positive or the optical density is negative.
+
+    References
+    ----------
+    .. [1] E. Yablonovitch, J. Opt. Soc. Am. 72, 899 (1982), doi:10.1364/JOSA.72.000899
+    .. [2] J. M. Richter et al., Nat. Commun. 7, 13941 (2016), doi:10.1038/ncomms13941
     """
     _positive(n_film=n_film, n_front=n_front, n_back=n_back)
     if not optical_density >= 0:

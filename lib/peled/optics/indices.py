@@ -167,6 +167,10 @@ def read_index(path: str | os.PathLike) -> IndexTable:
     FormatError
         Naming file and place: no such file, no YAML, unknown kind of data, text in the numbers,
         repeated wavelengths, a negative k, no n.
+
+    References
+    ----------
+    .. [1] M. N. Polyanskiy, Sci. Data 11, 94 (2024), doi:10.1038/s41597-023-02898-2
     """
     path = Path(path)
     if path.suffix.lower() in (".yml", ".yaml"):

@@ -67,6 +67,12 @@ def multilayer(
     ValueError
         Layer counts that do not fit, negative thickness, gain (Im n < 0), an absorbing medium of
         incidence.
+
+    References
+    ----------
+    .. [1] L. A. A. Pettersson, L. S. Roman, O. Inganäs, J. Appl. Phys. 86, 487 (1999),
+           doi:10.1063/1.370757
+    .. [2] S. J. Byrnes, Multilayer optical calculations, doi:10.48550/arXiv.1603.02720
     """
     if polarisation == "unpolarised":
         s, p = (

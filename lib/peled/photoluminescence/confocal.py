@@ -165,6 +165,10 @@ def resolution_nm(wavelength_nm: float, aperture: float) -> float:
     float
         nm.
 
+    References
+    ----------
+    .. [1] Lord Rayleigh, Phil. Mag. 8, 261 (1879), doi:10.1080/14786447908639684
+
     Examples
     --------
     >>> round(resolution_nm(620.0, 1.4), 1)

@@ -112,6 +112,10 @@ def yield_of_generation(
     Returns
     -------
     ndarray, shape (n,)
+
+    References
+    ----------
+    .. [1] J. M. Richter et al., Nat. Commun. 7, 13941 (2016), doi:10.1038/ncomms13941
     """
     n = np.exp(_LOG_N)
     filled = np.zeros_like(n)

@@ -133,6 +133,11 @@ def tauc_gap(
     ------
     ValueError
         Unknown transition, too few points, no rise.
+
+    References
+    ----------
+    .. [1] J. Tauc, R. Grigorovici, A. Vancu, Phys. Status Solidi 15, 627 (1966),
+           doi:10.1002/pssb.19660150224
     """
     if transition not in POWERS:
         raise ValueError(f"transition: expected one of {', '.join(POWERS)}, found {transition!r}")
@@ -250,6 +255,11 @@ def elliott_gap(energy_eV: np.ndarray, absorbance: np.ndarray) -> ElliottGap:
     ------
     ValueError
         Too few points in the window, an edge too near to the ends of the spectrum, or noise alone.
+
+    References
+    ----------
+    .. [1] R. J. Elliott, Phys. Rev. 108, 1384 (1957), doi:10.1103/PhysRev.108.1384
+    .. [2] M. Saba et al., Nat. Commun. 5, 5049 (2014), doi:10.1038/ncomms6049
     """
     e, a = _ascending(energy_eV, absorbance)
     _refuse_noise(e, a)

@@ -499,6 +499,12 @@ def fit_decay(
     ValueError
         Uneven bins, numbers that are no counts, negative or non-finite counts, no counts, an
         unsuitable response, fewer bins than parameters.
+
+    References
+    ----------
+    .. [1] M. Maus et al., Anal. Chem. 73, 2078 (2001), doi:10.1021/ac000877g
+    .. [2] S. Baker and R. D. Cousins, Nucl. Instrum. Methods 221, 437 (1984),
+           doi:10.1016/0167-5087(84)90016-4
     """
     time, y, bin_ns = _prepared(time_ns, counts)
     y, gain, _ = as_counts(y, sigma)
@@ -613,6 +619,10 @@ def preferred(fits: dict[str, DecayFit]) -> DecayFit:
     Returns
     -------
     DecayFit
+
+    References
+    ----------
+    .. [1] G. Schwarz, Ann. Stat. 6, 461 (1978), doi:10.1214/aos/1176344136
     """
     sound = [fit for fit in fits.values() if not fit.problems]
     return min(sound or fits.values(), key=lambda fit: fit.bic)

@@ -64,6 +64,10 @@ def photon_weights(wavelength_nm: np.ndarray, calibration) -> np.ndarray:
     ------
     ValueError
         If wavelengths do not rise or are fewer than two, or the quantity is neither.
+
+    References
+    ----------
+    .. [1] J. Mooney and P. Kambhampati, J. Phys. Chem. Lett. 4, 3316 (2013), doi:10.1021/jz401508t
     """
     w = np.asarray(wavelength_nm, dtype=float)
     if w.size < 2 or np.any(np.diff(w) <= 0):

@@ -51,6 +51,10 @@ def descend(model, y, inside, theta, max_iterations=60) -> Descent:
     Returns
     -------
     Descent
+
+    References
+    ----------
+    .. [1] D. W. Marquardt, J. Soc. Ind. Appl. Math. 11, 431 (1963), doi:10.1137/0111030
     """
     low, high = model.bounds()
     theta = np.clip(theta, low, high)
@@ -151,6 +155,11 @@ def unit_deviance(y, mu):
     Returns
     -------
     ndarray, shape (...)
+
+    References
+    ----------
+    .. [1] S. Baker and R. D. Cousins, Nucl. Instrum. Methods 221, 437 (1984),
+           doi:10.1016/0167-5087(84)90016-4
     """
     mu = np.maximum(mu, 1e-12)
     return np.maximum(2 * (special.xlogy(y, np.maximum(y, 1e-300) / mu) - (y - mu)), 0)
@@ -199,6 +208,10 @@ def runs_z(residual):
     -------
     float
         0 where fewer than 5 residuals have one of the signs.
+
+    References
+    ----------
+    .. [1] A. Wald, J. Wolfowitz, Ann. Math. Stat. 11, 147 (1940), doi:10.1214/aoms/1177731909
     """
     signs = residual > 0
     n1, n2 = int(signs.sum()), int((~signs).sum())

@@ -68,6 +68,11 @@ def recombination(
     ------
     ValueError
         If a row lacks what a density needs.
+
+    References
+    ----------
+    .. [1] M. B. Johnston and L. M. Herz, Acc. Chem. Res. 49, 146 (2016),
+           doi:10.1021/acs.accounts.5b00411
     """
     held = members[0]
     transients, findings = [], []

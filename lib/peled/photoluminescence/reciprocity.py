@@ -99,6 +99,11 @@ def thermal_energy(
     -----
     Errors are of points that are independent; an offset of A bends the line and shows in the
     difference of its halves. Emission that the film absorbs again is weakened where A is large.
+
+    References
+    ----------
+    .. [1] W. van Roosbroeck, W. Shockley, Phys. Rev. 94, 1558 (1954), doi:10.1103/PhysRev.94.1558
+    .. [2] P. Würfel, J. Phys. C 15, 3967 (1982), doi:10.1088/0022-3719/15/18/012
     """
     e = np.asarray(energy_eV, float)
     good = (emission > SEEN * emission_error) & (absorptance > SEEN * absorptance_error)
@@ -136,6 +141,10 @@ def urbach_energy(energy_eV: np.ndarray, absorption: np.ndarray, error: np.ndarr
     ------
     ValueError
         If fewer than `LEAST` points are there, or nothing rises.
+
+    References
+    ----------
+    .. [1] F. Urbach, Phys. Rev. 92, 1324 (1953), doi:10.1103/PhysRev.92.1324
     """
     e, a = np.asarray(energy_eV, float), np.asarray(absorption, float)
     top = np.quantile(a, 0.98)
@@ -205,6 +214,10 @@ def with_tail(
     Returns
     -------
     ndarray, shape (n,)
+
+    References
+    ----------
+    .. [1] U. Rau, Phys. Rev. B 76, 085303 (2007), doi:10.1103/PhysRevB.76.085303
     """
     e = np.asarray(energy_eV, float)
     both = (e >= line.window_eV[0]) & (e <= line.window_eV[1])
@@ -229,6 +242,11 @@ def radiative_dark_current(
     -------
     float
         mA/cm².
+
+    References
+    ----------
+    .. [1] W. van Roosbroeck, W. Shockley, Phys. Rev. 94, 1558 (1954), doi:10.1103/PhysRev.94.1558
+    .. [2] U. Rau, Phys. Rev. B 76, 085303 (2007), doi:10.1103/PhysRevB.76.085303
     """
     e = np.asarray(energy_eV, float)
     photons = BLACKBODY * e**2 * np.exp(-e / (K_EV * temperature_K))
@@ -250,6 +268,10 @@ def radiative_voltage(current_mA_cm2: float, dark_mA_cm2: float, temperature_K: 
     -------
     float
         V.
+
+    References
+    ----------
+    .. [1] U. Rau, Phys. Rev. B 76, 085303 (2007), doi:10.1103/PhysRevB.76.085303
 
     Examples
     --------

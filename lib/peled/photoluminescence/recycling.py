@@ -142,6 +142,10 @@ def ray_model(n_film: float, n_glass: float, optical_density: float) -> OpticalM
     Returns
     -------
     OpticalModel
+
+    References
+    ----------
+    .. [1] J. M. Richter et al., Nat. Commun. 7, 13941 (2016), doi:10.1038/ncomms13941
     """
     found = escape.film_escape(n_film, 1.0, n_glass, optical_density)
     return OpticalModel("exact rays", float(found.total), float(1 - found.total))
@@ -163,6 +167,10 @@ def wave_optics(
     Returns
     -------
     WaveOptics
+
+    References
+    ----------
+    .. [1] K. A. Neyts, J. Opt. Soc. Am. A 15, 962 (1998), doi:10.1364/JOSAA.15.000962
     """
     found = dipole.dipole_emission(
         [n_glass, n_film, 1.0], [thickness_nm], 1, wavelength_nm, outside=1.0, layers=False

@@ -197,6 +197,10 @@ def track(
     ------
     ValueError
         Fewer than four spectra, shapes that do not fit, numbers that are not finite.
+
+    References
+    ----------
+    .. [1] E. T. Hoke et al., Chem. Sci. 6, 613 (2015), doi:10.1039/C4SC03141E
     """
     w, y, t = (
         np.asarray(wavelength_nm, dtype=float),
@@ -482,6 +486,10 @@ def fit_kinetics(
     -------
     Kinetics
         Times that the course does not determine are NaN.
+
+    References
+    ----------
+    .. [1] E. T. Hoke et al., Chem. Sci. 6, 613 (2015), doi:10.1039/C4SC03141E
     """
     t, f = np.asarray(time_s, dtype=float), np.asarray(fraction, dtype=float)
     s = np.where(np.isfinite(error) & (np.asarray(error) > 0), error, np.nanmax(error))

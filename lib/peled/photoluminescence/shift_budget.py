@@ -90,6 +90,11 @@ def cube_energy_meV(edge_nm, mass):
     float or ndarray
         meV.
 
+    References
+    ----------
+    .. [1] A. L. Efros and M. Rosen, Annu. Rev. Mater. Sci. 30, 475 (2000),
+           doi:10.1146/annurev.matsci.30.1.475
+
     Examples
     --------
     >>> round(float(cube_energy_meV(12.0, 0.11)), 1)

@@ -407,6 +407,11 @@ def fit_transients(
     -----
     All derivatives come from one integration of many lanes at once. Starts: the loss per time of
     the slowest and of the fastest decay as first-order rate and as radiative rate.
+
+    References
+    ----------
+    .. [1] M. B. Johnston and L. M. Herz, Acc. Chem. Res. 49, 146 (2016),
+           doi:10.1021/acs.accounts.5b00411
     """
     transients = tuple(transients)
     _checked(transients, free, held, depth)

@@ -119,6 +119,11 @@ def sphere_yield(
     ConditioningError
         Runs that are missing, of different axes, without a laser line, or of which some say their
         integration time and others do not.
+
+    References
+    ----------
+    .. [1] J. C. de Mello, H. F. Wittmann, R. H. Friend, Adv. Mater. 9, 230 (1997),
+           doi:10.1002/adma.19970090308
     """
     method, laser_of, emission_of = _named(runs)
     _check_settings(settings, runs)

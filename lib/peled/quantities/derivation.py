@@ -85,6 +85,10 @@ def derive(
     and sum of reciprocals cannot be told apart by gradients, and none is given: such a fit needs
     unequal starting values. A limit moves outwards by the one-sided 95 % error of the other inputs.
 
+    References
+    ----------
+    .. [1] JCGM 100:2008, doi:10.59161/JCGM100-2008E
+
     Examples
     --------
     >>> from peled.quantities import from_normal

@@ -108,6 +108,12 @@ def minimise(problem: Problem, start, *, tolerance=1e-13, max_evaluations=200) -
     Returns
     -------
     Minimum
+
+    References
+    ----------
+    .. [1] G. H. Golub and V. Pereyra, SIAM J. Numer. Anal. 10, 413 (1973), doi:10.1137/0710036
+    .. [2] L. Kaufman, BIT 15, 49 (1975), doi:10.1007/BF01932995
+    .. [3] D. W. Marquardt, J. Soc. Ind. Appl. Math. 11, 431 (1963), doi:10.1137/0111030
     """
     low, high = problem.low, problem.high
     theta = np.clip(np.asarray(start, float), low, high)

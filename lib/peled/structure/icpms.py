@@ -59,6 +59,10 @@ def calibrate(concentration, signal, signal_error) -> Calibration:
     ------
     ValueError
         With fewer than three standards or errors that are not positive.
+
+    References
+    ----------
+    .. [1] L. A. Currie, Anal. Chem. 40, 586 (1968), doi:10.1021/ac60259a007
     """
     c, y, s = (np.asarray(v, float) for v in (concentration, signal, signal_error))
     if len(c) < 3 or not (s > 0).all() or len(np.unique(c)) < 2:

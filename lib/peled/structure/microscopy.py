@@ -132,6 +132,10 @@ def segment(
     ------
     ValueError
         If nothing stands out of the background.
+
+    References
+    ----------
+    .. [1] N. Otsu, IEEE Trans. Syst. Man Cybern. 9, 62 (1979), doi:10.1109/TSMC.1979.4310076
     """
     from scipy import ndimage
     from skimage import filters, measure, segmentation

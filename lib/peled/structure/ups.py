@@ -59,6 +59,11 @@ def secondary_cutoff(binding_eV, counts, *, bias_V: float = 0.0) -> Cutoff:
     ------
     ValueError
         If there is no falling edge in the data.
+
+    References
+    ----------
+    .. [1] M. G. Helander et al., Appl. Surf. Sci. 256, 2602 (2010),
+           doi:10.1016/j.apsusc.2009.11.002
     """
     x, y = np.asarray(binding_eV, float) - bias_V, np.asarray(counts, float)
     order = np.argsort(x)
@@ -121,6 +126,11 @@ def valence_onset(binding_eV, counts) -> Onset:
     ------
     ValueError
         If no rising edge with at least six points is found.
+
+    References
+    ----------
+    .. [1] M. G. Helander et al., Appl. Surf. Sci. 256, 2602 (2010),
+           doi:10.1016/j.apsusc.2009.11.002
     """
     x, y = np.asarray(binding_eV, float), np.asarray(counts, float)
     order = np.argsort(x)

@@ -136,6 +136,10 @@ def fit_levels(
     ------
     ValueError
         For unusable input, an unknown background, or a level outside the window.
+
+    References
+    ----------
+    .. [1] D. A. Shirley, Phys. Rev. B 5, 4709 (1972), doi:10.1103/PhysRevB.5.4709
     """
     x, y = _sorted(energy_eV, counts)
     if background not in BACKGROUNDS:

@@ -205,6 +205,10 @@ def molar_mass(formula: str) -> UFloat:
     ValueError
         For a formula that cannot be read.
 
+    References
+    ----------
+    .. [1] T. Prohaska et al., Pure Appl. Chem. 94, 573 (2022), doi:10.1515/pac-2019-0603
+
     Examples
     --------
     >>> print(f"{molar_mass('PbI2'):.1u}")

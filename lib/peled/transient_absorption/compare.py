@@ -299,6 +299,10 @@ def carriers_per_crystal(
     (float, float)
         Photons/cm² and pairs per crystal.
 
+    References
+    ----------
+    .. [1] V. I. Klimov et al., Science 287, 1011 (2000), doi:10.1126/science.287.5455.1011
+
     Examples
     --------
     >>> [float(f"{x:.3g}") for x in carriers_per_crystal(106, 520, 4e4, 16.3)]

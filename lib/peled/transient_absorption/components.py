@@ -116,6 +116,10 @@ def number_of_components(data, model, *, most: int = 5, **options) -> ComponentT
     Returns
     -------
     ComponentTable
+
+    References
+    ----------
+    .. [1] G. Schwarz, Ann. Stat. 6, 461 (1978), doi:10.1214/aos/1176344136
     """
     fits = _fits(data, model, most, options)
     grams = [f.rows[0].gram for f in fits]

@@ -96,6 +96,10 @@ def lifetime_density(
     ------
     ValueError
         For an unknown choice.
+
+    References
+    ----------
+    .. [1] C. Slavov, H. Hartmann, J. Wachtveitl, Anal. Chem. 87, 2328 (2015), doi:10.1021/ac504348h
     """
     if penalty not in ("second difference", "identity"):
         raise ValueError(f"penalty: expected 'second difference' or 'identity', found {penalty!r}")

@@ -86,6 +86,10 @@ def covariances(setup, now, best, scores, even, dof: int) -> Trust:
     Returns
     -------
     Trust
+
+    References
+    ----------
+    .. [1] H. White, Econometrica 48, 817 (1980), doi:10.2307/1912934
     """
     n = len(best.theta)
     robust, white, null = np.zeros((n, n)), np.zeros((n, n)), np.zeros((n, 0))
@@ -507,6 +511,10 @@ def profile(fit, name: str, *, level: float = 0.95) -> Interval:
     ------
     ValueError
         If the parameter was not fitted.
+
+    References
+    ----------
+    .. [1] D. J. Venzon and S. H. Moolgavkar, Appl. Stat. 37, 87 (1988), doi:10.2307/2347496
     """
     points = 9
     from peled.separable import Problem, minimise

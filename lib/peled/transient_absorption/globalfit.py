@@ -658,6 +658,12 @@ def global_fit(
     ------
     ValueError
         For data that no fit can use: fewer delays than parameters, no signal, unsorted delays.
+
+    References
+    ----------
+    .. [1] I. H. M. van Stokkum, D. S. Larsen, R. van Grondelle, Biochim. Biophys. Acta 1657, 82
+           (2004), doi:10.1016/j.bbabio.2004.04.011
+    .. [2] G. H. Golub and V. Pereyra, SIAM J. Numer. Anal. 10, 413 (1973), doi:10.1137/0710036
     """
     matrices = as_matrices(data)
     found, locals_, late = parameters_of(model, matrices, link, shared_spectra)

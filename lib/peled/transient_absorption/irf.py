@@ -57,6 +57,11 @@ def gaussian_decay(x, k, s):
     -------
     array
         Between 0 and 1, without overflow for any argument.
+
+    References
+    ----------
+    .. [1] I. H. M. van Stokkum, D. S. Larsen, R. van Grondelle, Biochim. Biophys. Acta 1657, 82
+           (2004), doi:10.1016/j.bbabio.2004.04.011
     """
     x, k = np.asarray(x, float), np.asarray(k, float)
     z = (k * s - x / s) / _ROOT2

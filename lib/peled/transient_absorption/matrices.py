@@ -413,6 +413,10 @@ def resolved_artefact(m: Matrix, columns: int, fwhm_ps: float, t0_ps: float | No
     -------
     int
         `columns` or 0.
+
+    References
+    ----------
+    .. [1] S. A. Kovalenko et al., Phys. Rev. A 59, 2369 (1999), doi:10.1103/PhysRevA.59.2369
     """
     if m.rise.late:
         return 0

@@ -354,6 +354,10 @@ def find_chirp(
     ------
     ValueError
         If fewer than `order + 2` wavelengths show a rise, or fewer than 8 delays are near it.
+
+    References
+    ----------
+    .. [1] S. A. Kovalenko et al., Phys. Rev. A 59, 2369 (1999), doi:10.1103/PhysRevA.59.2369
     """
     reference = float(np.median(m.wavelength_nm))
     centre = estimate_t0(m)

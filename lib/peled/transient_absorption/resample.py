@@ -74,6 +74,10 @@ def bootstrap(fit, draws: int = 1000, *, scans=None) -> Bootstrap:
     ------
     ValueError
         For a fit of several matrices or with dispersion.
+
+    References
+    ----------
+    .. [1] B. Efron, Ann. Stat. 7, 1 (1979), doi:10.1214/aos/1176344552
     """
     if len(fit.matrices) != 1 or fit.model.dispersion or fit.model.restricted:
         raise ValueError(

@@ -197,6 +197,11 @@ def sequential(rates):
     Returns
     -------
     ndarray, shape (n, n)
+
+    References
+    ----------
+    .. [1] I. H. M. van Stokkum, D. S. Larsen, R. van Grondelle, Biochim. Biophys. Acta 1657, 82
+           (2004), doi:10.1016/j.bbabio.2004.04.011
     """
     k = np.asarray(rates, float)
     n = len(k)

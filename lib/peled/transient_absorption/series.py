@@ -41,6 +41,11 @@ def fluence_fit(sets: Mapping[float, tuple[Matrix, GlobalFit]], orders: Sequence
     ------
     ValueError
         For fewer than `LEAST` fluences, or orders that are none.
+
+    References
+    ----------
+    .. [1] M. B. Johnston and L. M. Herz, Acc. Chem. Res. 49, 146 (2016),
+           doi:10.1021/acs.accounts.5b00411
     """
     if len(sets) < LEAST:
         raise ValueError(f"fluence series: expected at least {LEAST} fluences, found {len(sets)}")

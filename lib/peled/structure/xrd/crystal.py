@@ -177,6 +177,10 @@ def powder_pattern(
     ------
     ValueError
         If `x_br` is outside 0 to 1.
+
+    References
+    ----------
+    .. [1] D. Waasmaier and A. Kirfel, Acta Cryst. A51, 416 (1995), doi:10.1107/S0108767394013292
     """
     b_iso_A2 = (1.5, 3.0, 5.0)
     import gemmi

@@ -287,6 +287,10 @@ def pawley_fit(
     ------
     ValueError
         If the input is unusable or no cell is found.
+
+    References
+    ----------
+    .. [1] G. S. Pawley, J. Appl. Cryst. 14, 357 (1981), doi:10.1107/S0021889881009618
     """
     x, y = np.asarray(two_theta_deg, float), np.asarray(intensity, float)
     if x.shape != y.shape or x.ndim != 1 or len(x) < 30:

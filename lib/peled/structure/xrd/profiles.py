@@ -41,6 +41,11 @@ def cube_transform(t, edge, directions, relative_sd: float = 0.0):
     -------
     ndarray, shape (n,)
         1 at t = 0.
+
+    References
+    ----------
+    .. [1] J. I. Langford and A. J. C. Wilson, J. Appl. Cryst. 11, 102 (1978),
+           doi:10.1107/S0021889878012844
     """
     nodes, weights = _HERMITE if relative_sd else (np.zeros(1), np.ones(1))
     edges = edge * np.maximum(1 + relative_sd * nodes, 0.05)
