@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from scipy import integrate
 
 from hassan2021.simulate.photoluminescence import crystals, film_parameters, segregation, sphere
 from ledger import paper
@@ -366,6 +367,140 @@ def test_real_tauc(samples):
         pl.tauc_gap(spectrum.energy_eV, spectrum.values[0], transition="forbidden")
 
 
+def test_tauc_gap_is_where_the_line_meets_zero_in_all_moved_windows():
+    """By numpy's polyfit: the given window, its ends moved by up to a quarter of its width."""
+    energy = np.linspace(1.5, 3.1, 500)
+    noise = np.random.default_rng(21).normal(0, 4e-3, energy.size)
+    absorbance = 0.4 * np.maximum(energy - 1.9, 0) ** 0.6 / energy + noise * (energy > 1.9)
+    low, high = 2.05, 2.45
+    found = pl.tauc_gap(energy, absorbance, window_eV=(high, low))
+    y = (absorbance * energy) ** 2
+    lines = []
+    for a in np.array([0, -2, -1, 1, 2]) * 0.05:
+        for b in np.array([0, -2, -1, 1, 2]) * 0.05:
+            inside = (energy > low + a - 1e-9) & (energy < high + b + 1e-9)
+            (m, c), cov = np.polyfit(energy[inside], y[inside], 1, cov=True)
+            by = np.array([c / m**2, -1 / m])
+            r2 = np.corrcoef(energy[inside], y[inside])[0, 1] ** 2
+            lines.append((-c / m, np.sqrt(by @ cov @ by), r2, m, c))
+    gaps, errors, r2, slopes, at = np.array(lines).T
+    good = r2 > r2.max() - 0.01
+    assert 1 < good.sum() < good.size and found.windows == good.sum()
+    assert found.gap_eV == pytest.approx(gaps[0]) and found.window_eV == (low, high)
+    assert found.standard_error_eV == pytest.approx(errors[0], rel=1e-6)
+    assert found.window_spread_eV == pytest.approx(np.std(gaps[good]), rel=1e-6)
+    assert (found.slope, found.intercept) == pytest.approx((slopes[0], at[0]))
+    assert found.total_error_eV == pytest.approx(np.hypot(errors[0], np.std(gaps[good])))
+
+
+@pytest.mark.parametrize("transition, power", [
+    ("direct", 2), ("indirect", 1 / 2), ("direct forbidden", 2 / 3), ("indirect forbidden", 1 / 3),
+])  # fmt: skip
+def test_tauc_finds_the_edge_of_its_own_law(transition, power):
+    """A plot that is straight from the gap to its end, below a plateau of absorption."""
+    energy = np.linspace(1.5, 2.6, 600)
+    absorbance = np.clip(energy - 2.0, 0, 0.25) ** (1 / power) / energy
+    found = pl.tauc_gap(energy, absorbance, transition=transition)
+    assert found.gap_eV == pytest.approx(2.0, abs=2e-3)
+    assert 2.0 < found.window_eV[0] < found.window_eV[1] < 2.26
+    np.testing.assert_allclose(found.tauc, np.clip(energy - 2.0, 0, 0.25) * (
+        energy / energy) ** power, atol=1e-9)  # fmt: skip
+
+
+@pytest.mark.parametrize("at", [1.97, 2.03, 2.11])
+def test_elliott_is_its_integral(at):
+    """Bound states and Sommerfeld's continuum, each broadened by sech(E/Γ)/(πΓ), by quadrature."""
+    gap_eV, binding, width = 2.0, 0.04, 0.02
+    (bound,), (continuum,) = gap.elliott(np.array([at]), gap_eV, binding, width, bound_states=3)
+    lines = sum(
+        2 * binding / n**3 / np.cosh((at - gap_eV + binding / n**2) / width) for n in (1, 2, 3)
+    )
+    assert bound == pytest.approx(lines / (np.pi * width), rel=1e-12)
+
+    def part(x):
+        sommerfeld = 1 / (1 - np.exp(-2 * np.pi * np.sqrt(binding / x)))
+        return sommerfeld / np.cosh((at - gap_eV - x) / width) / (np.pi * width)
+
+    whole = integrate.quad(part, 0, 0.5, points=[max(at - gap_eV, 0.01)])[0]
+    assert continuum == pytest.approx(whole, rel=2e-3)
+
+
+def test_elliott_without_noise_is_exact_and_its_errors_those_of_the_curvature():
+    energy = np.linspace(1.6, 2.8, 400)
+    true = np.array([2.02, 0.035, 0.025])
+
+    def clean(p, strength=0.3):
+        return strength * np.sum(gap.elliott(energy, *p), axis=0) + 0.02 + 0.01 * (energy - 2)
+
+    exact = pl.elliott_gap(energy[::-1], clean(true)[::-1])
+    assert (exact.gap_eV, exact.binding_eV, exact.broadening_eV) == pytest.approx(true, abs=2e-4)
+    assert exact.exciton_eV == pytest.approx(1.985, abs=2e-4) and max(exact.window_spread_eV) < 1e-3
+    steepest = energy[np.argmax(np.gradient(clean(true), energy) * (energy < 2))]
+    assert exact.window_eV == pytest.approx((steepest - 0.25, steepest + 0.35), abs=0.02)
+    np.testing.assert_allclose(exact.model, exact.absorbance, atol=2e-4)
+    inside = np.isin(energy, exact.energy_eV)
+    bound = 0.3 * gap.elliott(energy, *true)[0][inside]
+    np.testing.assert_allclose(exact.continuum, exact.model - bound, atol=2e-3)
+
+    noisy = clean(true) + np.random.default_rng(8).normal(0, 2e-3, energy.size)
+    found = pl.elliott_gap(energy, noisy)
+    at = (found.gap_eV, found.binding_eV, found.broadening_eV)
+    by = [(clean(at + h) - clean(at - h)) / 2e-4 for h in 1e-4 * np.eye(3)]
+    by += [np.sum(gap.elliott(energy, *at), axis=0), np.ones(energy.size), energy]
+    by = np.array(by)[:, np.isin(energy, found.energy_eV)]
+    rest = found.absorbance - found.model
+    near = max(np.corrcoef(rest[1:], rest[:-1])[0, 1], 0)
+    variance = rest @ rest / (rest.size - 6) * (1 + near) / (1 - near)
+    errors = np.sqrt(variance * np.diag(np.linalg.inv(by @ by.T)))[:3]
+    np.testing.assert_allclose(found.errors_eV, errors, rtol=0.05)
+    assert found.total_error_eV == pytest.approx(
+        np.hypot(found.errors_eV[0], found.window_spread_eV[0])
+    )
+
+
+def test_windows_of_an_elliott_fit_move_by_a_fifth(monkeypatch):
+    """A fit that gives back its window shows by how much the windows differ."""
+    energy = np.linspace(1.2, 3.2, 2001)
+    edge = 0.3 / (1 + np.exp(-(energy - 2.2) / 0.02))
+    seen = []
+
+    def ends(e, a, start):
+        seen.append(start)
+        return np.array([e[0], e[-1], np.ptp(e)]), np.zeros(3), a, a, True
+
+    monkeypatch.setattr(gap, "_fit_elliott", ends)
+    found = pl.elliott_gap(energy, edge)
+    below = 0.25 * np.array([1, 0.8, 1.2, 1, 1, 0.8])
+    above = 0.35 * np.array([1, 1, 1, 0.8, 1.2, 0.8])
+    assert found.window_eV == pytest.approx((1.95, 2.55), abs=2e-3)
+    assert found.window_spread_eV == pytest.approx(
+        (np.std(below), np.std(above), np.std(below + above)), abs=1e-3
+    )
+    # The first starts at the steepest point, the others at what it found.
+    assert seen[0] == pytest.approx(2.2, abs=2e-3)
+    assert all(start == pytest.approx([1.95, 2.55, 0.6], abs=2e-3) for start in seen[1:])
+    with pytest.raises(ValueError, match="measure further"):
+        pl.elliott_gap(energy[energy < 2.24], edge[energy < 2.24])
+    coarse = slice(None, None, 70)
+    with pytest.raises(ValueError, match="at least 12 points"):
+        pl.elliott_gap(energy[coarse], edge[coarse])
+
+
+@pytest.mark.parametrize("times, refused", [(1, True), (9, False)])
+def test_an_edge_counts_from_so_many_times_its_noise(times, refused):
+    """Of the noise of a mean over a thirtieth of the points, beside what that noise varies by."""
+    rng, energy = np.random.default_rng(3), np.linspace(1.5, 3.0, 900)
+    wide = 0.01 / np.sqrt(31)
+    said = []
+    for _ in range(8):
+        noise = 0.2 + rng.normal(0, 0.01, energy.size)
+        try:
+            gap._refuse_noise(energy, noise + times * wide * (energy > 2.2))
+        except ValueError:
+            said.append(True)
+    assert len(said) == (8 if refused else 0)
+
+
 def test_falling_absorbance_has_no_edge():
     with pytest.raises(ValueError, match="rising"):
         pl.tauc_gap(np.linspace(1.5, 3, 100), np.linspace(1, 0.1, 100) ** 2)
@@ -498,6 +633,117 @@ def test_moving_band_is_not_called_two_bands():
         ]
     )
     assert pl.track(WAVE, counts, TIMES).account == "one band moves"
+
+
+ENERGY = HC_EV_NM / WAVE
+PER_NM = ENERGY**2 / HC_EV_NM  # eV a nm
+FLAT = np.array([3e4, 2e3])  # baseline and its slope per eV
+
+
+def _gaussian(centre, fwhm):
+    """Of unit area per eV, over `ENERGY`, for centres (m,)."""
+    sigma = np.asarray(fwhm) / np.sqrt(8 * np.log(2))
+    z = (ENERGY - np.reshape(centre, (-1, 1))) / sigma
+    return np.exp(-0.5 * z**2) / (sigma * np.sqrt(2 * np.pi))
+
+
+def _clean(per_eV):
+    return (per_eV + FLAT[0] + FLAT[1] * (ENERGY - 1.9)) * PER_NM
+
+
+@pytest.mark.parametrize("account", ["steady", "one band moves", "two bands"])
+def test_account_of_spectra_without_noise_is_exact(account):
+    """χ² is 0 for the account that made them; its BIC is that of its free parameters alone."""
+    m, ramp = TIMES.size, TIMES / 600
+    share = 0.1 + 0.3 * ramp if account == "two bands" else np.zeros(m)
+    centre = 1.93 - (0.02 * ramp if account == "one band moves" else 0.0 * ramp)
+    light = 2e4 * (1 + 0.3 * np.sin(ramp))[:, None]
+    bands = (1 - share)[:, None] * _gaussian(centre, 0.09) + share[:, None] * _gaussian(1.84, 0.07)
+    counts = _clean(light * bands)
+    found = pl.track(WAVE, counts, TIMES, variance=counts)
+    free = {"steady": 3 * m + 2, "one band moves": 4 * m + 1, "two bands": 4 * m + 4}
+    assert found.account == account
+    assert found.bic[account] == pytest.approx(free[account] * np.log(counts.size), abs=0.3)
+    dof = counts.size - free["two bands"]
+    if account != "one band moves":
+        assert found.chi2_per_dof < 1e-3
+        assert found.misfit == pytest.approx(-np.sqrt(dof / 2), rel=1e-3)
+        np.testing.assert_allclose(found.model * PER_NM[::-1], counts[:, ::-1], rtol=1e-3)
+    mean = np.trapezoid(counts * WAVE, WAVE) / np.trapezoid(counts, WAVE)
+    np.testing.assert_allclose(found.centroid_nm, mean, rtol=1e-9)
+    if account == "two bands":
+        np.testing.assert_allclose(found.fraction, share, atol=1e-4)
+        assert found.growth.per_minute == pytest.approx(0.03, rel=1e-3)
+        assert HC_EV_NM / found.peak_nm == pytest.approx(1.93, abs=1e-5)
+        assert HC_EV_NM / found.red_nm == pytest.approx(1.84, abs=1e-5)
+        assert found.blue.per_minute == pytest.approx(0, abs=1e-5)
+
+
+def test_errors_of_two_bands_are_the_information_of_their_counts():
+    """Red share and place of the red band by the whole Fisher matrix, numerically derived; weights
+    of raw counts are found from the fit."""
+    m, share = TIMES.size, 0.1 + 0.3 * TIMES / 600
+
+    def expected(p):
+        main, width, red, red_width = p[:4]
+        areas, flat = p[4 : 4 + 2 * m].reshape(2, m, 1), p[4 + 2 * m :].reshape(2, m, 1)
+        bands = areas[0] * _gaussian(main, width) + areas[1] * _gaussian(red, red_width)
+        return (bands + flat[0] + flat[1] * (ENERGY - 1.9)) * PER_NM
+
+    lit = 2e4 * np.stack([1 - share, share])
+    p = np.concatenate([[1.93, 0.09, 1.84, 0.07], lit.ravel(), np.repeat(FLAT, m)])
+    light, step = expected(p), 1e-5 * p
+    by = np.array([
+        (expected(p + h) - expected(p - h)).ravel() / (2 * h.sum()) for h in np.diag(step)
+    ])  # fmt: skip
+    covariance = np.linalg.inv((by / light.ravel()) @ by.T)
+    slopes = np.zeros((m, p.size))
+    at = np.arange(m)
+    slopes[at, 4 + at], slopes[at, 4 + m + at] = -share / 2e4, (1 - share) / 2e4
+    error = np.sqrt(np.einsum("mp,pq,mq->m", slopes, covariance, slopes))
+    known = pl.track(WAVE, light, TIMES, variance=light)
+    np.testing.assert_allclose(known.fraction_error, error, rtol=2e-3)
+    width = HC_EV_NM / 1.84**2 * np.sqrt(covariance[2, 2])
+    assert known.red_error_nm == pytest.approx(width, rel=2e-3)
+    counted = pl.track(WAVE, np.random.default_rng(6).poisson(light), TIMES)
+    np.testing.assert_allclose(counted.fraction_error, error, rtol=0.06)
+    assert np.abs((counted.fraction - share) / error).max() < 3.5
+
+
+def test_drift_is_the_weighted_straight_line():
+    """By numpy's polyfit, at errors that differ; what has no error does not count."""
+    t = np.array([0, 40, 70, 150, 260, 300.0])
+    v = np.array([1.0, 1.7, 1.6, 2.9, 3.0, 3.9])
+    s = np.array([0.1, 0.2, 0.1, 0.3, 0.15, 0.2])
+    found = pl.drift(np.append(t, [350, 400]), np.append(v, [50, 60]), np.append(s, [np.nan, 0]))
+    (slope, at), unscaled = np.polyfit(t / 60, v, 1, w=1 / s, cov="unscaled")
+    excess = np.sum(((v - slope * t / 60 - at) / s) ** 2) / 4
+    assert found.per_minute == pytest.approx(slope) and found.chi2_per_dof == pytest.approx(excess)
+    assert excess > 1  # so that it widens the error
+    assert found.standard_error == pytest.approx(np.sqrt(excess * unscaled[0, 0]))
+    assert found.z == pytest.approx(slope / found.standard_error)
+    quiet = pl.drift(t, v, 10 * s)
+    assert quiet.standard_error == pytest.approx(10 * np.sqrt(unscaled[0, 0]))
+
+
+@pytest.mark.parametrize("rise, back", [(70.0, 400.0), (30.0, None), (1e6, None)])
+def test_course_without_noise_gives_its_times_and_ends(rise, back):
+    t, dark = np.linspace(0, 900, 40), None if back is None else 310.0
+    lit = np.minimum(t, dark or np.inf)
+    course = 0.05 + 0.3 * (1 - np.exp(-lit / rise)) * np.exp(-np.maximum(t - lit, 0) / (back or 1))
+    found = pl.fit_kinetics(t, course, np.full(t.size, 0.004), dark_from_s=dark)
+    if rise > 1e5:  # a straight line has no end, hence no time
+        assert np.isnan(found.rise_s) and np.isnan(found.rise_error_s)
+        return
+    assert found.rise_s == pytest.approx(rise, rel=1e-3)
+    assert np.isnan(found.recovery_s) == (back is None)
+    assert back is None or found.recovery_s == pytest.approx(back, rel=1e-3)
+    assert (found.initial, found.final) == pytest.approx((0.05, 0.35), abs=1e-3)
+    later = np.array([0.0, 100.0, 300.0, 500.0])
+    np.testing.assert_allclose(found.at(later, dark), np.interp(later, t, course), atol=2e-3)
+    # Nothing that grows has no time either.
+    still = pl.fit_kinetics(t, 0.1 + 1e-4 * np.cos(40 * t), np.full(t.size, 0.004))
+    assert np.isnan(still.rise_s)
 
 
 def test_reversible_kinetics():

@@ -4,15 +4,29 @@ closed form, propagation by refits, scatter of repetitions."""
 import math
 from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
+from scipy.optimize import minimize
 from scipy.special import ndtr
 
 from peled import photoluminescence as pl
-from peled.conditioning import Noise
+from peled.conditioning import Noise, Signal
 from peled.formats.sphere import Band, Calibration, SphereRun, SphereTriple
-from peled.photoluminescence import plqy, reciprocity
+from peled.lineshapes import HC_EV_NM
+from peled.materials import index_of_air
+from peled.photoluminescence import (
+    confocal,
+    fluence,
+    gap,
+    measures,
+    plqy,
+    poisson,
+    reading,
+    reciprocity,
+    spots,
+)
 from peled.photoluminescence.lifetimes import fit_decay, prepare_response
 from peled.photoluminescence.transients import Transient, fit_transients
 from test_error_terms import propagated
@@ -320,3 +334,361 @@ def test_a_shift_of_a_response_is_the_shift_of_its_light():
     fits = [pl.fit_decay(axis, counts, response=r, fit_shift=True) for r in (response, late)]
     assert fits[0].shift_ns - fits[1].shift_ns == pytest.approx(0.3, abs=1e-3)
     assert fits[0].lifetimes_ns == pytest.approx(fits[1].lifetimes_ns, rel=1e-4)
+
+
+# ---- what a measurement makes of its fits --------------------------------------------------------
+
+
+def _held(data, **settings):
+    row = SimpleNamespace(label="film", state="fresh", settings=settings)
+    return SimpleNamespace(data=data, row=row)
+
+
+def test_gaps_and_tail_of_a_film_with_the_errors_of_fit_window_and_wavelength():
+    """An edge with an exponential tail of 19 meV, over a base line; λ off by dλ is E²/hc dλ."""
+    energy = np.linspace(1.5, 2.9, 700)
+    edge = np.sum(gap.elliott(energy, 2.05, 0.03, 0.02), axis=0)
+    tail = np.exp((energy - 1.95) / 0.019) * np.interp(1.95, energy, edge)
+    absorbance = 0.2 * np.where(energy < 1.95, tail, edge)
+    axis = (HC_EV_NM / energy)[::-1]
+    noise = np.random.default_rng(5).normal(0, 1e-4, axis.size)
+    one = Signal(axis, (absorbance[::-1] + noise + 0.03)[None], unit="absorbance")
+    said = {"air": False, "wavelength_nm": 0.4, "transition": "direct"}
+    found = measures.absorption(None, [_held(one)], said, {"sample": "film"})
+    named = {q.name: q for q in found.quantities}
+    assert not found.problems and (found.label, found.state) == ("film", "fresh")
+    assert named["Urbach energy"].value == pytest.approx(19, rel=0.1)
+    assert named["Urbach energy"].unit == "meV"
+    line = reciprocity.urbach_energy(*(lambda e, n: (*e, n))(*measures._edge(found.signal)))
+    assert named["Urbach energy"].budget["fit"] == pytest.approx(1e3 * line.error_eV)
+    for name, fit, error in (
+        ("optical gap (Elliott)", pl.elliott_gap(energy, absorbance), lambda f: f.errors_eV[0]),
+        ("optical gap (Tauc)", pl.tauc_gap(energy, absorbance), lambda f: f.standard_error_eV),
+    ):
+        q, own = named[name], found.fit[name]
+        assert q.value == pytest.approx(fit.gap_eV, abs=3e-3) and q.value == own.gap_eV
+        assert q.budget["wavelength"] == pytest.approx(q.value**2 / HC_EV_NM * 0.4)
+        assert q.budget["fit"] == error(own)
+        assert q.budget["window"] == np.ravel(own.window_spread_eV)[0]
+
+
+def test_an_edge_is_counted_from_the_level_far_below_it():
+    energy = np.linspace(1.6, 2.6, 400)
+    rise = 1 / (1 + np.exp(-(energy - 2.2) / 0.01))
+    noise = 0.02 * np.random.default_rng(6).standard_normal(400)
+    ready = Signal((HC_EV_NM / energy)[::-1], (0.05 + rise + noise)[None, ::-1])
+    (found, value), error = measures._edge(ready)
+    assert found == pytest.approx(energy)
+    assert value - rise - noise == pytest.approx(-np.median(noise[:40]), abs=1e-9)
+    assert error == pytest.approx(0.02, rel=0.3)
+
+
+def _decay(photons, rng):
+    """So many photons of 4 ns behind a narrow response, on 0.2 ns bins, and that response."""
+    response = np.exp(-0.5 * ((T[:40] - 3) / 0.3) ** 2)
+    light = np.convolve(np.exp(-T / 4), response)[: T.size]
+    counts = rng.multinomial(photons, light / light.sum()).astype(float)
+    return reading.Decay("", T, counts, STEP), reading.Decay("", T[:40], 1e5 * response // 1, STEP)
+
+
+def _lifetime(decay, irf, **settings):
+    other = None if irf is None else SimpleNamespace(data=irf)
+    holdings = SimpleNamespace(companion=lambda row, role: other)
+    chosen = {"laws": ("1",), "lifetime_error": 0.3} | settings
+    return measures.lifetime(holdings, [_held(decay)], chosen, {"sample": "film"})
+
+
+@pytest.mark.parametrize("counts, said", [(299, True), (300, False)])
+def test_few_counts_do_not_tell_scattered_light_apart(counts, said):
+    rng = np.random.default_rng(4)
+    decay, irf = _decay(counts, rng)
+    found = _lifetime(decay, irf).quantities
+    assert all(("tell scattered light apart" in q.reasons) == said for q in found)
+    assert not any("scattered light" in q.reasons for q in _lifetime(decay, None).quantities)
+
+
+def test_a_response_known_well_adds_nothing_to_the_error():
+    """Also where next to no background leaves bins with hardly an expected count."""
+    decay, irf = _decay(100_000, np.random.default_rng(7))
+    response = prepare_response(T[:40], irf.counts, STEP)
+    errors = [
+        fit_decay(T, decay.counts, response=r).lifetime_errors_ns[0]
+        for r in (response, replace(response, variance=None))
+    ]
+    assert errors == pytest.approx([4 / 100_000**0.5] * 2, rel=0.1)
+    assert errors[0] == pytest.approx(errors[1], rel=1e-3)
+
+
+@pytest.mark.parametrize("z, over, status", [
+    (2.0, 1.0, "reported"), (2.0, 0.7, "reported"),
+    (10.0, 2.25, "doubtful"), (25.0, 4.0, "withheld"),
+])  # fmt: skip
+def test_what_a_law_leaves_widens_its_lifetimes(monkeypatch, z, over, status):
+    """By the root of the deviance over its expectation; from z = 20 on nothing is said."""
+    decay, irf = _decay(100_000, np.random.default_rng(7))
+    fit = fit_decay(T, decay.counts, response=prepare_response(T[:40], irf.counts, STEP))
+    beyond = (over - 1) * fit.expected_deviance
+    left = replace(fit, deviance=fit.expected_deviance + beyond, deviance_sd=beyond / z or 1.0)
+    monkeypatch.setattr(measures, "fit_decays", lambda *_, **__: {left.law: left})
+    means = dict(zip(("lifetime, amplitude-weighted", "lifetime, intensity-weighted"),
+                     left.mean_ns.values()))  # fmt: skip
+    found = {q.name: q for q in _lifetime(decay, irf).quantities}
+    for name, (value, error) in means.items():
+        assert found[name].status == status
+        if status == "withheld":
+            assert found[name].value is None and "no law describes" in found[name].reasons
+            continue
+        assert found[name].budget["counting"] == pytest.approx(error * max(over, 1) ** 0.5)
+        assert found[name].value == pytest.approx(value)
+    strict = _lifetime(decay, irf, lifetime_error=1e-3).quantities
+    assert all("0% allowed" in q.reasons and q.value is None for q in strict)
+
+
+def test_a_law_that_describes_as_well_is_in_the_error(monkeypatch):
+    """Another that lies within AS_WELL of the deviance adds its difference, one beyond does not."""
+    decay, irf = _decay(100_000, np.random.default_rng(7))
+    fit = fit_decay(T, decay.counts, response=prepare_response(T[:40], irf.counts, STEP))
+    fits = {}
+    monkeypatch.setattr(measures, "fit_decays", lambda *_, **__: fits)
+    for above, law in ((10.0, 0.5), (14.0, 0.0)):
+        other = replace(fit, law=fit.law + " + scatter", deviance=fit.deviance + above,
+                        bic=fit.bic + above, lifetimes_ns=fit.lifetimes_ns - 0.5)  # fmt: skip
+        fits |= {f.law: f for f in (fit, other)}
+        *_, tau = _lifetime(decay, irf).quantities
+        grown = max(fit.deviance / fit.expected_deviance, 1) ** 0.5
+        assert tau.budget.get("law", 0.0) == pytest.approx(law * grown)
+        assert tau.name == "lifetime, 1 exponential"
+
+
+# ---- spots ---------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("found, by_chance, said", [
+    (5, 0, True), (4, 0, False), (21, 9, True), (20, 9, False), (300, 0, True),
+])  # fmt: skip
+@pytest.mark.parametrize("pixel_um", [0.05, None])
+def test_spots_count_from_four_deviations_above_those_of_noise(
+    monkeypatch, found, by_chance, said, pixel_um
+):
+    rng = np.random.default_rng(1)
+
+    def spots_of(count):
+        light = np.array([np.ones(count), np.arange(count) % 3 > 0])
+        return confocal.Spots(rng.random(count), rng.random(count), light, 4.0, 0.25,
+                              count / 9.0, count**0.5 / 9.0, 0.0)  # fmt: skip
+
+    both = iter([spots_of(found), spots_of(by_chance)])
+    monkeypatch.setattr(spots, "find_spots", lambda *_, **__: next(both))
+    stack = SimpleNamespace(frames=rng.random((2, 9, 9)), pixel_um=pixel_um)
+    result = spots.images(None, [_held(stack)], {}, {"sample": "s"})
+    assert bool(result.quantities) == said and bool(result.problems) != said
+    if not said:
+        return
+    named = {q.name: q for q in result.quantities}
+    width = named["spot width"]
+    scale, unit = (50.0, "nm") if pixel_um else (1.0, "px")
+    assert (width.value, width.standard_error, width.unit) == (4 * scale, 0.25 * scale, unit)
+    assert ("spots per area" in named) == bool(pixel_um)
+    share = named["share of spots that shine at the end"]
+    on = np.mean(np.arange(found) % 3 > 0)
+    assert share.value == pytest.approx(on)
+    binomial = max(on * (1 - on), 1 / found) / found
+    assert share.standard_error == pytest.approx(binomial**0.5)
+
+
+def test_noise_of_an_image_is_that_of_its_mean_beside_broad_light():
+    rng = np.random.default_rng(2)
+    slope = 40 + np.add.outer(np.linspace(0, 20, 90), np.linspace(0, 9, 80))
+    frames = slope + rng.normal(0, 3, (5, 90, 80))
+    made = spots._noise_alone(frames)
+    assert made.shape == (1, 90, 80) and np.median(made) == pytest.approx(54.5, abs=0.3)
+    assert made.std() == pytest.approx(3 / 5**0.5, rel=0.04)
+
+
+# ---- runs that nobody named ----------------------------------------------------------------------
+
+AXIS = np.arange(380.0, 800.0, 0.5)
+
+
+def _run(laser, at=405.0, beyond=0.0, ray=0.0):
+    y = laser * np.exp(-0.5 * ((AXIS - at) / 1.2) ** 2)
+    y = y + beyond * np.exp(-0.5 * ((AXIS - 640) / 15) ** 2) + ray * (AXIS == 700)
+    return Signal(AXIS, (20 + y + np.random.default_rng(1).normal(0, 1, AXIS.size))[None])
+
+
+@pytest.mark.parametrize("dark, apart, told", [
+    (0.6, 0.0, True), (0.94, 0.0, True), (0.96, 0.0, False), (0.6, 2.5, True), (0.6, 4.0, False),
+])  # fmt: skip
+def test_runs_share_a_laser_line_of_unlike_height(dark, apart, told):
+    runs = {"a": _run(5e3, beyond=90), "b": _run(5e3 * dark, 405 + apart, 400), "c": _run(5e3)}
+    said = measures.unnamed_runs(runs)
+    assert bool(said) == told
+    if told:
+        assert "direct: b, empty: c, indirect: a" in said
+        assert "empty: c" in measures.unnamed_runs({k: runs[k] for k in "bc"})
+        assert not measures.unnamed_runs(runs | {"d": _run(5e3)})
+    assert not measures.unnamed_runs({"b": runs["b"]})
+
+
+def test_runs_of_the_laser_alone_are_told_by_their_short_axis():
+    runs = {k: _run(v) for k, v in {"a": 5e3, "b": 2e3}.items()}
+    for width, said in ((40, True), (52, False)):
+        near = np.abs(AXIS - 405) < width / 2
+        cut = {k: Signal(AXIS[near], run.values[:, near]) for k, run in runs.items()}
+        assert ("hold the laser alone" in measures.unnamed_runs(cut)) == said
+    # Light that does not stand three times above its ends is no line.
+    near = np.abs(AXIS - 405) < 20
+    for height, line in ((4.0, True), (2.5, False)):
+        x, one = AXIS[near], np.exp(-0.5 * ((AXIS[near] - 405) / 4) ** 2)
+        y = 10 * (height - 1) * one + 10 + 0 * x
+        y[3] = 0.0
+        assert (measures._as_run(Signal(x, y[None])) is not None) == line
+
+
+def test_a_line_stands_out_of_what_is_wider():
+    found = measures._as_run(_run(5e3, at=410.0, beyond=300))
+    area = 5e3 * 1.2 * np.sqrt(2 * np.pi) / 0.5
+    assert found.at_nm == 410.0 and found.laser == pytest.approx(area, rel=0.02)
+    assert found.beyond == pytest.approx(300 * 15 * np.sqrt(2 * np.pi) / 0.5, rel=0.05)
+    assert measures._as_run(_run(15.0)) is None  # within twenty of the noise
+    assert measures._as_run(_run(40.0)) is not None
+
+
+# ---- descents ------------------------------------------------------------------------------------
+
+
+def test_a_descent_ends_at_the_likelihood_in_a_few_steps():
+    """At the root of the score of an exponential, by scipy; a well posed one needs few steps."""
+    calls = []
+
+    class Exponential:
+        capped = 1
+
+        def bounds(self):
+            return np.array([-5.0, 0.0]), np.array([8.0, np.inf])
+
+        def jacobian(self, theta):
+            calls.append(theta)
+            shape = np.exp(-T / np.exp(theta[0]))
+            return theta[1] * shape, np.array([
+                theta[1] * shape * T / np.exp(theta[0]), shape
+            ])  # fmt: skip
+
+    model, true = Exponential(), np.array([np.log(9.0), 200.0])
+    counts = np.random.default_rng(3).poisson(model.jacobian(true)[0]).astype(float)
+    counts[:5] = 1e6  # outside of what is fitted
+    inside = slice(5, 380)
+
+    def cost(theta):
+        return poisson.unit_deviance(counts, model.jacobian(theta)[0])[inside].sum()
+
+    best = minimize(cost, true, method="Nelder-Mead", options={"xatol": 1e-9, "fatol": 1e-10})
+    for start in ([np.log(9.0), 150.0], [np.log(30.0), 1000.0], [np.log(0.5), 10.0]):
+        calls.clear()
+        found = poisson.descend(model, counts, inside, np.array(start))
+        assert found.converged and found.deviance == pytest.approx(best.fun, abs=1e-6)
+        assert found.theta == pytest.approx(best.x, rel=1e-4) and len(calls) < 14
+        mean, jacobian = model.jacobian(found.theta)
+        assert found.mean == pytest.approx(mean) and found.jacobian == pytest.approx(jacobian)
+        # The first parameter moves by 1.5 a step at most.
+        assert np.abs(np.diff([c[0] for c in calls[:-1]])).max() <= 1.5 + 1e-12
+    assert not poisson.descend(model, counts, inside, np.array([np.log(0.5), 10.0]), 2).converged
+
+
+def test_the_lowest_of_several_descents_is_taken_and_the_search_ends_where_noise_is_left(
+    monkeypatch,
+):
+    """Deviance of 100 bins of 50 counts: 100 ± 14."""
+    mean = np.full(100, 50.0)
+    ends = [(250.0, True), (140.0, True), (126.0, False), (126.0, True), (90.0, True)]
+    tried = []
+
+    def descend(model, y, inside, start):
+        tried.append(start)
+        deviance, converged = ends[start]
+        return poisson.Descent(start, deviance, converged, mean, None)
+
+    monkeypatch.setattr(poisson, "descend", descend)
+    for order, taken, seen in (
+        ((0, 1, 4), 4, 3), ((4, 0), 4, 1), ((1, 0), 1, 2), ((3, 4), 3, 1), ((2, 4), 4, 2),
+    ):  # fmt: skip
+        tried.clear()
+        found = poisson.least(None, mean, slice(0, 100), iter(order))
+        assert (found.theta, len(tried)) == (taken, seen)
+
+
+# ---- rates of a yield series ---------------------------------------------------------------------
+
+
+def test_profiles_of_what_is_well_known_are_parabolas():
+    """Δχ² is that of the normal distribution, over a scan of four errors or wider."""
+    generation, held = np.geomspace(1e18, 1e24, 30), {"radiative": 1e-10, "detrap": 2e-11}
+    true = fluence.yield_of_generation(generation, 1e-10, 1e16, 2e-27, **held)
+    for relative in (0.06, 0.005):
+        noise = np.diag((relative * true) ** 2)
+        fit = pl.fit_recombination(generation, true, noise, scan=8, **held)
+        assert fit.converged and fit.chi2 < 1e-3 and fit.dof == 27
+        for name, exact in (("capture_rate_s", 1e6), ("traps_cm3", 1e16), ("auger_cm6_s", 2e-27)):
+            assert fit.values[name] == pytest.approx(exact, rel=2e-3)
+            error = fit.log_errors[name]
+            grid, delta = fit.profiles[name]
+            moved = np.log(grid / fit.values[name])
+            assert moved.size == 9 and delta.min() == 0
+            assert -moved[0] == pytest.approx(moved[-1]) and moved[-1] > 3.99 * error
+            if 4 * error > 0.3:
+                assert moved[-1] == pytest.approx(4 * error)
+                near = [2, 3, 5, 6]
+                assert delta[near] == pytest.approx((moved[near] / error) ** 2, rel=0.35)
+            low, high = np.log(fit.intervals[name]) - np.log(exact)
+            assert (-low, high) == pytest.approx([1.96 * error] * 2, rel=0.12)
+            assert fit.determined(name)
+        assert fit.values["capture_cm3_s"] == pytest.approx(1e-10, rel=2e-3)
+
+
+# ---- spectra and lines ---------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("air", [False, True])
+def test_an_error_of_the_wavelength_is_in_all_that_is_a_place(air):
+    """dλ of peak and centroid, E²/hc dλ of an energy, none of width and area."""
+    counts = np.random.default_rng(2).poisson(_run(0.0, beyond=3e4).values.clip(0))
+    said = {"air": air, "wavelength_nm": 0.7}
+    holdings = SimpleNamespace(companion=lambda row, role: None)
+    found = measures.emission(holdings, [_held(Signal(AXIS, counts))], said, {"sample": "film"})
+    named = {q.name: q for q in found.quantities}
+    energy = HC_EV_NM / named["PL peak"].value
+    assert [q.budget.get("wavelength", 0.0) for q in found.quantities] == pytest.approx(
+        [0.7, 0.7, 0, energy**2 / HC_EV_NM * 0.7, 0], rel=3e-3
+    )
+    assert named["PL peak"].value == pytest.approx(640, abs=0.2)
+    assert named["PL width"].value == pytest.approx(15 * 2.3548, rel=0.02)
+    area = 3e4 * 15 * np.sqrt(2 * np.pi)
+    assert named["PL area"].value == pytest.approx(area, rel=0.01)
+    # Per eV the maximum of a Gaussian per nm is 2σ²/λ to the red; in air by n more.
+    per_eV = HC_EV_NM / (640 + 2 * 15**2 / 640) / (index_of_air(640.0) if air else 1)
+    assert named["PL peak energy"].value == pytest.approx(per_eV, abs=2e-4)
+    assert all(q.status == "reported" for q in found.quantities)
+
+
+def test_a_rising_logarithm_is_the_weighted_line_and_its_halves_tell_of_a_bend():
+    rng, x = np.random.default_rng(9), np.sort(np.random.default_rng(8).uniform(1.7, 2.0, 40))
+    error = rng.uniform(0.01, 0.03, x.size)
+    for bend in (0.0, 150.0):
+        y = 35 * (x - 1.8) + bend * (x - 1.85) ** 2 + 1.6 * error * rng.standard_normal(x.size)
+        found = reciprocity._line(x, y, error, "it")
+        (slope, at), cov = np.polyfit(x, y, 1, w=1 / error, cov="unscaled")
+        low, high = (np.polyfit(x[p], y[p], 1, w=1 / error[p])[0]
+                     for p in (x <= x.mean(), x > x.mean()))  # fmt: skip
+        chi2 = np.sum(((y - at - slope * x) / error) ** 2)
+        spread = np.hypot(np.sqrt(chi2 / 38 * cov[0, 0]), (high - low) / 12**0.5)
+        assert chi2 > 38
+        assert found.scale_eV == pytest.approx(1 / slope)
+        assert found.error_eV == pytest.approx(spread / slope**2)
+        assert found.z == pytest.approx((chi2 - 38) / 76**0.5)
+        assert found.window_eV == (x.min(), x.max()) and found.at_eV == x.mean()
+        assert found.points == 40
+    still = reciprocity._line(x, 35 * x, error, "it")  # less scatter than noise is no smaller error
+    assert still.error_eV * 35**2 == pytest.approx(np.sqrt(cov[0, 0]), rel=1e-6)
+    with pytest.raises(ValueError, match="expected a rise"):
+        reciprocity._line(x, 2.9 * np.sqrt(cov[0, 0]) * x, error, "it")
+    reciprocity._line(x, 3.1 * np.sqrt(cov[0, 0]) * x, error, "it")

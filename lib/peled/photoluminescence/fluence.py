@@ -235,14 +235,13 @@ def fit_recombination(
 
 
 def _crossings(grid: np.ndarray, delta: np.ndarray, middle: int) -> tuple[float, float]:
-    """Where Δχ² passes 3.84 on either side, interpolated; 0 or inf where it does not."""
+    """Where Δχ² passes 3.84 on either side, its root interpolated; 0 or inf where it does not."""
     high = next((i for i in range(middle, grid.size) if delta[i] > 3.84), None)
     low = next((i for i in range(middle, -1, -1) if delta[i] > 3.84), None)
 
     def cross(i, j):
-        return float(
-            np.exp(grid[j] + (grid[i] - grid[j]) * (3.84 - delta[j]) / (delta[i] - delta[j]))
-        )
+        near, far = np.sqrt(delta[[j, i]])
+        return float(np.exp(grid[j] + (grid[i] - grid[j]) * (3.84**0.5 - near) / (far - near)))
 
     return (0.0 if low is None else cross(low, low + 1)), (
         np.inf if high is None else cross(high, high - 1)

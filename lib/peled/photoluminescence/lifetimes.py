@@ -929,7 +929,7 @@ def _summary(model, y, inside, found, gain):
         covariance, theta = _bounded(model, theta, low, counted, gradient)
         if noise is not None:
             gains = np.zeros((theta.size, y.size))
-            gains[:, inside] = covariance @ (j / m)
+            gains[:, inside] = covariance @ (j * weight)
             by_bin = responses.shares(gains, pulse)
             covariance = covariance + (by_bin * noise) @ by_bin.T
         if _lifetimes_open(model, values, vectors, free):
