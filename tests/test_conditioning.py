@@ -7,18 +7,22 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from scipy import stats
 
 from calibration.noise import pink, white
 from peled.conditioning import (
     ConditioningError,
     Signal,
     condition,
+    detection,
     draw,
     estimate_noise,
     plan,
     propagate,
     ratio,
+    steps,
 )
+from peled.conditioning import noise as conditioning_noise
 from peled.led.photometry import efficiency, luminance, photopic_response
 from peled.lineshapes.bands import exponential_gaussian
 
@@ -504,3 +508,406 @@ def test_each_step_is_recorded_printed_and_drawn():
     plt.close(fig)
     with pytest.raises(ConditioningError, match="expected one of"):
         condition(s, [("despike", {})])
+
+
+# --- each step and estimate against an independent one ----------------------------------------
+
+
+def generic(rng, n=3, points=40):
+    """A signal with every part of an error, none of them even."""
+    x = np.sort(rng.uniform(400, 800, points))
+    variance = rng.uniform(1, 4, (n, points))
+    return Signal(
+        x, rng.normal(50, 9, (n, points)), variance=variance,
+        independent=variance * rng.uniform(0.1, 0.9, (n, points)),
+        modes=rng.normal(0, 1, (2, n, points)), mode_names=("one", "two"),
+        fitted=rng.normal(0, 0.05, (2, n, points)), correlation=np.array([0.5, 0.2]),
+    )  # fmt: skip
+
+
+def written_out(s, row):
+    """Covariance of the points of a spectrum, by cause, as `Signal` says."""
+    alike = np.sqrt(s.variance[row] - s.independent[row])
+    lag = np.abs(np.subtract.outer(np.arange(s.axis.size), np.arange(s.axis.size)))
+    r = np.select([lag == 0, lag == 1, lag == 2], [1.0, *s.correlation])
+    counting = r * np.outer(alike, alike) + np.diag(s.independent[row])
+    counting -= s.fitted[:, row].T @ s.fitted[:, row]
+    return {"counting": counting, **{
+        name: np.outer(mode[row], mode[row]) for name, mode in zip(s.mode_names, s.modes)
+    }}  # fmt: skip
+
+
+def test_errors_of_sums_and_their_ratio_are_those_of_the_covariance_written_out():
+    rng = np.random.default_rng(31)
+    s = generic(rng)
+    top, below = rng.uniform(0, 2, (2, s.axis.size))
+    value, errors = propagate(s, top)
+    found = ratio(s, top, below)
+    for row in range(3):
+        parts = written_out(s, row)
+        assert value[row] == pytest.approx(s.values[row] @ top)
+        a, b = s.values[row] @ top, s.values[row] @ below
+        assert found.value[row] == pytest.approx(a / b)
+        for cause, c in parts.items():
+            assert errors[cause][row] ** 2 == pytest.approx(top @ c @ top)
+            by = top / b - a / b**2 * below
+            assert found.errors[cause][row] ** 2 == pytest.approx(by @ c @ by, rel=1e-6)
+        whole = sum(parts.values())
+        assert found.significance[row] == pytest.approx(b / np.sqrt(below @ whole @ below))
+        for end in found.interval[row]:  # Fieller: a - r b is 1.96 of its errors from zero
+            w = top - end * below
+            z = (a - end * b) / np.sqrt(w @ whole @ w)
+            assert abs(z) == pytest.approx(1.96, abs=1e-4)
+        assert found.interval[row, 0] < a / b < found.interval[row, 1]
+    weak = replace(s, values=s.values - s.values[0] @ below / below.sum() + 4.0)
+    at = ratio(weak, top, below)
+    for row in range(3):
+        assert np.isnan(at.value[row]) == (at.significance[row] < 5) == bool(at.reasons[row])
+    one = generic(rng, n=1)
+    assert propagate(one, lambda y: y @ top)[1]["one"] == pytest.approx(abs(one.modes[0] @ top))
+
+
+def test_a_spectrum_is_divided_with_all_of_its_errors():
+    s = generic(np.random.default_rng(32))
+    got = condition(s, [("scale", {"integration_ms": 40.0, "filter_transmission": 0.1})])
+    for name, power in (("values", 1), ("modes", 1), ("fitted", 1), ("variance", 2),
+                        ("independent", 2)):  # fmt: skip
+        assert getattr(got, name) == pytest.approx(getattr(s, name) / 4.0**power)
+    assert got.unit == "counts ms^-1" and got.correlation is s.correlation
+    alone = condition(s, [("scale", {"filter_transmission": 0.5})])
+    assert alone.values == pytest.approx(2 * s.values) and alone.unit == "counts"
+    for wrong in ({"integration_ms": 0.0}, {"integration_ms": -3.0}, {"filter_transmission": 0.0},
+                  {"filter_transmission": 1.01}):  # fmt: skip
+        with pytest.raises(ConditioningError, match="expected"):
+            condition(s, [("scale", wrong)])
+    assert condition(s, [("scale", {"filter_transmission": 1.0})]).values is not None
+
+
+@pytest.mark.parametrize("unit, whole", [("%T", 100), ("T", 1), ("%R", 100), ("R", 1)])
+def test_errors_of_an_absorbance_are_relative_ones_of_the_transmission(unit, whole):
+    s = replace(generic(np.random.default_rng(33)), values=np.full((3, 40), 0.3 * whole))
+    got = condition(s, [("absorbance", {"unit": unit})])
+    by = 1 / (0.3 * whole * np.log(10))
+    assert got.values == pytest.approx(-np.log10(0.3))
+    assert got.variance == pytest.approx(s.variance * by**2)
+    assert got.modes == pytest.approx(-s.modes * by) and got.fitted == pytest.approx(-s.fitted * by)
+    dark = condition(replace(s, values=np.where(s.axis > 600, -1.0, s.values)),
+                     [("absorbance", {"unit": unit})])  # fmt: skip
+    assert np.isnan(dark.values[:, s.axis > 600]).all() and not dark.good[:, s.axis > 600].any()
+
+
+@pytest.mark.parametrize("top, low, told", [
+    (95, 3, True), (21, 2, True), (19, 2, False), (124, 2, True), (127, 2, False), (90, -6, False),
+])  # fmt: skip
+def test_per_cent_are_told_by_their_range(top, low, told):
+    s = Signal(np.linspace(400, 800, 101), np.linspace(low, top, 101)[None])
+    if told:
+        assert condition(s, [("absorbance", {})]).findings[0].status == "doubtful"
+    else:
+        with pytest.raises(ConditioningError, match="do not tell"):
+            condition(s, [("absorbance", {})])
+
+
+@pytest.mark.parametrize("axis, fine", [
+    (np.linspace(400, 500, 32), True), (np.linspace(400, 500, 31), False),
+    (np.r_[400:420:0.5, 420:1100:9.0], True), (np.r_[400:420:0.5, 420:1300:11.0], False),
+    (np.r_[-1100:-420:9.0, -420:-400:0.5] * -1, True),
+    (np.linspace(100, 5000, 60), True), (np.linspace(99, 900, 60), False),
+    (np.linspace(400, 5001, 60), False), (np.arange(1.0, 65.0, 0.5) + 100, True),
+])  # fmt: skip
+def test_an_axis_has_points_enough_one_scale_and_nanometres(axis, fine):
+    s = Signal(axis, np.zeros(axis.size))
+    if fine:
+        assert (np.diff(condition(s, [("axis", {})]).axis) > 0).all()
+    else:
+        with pytest.raises(ConditioningError, match="axis: expected"):
+            condition(s, [("axis", {})])
+    eV = replace(s, axis_unit="eV")
+    if axis.size > 31 and np.ptp(np.diff(axis)) < 1e-6:
+        assert condition(eV, [("axis", {})]).axis.size == axis.size
+
+
+def test_a_lost_cell_lies_on_its_cubic_with_half_of_the_bend_as_error():
+    x = np.arange(400.0, 440.0)
+    cubic = ((x - 420) / 5) ** 3 - 2 * ((x - 420) / 5) ** 2
+    y = np.stack([cubic, cubic, cubic])
+    y[0, [11, 25]], y[1, [0, 39]], y[2, :8] = np.nan, np.nan, np.nan
+    got = condition(Signal(x, y), [("missing", {})])
+    assert got.values[0] == pytest.approx(cubic, abs=1e-9)
+    line = (cubic[[10, 24]] + cubic[[12, 26]]) / 2
+    assert got.modes[-1, 0, [11, 25]] == pytest.approx((cubic[[11, 25]] - line) / 2)
+    assert np.count_nonzero(got.modes[-1]) == 2 and got.mode_names[-1] == "missing cells"
+    assert got.values[1, [0, 39]] == pytest.approx(cubic[[1, 38]])  # nothing beyond the ends
+    assert list(got.used) == [True, True, True] and not got.good[0, 11]
+    y[2, 8] = np.nan
+    assert list(condition(Signal(x, y), [("missing", {})]).used) == [True, True, False]
+
+
+def test_what_is_masked_is_the_line_between_its_sides():
+    """By numpy: five points a side; wrong by the error of their mean and a quarter of the step."""
+    rng = np.random.default_rng(34)
+    x = np.arange(380.0, 1000.0, 1.0)
+    sd = 2.0
+    y = 100 + rng.normal(0, sd, (2, x.size)) + 0.2 * (x - 500) + 60 * (x > 450)
+    got = condition(Signal(x, y), [("mask", {
+        "excitation_nm": 450.0, "laser_width_nm": 12.0, "edges": ((600.0, 620.0), (980.0, 1100.0)),
+    })])  # fmt: skip
+    noise = np.sqrt(estimate_noise(y, x).read)
+    for low, high in ((444, 456), (888, 912), (600, 620)):
+        inside = (x >= low) & (x <= high)
+        # the sides end before the first and begin with the last point inside
+        left, right = (x >= low - 5) & (x < low), (x >= high) & (x < high + 5)
+        for row in range(2):
+            a, b = y[row, left].mean(), y[row, right].mean()
+            line = np.interp(x[inside], [x[left].mean(), x[right].mean()], [a, b])
+            assert got.values[row, inside] == pytest.approx(line)
+            wrong = np.hypot(noise[row] / np.sqrt(10), 0.25 * abs(a - b))
+            assert got.modes[-1, row, inside] == pytest.approx(wrong)
+        assert not got.good[:, inside].any()
+    end = x >= 980
+    assert got.values[0, end] == pytest.approx(y[0, (x >= 975) & (x < 980)].mean())
+    assert got.modes[-1, 0, end] == pytest.approx(noise[0] / np.sqrt(5))
+    assert got.good.sum() == 2 * (x.size - 13 - 25 - 21 - 20)
+
+
+@pytest.mark.parametrize("height, beside, found", [
+    (8.0, 0.0, True), (4.0, 0.0, False), (40.0, 20.0, True), (40.0, 40.0, False),
+])  # fmt: skip
+def test_a_lamp_is_seen_from_six_errors_and_as_most_of_its_light(height, beside, found):
+    """Above the mean of what is 6 to 10 nm beside it; errors of 1."""
+    x = np.arange(400.0, 700.0, 0.5)
+    y = np.where(np.abs(x - 546) < 30, beside, 0.0) + height * (np.abs(x - 546.07) < 0.3)
+    lines = [*steps._lamp_lines(x, y[None], np.ones(1), np.zeros(x.size, bool))]
+    assert lines == ([("room light", 546.07 - 6, 546.07 + 6)] if found else [])
+    four = np.repeat(y[None], 4, axis=0)  # the error of a mean of four is half
+    assert bool([*steps._lamp_lines(x, four, np.full(4, 2.0), np.zeros(x.size, bool))]) == found
+    taken = np.abs(x - 545) < 2
+    assert not [*steps._lamp_lines(x, y[None], np.ones(1), taken)]
+
+
+def test_best_band_is_the_least_squares_one_of_all_places_and_widths():
+    """Student's t of a Gaussian beside a line, by numpy, at each place and width tried."""
+    rng, n = np.random.default_rng(35), 64
+    y = rng.normal(0, 1, (3, n)) + np.array([0, 3, 9])[:, None] * np.exp(
+        -0.5 * ((np.arange(n) - 40) / 3.0) ** 2
+    )
+    good = np.ones((3, n), bool)
+    good[:, 10:13] = False
+    found = detection.find_band(y, good, lumping=2.0, false_alarm=0.01)
+    use = good[0]
+    line = np.column_stack([np.ones(n), np.arange(n)])[use]
+    for row in range(3):
+        best = (-np.inf, 0, 0.0)
+        for s in detection.widths(n):
+            for at in range(n):
+                bell = np.exp(-0.5 * ((np.arange(n) - at) / s) ** 2)[use]
+                part = bell - line @ np.linalg.lstsq(line, bell, rcond=None)[0]
+                if part @ part < 0.3 * np.sqrt(np.pi) * s:
+                    continue
+                design = np.column_stack([bell, line])
+                c, chi2, *_ = np.linalg.lstsq(design, y[row, use], rcond=None)
+                t = c[0] * np.sqrt(part @ part) / np.sqrt(chi2[0] / (use.sum() - 3))
+                best = max(best, (t, at, 2.3548 * s))
+        assert found.significance[row] == pytest.approx(best[0] / np.sqrt(2))
+        assert (found.index[row], found.fwhm[row]) == (best[1], pytest.approx(best[2]))
+    assert found.threshold == detection.threshold(n, 0.01)
+
+
+@pytest.mark.parametrize("points", [64, 700, 2048])
+def test_widths_tried_and_the_rate_of_their_maxima(points):
+    fwhm = 2.3548 * detection.widths(points)
+    assert fwhm[0] == pytest.approx(5) and fwhm[1:] / fwhm[:-1] == pytest.approx(2**0.5)
+    assert points / 5 / 2**0.5 < fwhm[-1] <= points / 5
+    u = detection.threshold(points, 1e-3)
+    s = fwhm / 2.3548  # Rice: crossings of a process with correlation exp(-d²/4s²)
+    rate = points / (2 * np.pi) * np.sqrt(1 / (2 * s**2)) * np.exp(-(u**2) / 2)
+    assert np.sum(rate) + s.size * stats.norm.sf(u) == pytest.approx(1e-3, rel=1e-6)
+
+
+def test_baseline_and_its_error_are_those_of_the_line_through_what_is_free():
+    """Where somebody says what is free: numpy's polyfit, whose covariance gives the modes."""
+    rng, x = np.random.default_rng(36), np.sort(np.random.default_rng(1).uniform(400, 800, 300))
+    free = (x >= 420) & (x <= 500)
+    y = 30 + 0.1 * x + rng.normal(0, 2.0, (2, x.size)) + 400 * np.exp(-(((x - 620) / 25) ** 2))
+    for order in (0, 1):
+        s = Signal(x, y, variance=np.full((2, x.size), 4.0))
+        got = condition(s, [("baseline", {"order": order, "region_nm": (420.0, 500.0)})])
+        for row in range(2):
+            fit, cov = np.polyfit(x[free], y[row, free], order, cov="unscaled")
+            modes = dict(zip(got.mode_names, got.modes[:, row]))
+            wing = got.values[row] - (y[row] - np.polyval(fit, x))
+            assert np.abs(wing).max() < 40 and wing[free] @ free[free] == pytest.approx(
+                wing[free].sum()
+            )
+            basis = np.vander(x, order + 1)
+            error = 2.0 * np.sqrt(np.einsum("ij,jk,ik->i", basis, cov, basis))
+            found = np.hypot(modes["offset"], modes.get("slope", 0.0))
+            assert found[~free] == pytest.approx(error[~free], rel=1e-6)
+            assert not found[free].any()
+            taken = np.sqrt((got.fitted[: order + 1, row] ** 2).sum(axis=0))
+            assert taken[free] == pytest.approx(error[free], rel=1e-6)
+
+
+def test_bend_of_what_is_free_is_the_quadratic_of_polyfit():
+    rng, x = np.random.default_rng(37), np.arange(400.0, 600.0)
+    free = np.stack([(x < 470) | (x > 560), x < 520])
+    y = 0.5 * ((x - 500) / 100) ** 2 + rng.normal(0, 0.3, (2, x.size))
+    region = conditioning_noise.stated_region(x, y, free)
+    a, b, error, bent = steps._bend(region, np.full(2, 0.09))
+    assert region.t == pytest.approx((x - 499.5) / 99.5)
+    for row in range(2):
+        t = region.t[free[row]]
+        fit, cov = np.polyfit(t, y[row, free[row]], 2, cov="unscaled")
+        assert bent[row] == pytest.approx(fit[0])
+        assert error[row] == pytest.approx(0.3 * np.sqrt(cov[0, 0]))
+        shape = t**2 + a[row] * t + b[row]
+        assert shape.sum() == pytest.approx(0, abs=1e-9) and shape @ t == pytest.approx(0, abs=1e-9)
+
+
+@pytest.mark.parametrize("order", [0, 1])
+def test_structure_is_what_blocks_scatter_more_than_noise(order):
+    """χ² of block means beyond p = 1e-5; its excess over one is spread over the typical block."""
+    x = np.arange(400.0, 1040.0)
+    y = np.stack([0.8 * np.sin(np.arange(640) / 12), 0.02 * np.sin(np.arange(640) / 12)])
+    free = np.ones(y.shape, bool)
+    free[:, 300:380] = False
+    region = conditioning_noise.stated_region(x, y, free)
+    s = Signal(x, y)
+    excess, findings = steps._structure(s, region, np.full(2, 0.04), order)
+    residual = region.level[0] if order else y[0] - y[0, free[0]].mean()
+    blocks = [(residual[k : k + 10], free[0, k : k + 10]) for k in range(0, 640, 10)]
+    means = [(r[f].mean(), f.sum()) for r, f in blocks if f.sum() > 3]
+    chi2 = sum(m**2 * n for m, n in means) / 0.04
+    dof = len(means) - 1 - order
+    typical = sum(n for _, n in means) / len(means)
+    assert excess[0] == pytest.approx(np.sqrt((chi2 / dof - 1) * 0.04 / typical), rel=1e-6)
+    assert excess[1] == 0 and len(findings) == 1
+    limit = stats.chi2.isf(1e-5, dof)
+    for above, told in ((1.02, 1), (0.98, 0)):
+        variance = np.full(2, 0.04 * chi2 / limit / above)
+        assert len(steps._structure(s, region, variance, order)[1]) == told
+
+
+def test_a_line_beyond_its_free_points_stops_goes_on_or_bends():
+    """Whichever is less: its slope evenly between, or the error of a bend."""
+    x, rng = np.arange(400.0, 600.0), np.random.default_rng(38)
+    y = 0.05 * (x - 400) + rng.normal(0, 0.3, (1, x.size))
+    free = (x < 480)[None]
+    region = conditioning_noise.stated_region(x, y, free)
+    s = Signal(x, y)
+    a, b, error, _ = steps._bend(region, np.full(1, 0.09))
+    for slope_sd in (0.5, 5.0):
+        model, findings = steps._model_error(s, region, np.full(1, slope_sd), np.full(1, 0.09), 1)
+        beyond = np.maximum(region.t - region.t[79], 0)
+        line = beyond * np.hypot(region.slope[0], slope_sd) / np.sqrt(12)
+        bend = np.abs(region.t**2 + a * region.t + b) * error
+        assert model[0] == pytest.approx(np.where(beyond > 0, np.minimum(line, bend), 0))
+        assert not findings
+    # Free to within a twentieth of either end there are two sides.
+    both = np.repeat((x < 480)[None] | (x > 591)[None], 1, axis=0)
+    region = conditioning_noise.stated_region(x, y, both)
+    assert not steps._model_error(s, region, np.ones(1), np.full(1, 0.09), 1)[0].any()
+    bent = y + 8 * ((x - 500) / 100) ** 2
+    region = conditioning_noise.stated_region(x, bent, both)
+    model, findings = steps._model_error(s, region, np.ones(1), np.full(1, 0.09), 1)
+    a, b, error, bend = steps._bend(region, np.full(1, 0.09))
+    assert any("it bends by" in f.evidence for f in findings) and bend[0] > 3.3 * error[0]
+    curve = np.abs(region.t**2 + a * region.t + b) * bend
+    assert model[0] == pytest.approx(np.hypot(curve, steps._structure(
+        s, region, np.full(1, 0.09), 1)[0][0]))  # fmt: skip
+
+
+@pytest.mark.parametrize("left, cut", [(0.04, False), (0.06, True)])
+@pytest.mark.parametrize("side", [1, -1])
+def test_a_band_is_cut_where_a_twentieth_of_it_is_left(left, cut, side):
+    x = np.linspace(400, 700, 400)
+    y = np.where(np.abs(x - 550) < 60, 1.0, 0.0)
+    y[:9] = left
+    y = y[::side]
+    assert condition(Signal(x, y), [("whole", {})]).used[0] != cut
+    # Three errors of the mean of the eight points at the end are no cut band.
+    for sd, spared in ((0.02, True), (0.001, False)):
+        noisy = Signal(x, y, variance=np.full((1, 400), sd**2))
+        assert condition(noisy, [("whole", {})]).used[0] == (spared or not cut)
+
+
+def test_a_ceiling_is_shared_or_reached_twice():
+    rng, x = np.random.default_rng(39), np.arange(400.0, 800.0)
+    shape = 900 * np.exp(-(((x - 600) / 20) ** 2))
+
+    def used(*ends, height=1100.0):
+        y = 100 + shape + rng.normal(0, 2, (len(ends), x.size))
+        for row, columns in enumerate(ends):
+            y[row, list(columns)] = height
+        return list(condition(Signal(x, y), [("saturation", {})]).used)
+
+    assert used((200, 201, 202), (200,)) == [False, True]  # three neighbours
+    assert used((200, 201), (200,)) == [True, True]
+    assert used((200, 201), (200,), height=4095.0) == [False, True]  # 12 bit, twice
+    assert used((200,), (201,), (202,)) == [False] * 3  # three spectra
+    assert used((200,), (201,)) == [True] * 2
+    flat = 100 + rng.normal(0, 2, (2, x.size))
+    for row, above in enumerate((36.0, 26.0)):  # twelve times what a tenth lies below, of 31
+        flat[row, 200:203] = 100 + above
+    assert list(condition(Signal(x, flat), [("saturation", {})]).used) == [False, True]
+
+
+def test_one_over_f_noise_has_unit_variance_and_its_power_in_turns():
+    """Autocovariance of power 1/f over whole turns of the axis, slow curves and fast rest."""
+    points, held = 200, 6
+    curves, fast = conditioning_noise._one_over_f(points, held)
+    turns = np.arange(1, 101)
+    share = 1 / turns / np.sum(1 / turns)
+    for lag in (0, 1, 7, 30):
+        at = np.cos(2 * np.pi * turns * lag / points)
+        slow = np.sum(curves[:, lag:] * curves[:, : points - lag], axis=0)
+        assert slow == pytest.approx(share[:held] @ at[:held])
+        assert fast[lag] == pytest.approx(share[held:] @ at[held:])
+
+
+def test_means_of_blocks_are_those_of_their_good_points():
+    rng = np.random.default_rng(40)
+    for points, blocks in ((640, 64), (90, 30), (16, 8)):
+        y, good = rng.normal(0, 1, (2, points)), rng.random((2, points)) < 0.6
+        mean, count, starts = conditioning_noise.block_means(y, good)
+        assert starts.size == blocks
+        for row in range(2):
+            for k, part in enumerate(np.split(np.arange(points), starts[1:])):
+                own = y[row, part][good[row, part]]
+                assert count[row, k] == own.size
+                assert mean[row, k] == pytest.approx(own.mean() if own.size else 0.0)
+        whole, number, _ = conditioning_noise.block_means(y, np.ones(y.shape, bool))
+        assert np.sum(whole * number, axis=1) == pytest.approx(y.sum(axis=1))
+
+
+def test_bands_are_widened_by_half_of_their_half_widths():
+    """Blocks 20 to 30 stand out, strongest at 24: 4 to the left, 6 to the right, half as far."""
+    excess = np.zeros((1, 64))
+    excess[0, 20:31] = np.interp(np.arange(20, 31), [20, 24, 30], [4, 60, 4])
+    kept = excess < 3
+    out = conditioning_noise._around(kept, excess, np.array([6.0]))
+    assert np.flatnonzero(~out[0]).tolist() == [*range(16, 36)]
+    # What is weaker than asked for costs its neighbours only; each of three bands has its own.
+    weak = conditioning_noise._around(kept, excess, np.array([61.0]))
+    assert np.flatnonzero(~weak[0]).tolist() == [*range(19, 32)]
+    for at in (2, 45, 61):
+        excess[0, at] = 30.0
+    three = conditioning_noise._around(excess < 3, excess, np.array([6.0]))
+    assert three[0, 40] and not three[0, [1, 2, 3, 44, 45, 46, 60, 61, 62]].any()
+
+
+@pytest.mark.parametrize("height, width", [(300.0, 3.0), (40.0, 6.0), (5000.0, 2.0)])
+def test_blocks_of_a_band_are_no_baseline_and_the_others_are(height, width):
+    rng, t = np.random.default_rng(41), np.linspace(-1, 1, 64)
+    k = np.arange(64)
+    band = height * np.exp(-0.5 * ((k - 38) / width) ** 2)
+    y = 20 + 5 * t + band + rng.normal(0, 1, (40, 64))
+    free = conditioning_noise.free_blocks(t, y, np.full(y.shape, 10))
+    assert not free[:, band > 3].any()
+    far = np.abs(k - 38) > 1.5 * np.abs(k - 38)[band > 3].max() + 4
+    assert free[:, far].mean() > 0.85
+    plain = conditioning_noise.free_blocks(t, y - band, np.full(y.shape, 10))
+    assert plain.mean() > 0.9
+    empty = np.full(y.shape, 10)
+    empty[:, :5] = 0
+    assert not conditioning_noise.free_blocks(t, y, empty)[:, :5].any()
