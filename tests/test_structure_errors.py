@@ -6,8 +6,11 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 
+from peled import materials
 from peled.lineshapes.bands import pseudo_voigt
-from peled.structure import microscopy, urbach, xrd
+from peled.quantities import threshold
+from peled.structure import microscopy, ups, urbach, xrd
+from peled.structure.xrd import pawley
 from peled.structure.xrd.breadths import _breadth
 from peled.structure.xrd.phases import Phase, fit_phases, widths
 
@@ -150,3 +153,159 @@ def test_floor_of_a_tail_is_its_level_and_its_noise():
     ])  # fmt: skip
     assert found[:, 0].mean() == pytest.approx(2e-4, rel=0.02)
     assert found[:, 1].mean() == pytest.approx(3e-5, rel=0.08)
+
+
+# ---- edges, tails and residuals in closed form ---------------------------------------------------
+
+
+def _parabola(start=1.37, wide=0.9, height=2e4, ground=1e6, noise=30.0):
+    """Counts that grow as a parabola over `wide` eV and then stay; their ground goes up and down.
+    """
+    x = np.arange(-1.6, 3.4, 0.005)
+    y = ground + height * np.clip((x - start) / wide, 0, 1) ** 2
+    ripple = np.resize([2.0, -1.0, 0.0, -2.0, 1.0], x.size) / math.sqrt(2)  # smoothed away
+    return x, y + noise * ripple * (x < start - 0.1)
+
+
+CHORDS = [(math.sqrt(low), math.sqrt(high)) for low in (0.2, 0.25, 0.3, 0.35)
+          for high in (0.6, 0.65, 0.7, 0.75, 0.8)]  # fmt: skip
+
+
+@pytest.mark.parametrize("noise", [30.0, 800.0])
+def test_onset_of_a_parabola_is_the_median_of_its_chords(noise):
+    """The least-squares line of u² over a to b is nought at (a² + 4ab + b²)/(6(a + b)): windows of
+    20, 25, 30, 35 to 60, 65, 70, 75, 80 % of the height, above eight times the noise."""
+    x, y = _parabola(noise=noise)
+    found = ups.valence_onset(x, y)
+    chords = [(max(a, math.sqrt(8 * noise / 2e4)), b) for a, b in CHORDS]
+    at = np.array([(a**2 + 4 * a * b + b**2) / (6 * (a + b)) for a, b in chords])
+    middle, scatter = 1.37 + 0.9 * np.median(at), 0.9 * at.std(ddof=1)
+    assert found.energy_eV == pytest.approx(middle, abs=2e-3)
+    assert found.baseline == pytest.approx(1e6, abs=1)
+    slope, level = found.line
+    assert (1e6 - level) / slope == pytest.approx(middle, abs=4e-3)
+    a, b = chords[int(np.argmin(np.abs(at - np.median(at))))]
+    assert slope == pytest.approx((a + b) * 2e4 / 0.9, rel=0.03)
+    # A line through n points of variance 10⁶ about their middle, at where it meets the ground.
+    n, span = (b - a) * 0.9 / 0.005, (b - a) * 0.9
+    arm = (1.37 + 0.9 * (a + b) / 2 - middle) / span
+    by_counts = 1e3 / math.sqrt(n) * math.sqrt(1 + 12 * arm**2) / slope
+    of_ground = noise / math.sqrt(200) / slope
+    expected = math.hypot(by_counts, scatter, of_ground)
+    assert found.error_eV == pytest.approx(expected, rel=0.06)
+
+
+@pytest.mark.parametrize("step, told", [(0.05, True), (0.1, False)])
+def test_an_onset_takes_six_points_of_the_edge(step, told):
+    """0.6 of an edge of 0.7 eV at most."""
+    x = np.arange(-1.6, 3.4, step)
+    y = 1e6 + 1e6 * np.clip((x - 1.37) / 0.7, 0, 1) + 1e-3 * (-1.0) ** np.arange(x.size)
+    if told:
+        found = ups.valence_onset(x, y)
+        assert found.energy_eV == pytest.approx(1.37, abs=1e-3)
+        assert 1.37 - 3 * step < found.log_energy_eV < 1.37 - step  # smoothed over five points
+    else:
+        with pytest.raises(ValueError, match="six points"):
+            ups.valence_onset(x, y)
+
+
+def test_noise_of_the_ground_is_in_the_onset_and_lifts_the_logarithmic_one():
+    """Straight edges: windows agree, the level of the ground is left."""
+    x = np.arange(-1.6, 3.4, 0.005)
+    up = np.clip((x - 1.37) / 0.9, 0, 1)
+    noise = _parabola(ground=0.0, height=0.0, noise=1.0)[1]
+    fits = [ups.valence_onset(x, 1e6 + 2e6 * up + s * noise) for s in (300.0, 6000.0)]
+    quiet, loud = fits
+    assert quiet.energy_eV == pytest.approx(1.37, abs=2e-3)
+    slope, points = 2e6 / 0.9, 200
+    extra = math.sqrt(loud.error_eV**2 - quiet.error_eV**2)
+    assert extra == pytest.approx(6000 / math.sqrt(points) / slope, rel=0.15)
+    # The smoothed edge is seen from three noises on.
+    assert loud.log_energy_eV == pytest.approx(1.37 + 3 * 6000 / slope, abs=0.008)
+
+
+@pytest.mark.parametrize("second, whole", [(0.3, True), (0.15, False)])
+def test_an_edge_ends_where_its_slope_has_fallen_to_a_fifth(second, whole):
+    x = np.arange(0.0, 4.0, 0.02)
+    smooth = 10 + 50 * np.clip(x - 1, 0, 1) + 50 * second * np.clip(x - 2, 0, 1)
+    end = ups._first_shoulder(x, smooth, 52)
+    assert x[end] == pytest.approx(3.0 if whole else 2.0, abs=0.1)
+    # A rise of less than half of what it begins at is none.
+    for more, end in ((60, 3.0 if whole else 2.0), (200, 3.9)):
+        assert x[ups._first_shoulder(x, more + smooth, 52)] == pytest.approx(end, abs=0.1)
+    assert ups._first_shoulder(x, 10 + 50 * x, 10) == x.size - 3
+
+
+def test_windows_of_a_tail_differ_by_what_their_shared_noise_does_not_make():
+    """√(σ²_narrow − σ²_wide) by chance (Hausman); much narrower ones are not asked."""
+
+    def window(energy, error):
+        return urbach._Window(1.8, energy, error, 0.5, 1.0, 0.0)
+
+    chosen = window(20.0, 0.7)
+    alike = [chosen, window(20.0 + 12.0, 2.0), window(20.0 - 7.0, 2.0)]
+    narrow = window(90.0, 2.2)  # 2.2² > 9 · 0.7²
+    expected = math.sqrt((144 + 49) / 2 - (4 - 0.49))
+    assert urbach._beyond_noise([*alike, narrow], chosen) == pytest.approx(expected)
+    limit = threshold(tries=1) * math.sqrt(4 - 0.49)
+    for away, beyond in ((0.97, False), (1.03, True)):
+        found = urbach._beyond_noise([chosen, window(20.0 + away * limit, 2.0)], chosen)
+        assert (found > 0) is beyond
+        if beyond:
+            assert found == pytest.approx(math.sqrt((away * limit) ** 2 - 3.51))
+    assert urbach._beyond_noise([chosen], chosen) == 0.0
+
+
+def test_a_tail_without_floor_has_a_tenth_of_its_least_for_noise():
+    e = np.linspace(1.6, 2.0, 81)
+    s = np.exp((e - 1.9) / 0.02)
+    assert urbach._floor(e, s) == pytest.approx((0.0, 0.1 * s[0]))
+
+
+def test_a_signal_that_saturates_is_made_linear():
+    """S₀(1 − exp(−αd)) to S₀αd, up to half of S₀."""
+    e = np.linspace(1.6, 2.2, 601)
+    depth = np.exp((e - 1.95) / 0.04)
+    s = 3.0 * (1 - np.exp(-depth))
+    linear, limit = urbach._linear(e, s, 2.15)
+    plateau = np.median(s[e >= 2.15])
+    low = s < 0.49 * plateau
+    assert linear[low] == pytest.approx(3.0 * depth[low], rel=2e-3)
+    assert (linear[s > 0.51 * plateau] == s[s > 0.51 * plateau]).all()
+    assert np.interp(limit, e, 3 * depth) == pytest.approx(0.45 * plateau, rel=0.03)
+    assert urbach._linear(e, s, math.nan) == (pytest.approx(s), e[-1])
+
+
+def test_neighbours_of_a_residual_count_as_their_correlation():
+    """(1 + ρ)/(1 − ρ) of a first-order autoregression; what is slow counts for sixty points."""
+    rng, n = np.random.default_rng(6), 60_000
+    white = rng.standard_normal(n)
+    assert pawley._serial(white, np.ones(n)) == 1.0
+    r = np.zeros(n)
+    for k in range(1, n):
+        r[k] = 0.7 * r[k - 1] + white[k]
+    assert pawley._serial(r, np.ones(n)) == pytest.approx(1.7 / 0.3, rel=0.06)
+    # Points of no weight are not there; a scale of the weights is none.
+    weight = np.where(np.arange(n) < n // 2, 3.0, 0.0)
+    loud = np.where(weight > 0, r, 100 * white)
+    assert pawley._serial(loud, weight) == pytest.approx(
+        pawley._serial(r[: n // 2], np.ones(n // 2))
+    )
+    for n, lags in ((1000, 60), (80, 10)):
+        slow, uneven = np.ones(n), np.resize([1.0, 4.0], n)  # √(1·4) over 2.5 in odd lags
+        for weight, odd in ((slow, 1.0), (uneven, 0.8)):
+            expected = sum((odd if k % 2 else 1.0) * (1 - k / n) for k in range(1, lags))
+            assert pawley._serial(slow, weight) == pytest.approx(1 + 2 * expected, rel=2e-3)
+    # Twice the error of a correlation is where it is noise.
+    for rho, counted in ((0.25, True), (0.15, False)):
+        y = np.zeros(100)
+        y[::20], y[1::20] = 1.0, 2 * rho / (1 + math.sqrt(1 - 4 * rho**2))
+        assert bool(pawley._serial(y, np.ones(100)) > 1) is counted
+
+
+@pytest.mark.parametrize("wavelength", [400.0, 633.0, 1500.0])
+def test_refractive_index_of_air(wavelength):
+    """Against Peck and Reeder, J. Opt. Soc. Am. 62, 958 (1972), doi:10.1364/JOSA.62.000958."""
+    square = (1e3 / wavelength) ** 2
+    expected = 8060.51 + 2480990 / (132.274 - square) + 17455.7 / (39.32957 - square)
+    assert 1e8 * (materials.index_of_air(wavelength) - 1) == pytest.approx(expected, abs=4)

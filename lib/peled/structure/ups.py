@@ -190,7 +190,7 @@ def _first_shoulder(x, smooth, first: int) -> int:
     """Index where the first edge stops rising steeply: the first maximum, or where the slope has
     fallen to a fifth of its largest.
     """
-    slope = np.gradient(np.convolve(smooth, np.ones(5) / 5, "same"), x)
+    slope = np.gradient(np.convolve(smooth, np.ones(5), "same"), x)  # times five
     best = slope[first]
     for i in range(first, len(x) - 3):
         best = max(best, slope[i])
