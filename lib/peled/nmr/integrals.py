@@ -189,10 +189,9 @@ def _line_under(
     operator = np.zeros(size)
     if len(place) < 4:
         return operator
-    centre = (part.start + part.stop - 1) / 2
-    columns = [np.ones(len(place)), place - centre]
+    columns = [np.ones(len(place)), place - part.start]
     inside = np.arange(part.start, part.stop)
-    target = [len(inside), (inside - centre).sum()]
+    target = [len(inside), (inside - part.start).sum()]
     signal = y[part] - np.median(y[place])
     carry = signal > 0.1 * signal.max()
     if wings and carry.any():

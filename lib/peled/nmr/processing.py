@@ -309,11 +309,7 @@ def apply_phase(processed: Processed, phase: Phase) -> Processed:
     -------
     Processed
     """
-    x = (
-        (processed.ppm - processed.carrier_ppm)
-        * processed.reference_MHz
-        / processed.spectral_width_Hz
-    )
+    x = _over_width(processed)
     values = processed.values * np.exp(-1j * np.deg2rad(phase.p0_deg + phase.p1_deg * x))
     turn = np.exp(
         -1j
@@ -602,130 +598,184 @@ def _one_pass(
         `accepted` is False when more than 5 % of the area stays negative, the lines' phases scatter
         by more than 20° about the solution, or no line stands above ten times the noise.
     """
-    values, size = processed.values, len(processed.ppm)
-    magnitude, noise = np.abs(values), processed.noise_sd
-    x = (
-        (processed.ppm - processed.carrier_ppm)
-        * processed.reference_MHz
-        / processed.spectral_width_Hz
-    )
-    top = magnitude[inside].max()
-    peaks, found = find_peaks(
-        magnitude,
-        height=max(10 * noise, 0.01 * top),
-        prominence=max(6 * noise, 0.005 * top),
-    )
-    peaks, found = peaks[inside[peaks]], {"prominences": found["prominences"][inside[peaks]]}
+    magnitude, x = np.abs(processed.values), _over_width(processed)
+    peaks, prominences = _standing(magnitude, processed.noise_sd, inside, max_lines)
     if not len(peaks):
         return Phase(0.0, 0.0, 1.0, 180.0, 0, False)
-    # Shoulders have no phase of their own: lines that stand out from what is around them come
-    # first.
-    standing = found["prominences"] > 0.5 * magnitude[peaks]
-    if standing.sum() >= 3:
-        peaks, found = peaks[standing], {"prominences": found["prominences"][standing]}
-    order = np.sort(np.argsort(found["prominences"])[::-1][:max_lines])
-    peaks = peaks[order]
     half_widths = np.array([_half_width(magnitude, peak) for peak in peaks])
     centres, phases, errors = _group_phases(processed, peaks, half_widths)
     # Two readings of the phase, each blind to what disturbs the other: wings to line shape, cores
     # to overlap and baseline.
-    places = np.concatenate([np.interp(centres, np.arange(size), x), x[peaks]])
+    places = np.concatenate([np.interp(centres, np.arange(len(x)), x), x[peaks]])
     phases = np.concatenate([phases, _line_phases(processed, peaks, half_widths)])
-    weights = np.concatenate(
-        [
-            1.0 / (np.minimum(errors, np.pi) ** 2 + 0.08**2),
-            np.full(len(peaks), 1.0 / 0.25**2)
-            * (found["prominences"][order] / found["prominences"].max()) ** 0.5,
-        ]
-    )
-    candidates = [0.0 if p1_deg is None else p1_deg]
+    of_wings = 1.0 / (np.minimum(errors, np.pi) ** 2 + 0.08**2)
+    of_cores = (prominences / prominences.max()) ** 0.5 / 0.25**2
+    weights = np.concatenate([of_wings, of_cores])
     free = p1_deg is None and len(peaks) > 1 and np.ptp(places) > 0.02
+    candidates = [0.0 if p1_deg is None else p1_deg]
     if free:
-        grid = np.arange(-1440.0, 1441.0, 4.0)
-        agreement = (
-            np.abs(np.exp(1j * (phases[None] - np.deg2rad(grid)[:, None] * places[None])) @ weights)
-            / weights.sum()
-        )
-        agreement -= 2e-5 * np.abs(grid)  # of two that fit alike, the smaller turn
-        tops, _ = find_peaks(np.concatenate([[0], agreement, [0]]))
-        tops = tops - 1
-        candidates = [
-            float(grid[i]) for i in tops[np.argsort(agreement[tops])[::-1][:5]]
-        ] + candidates
-    # A line counts by the root of its height: a solvent that was saturated has a phase of its own.
-    share = np.zeros(size)
-    for k in np.argsort(magnitude[peaks]):
-        reach = int(15 * half_widths[k]) + 8
-        share[max(peaks[k] - reach, 0) : peaks[k] + reach + 1] = magnitude[peaks[k]] ** -0.5
-    index = np.flatnonzero(share)
-    if len(index) > 6000:
-        index = index[:: len(index) // 6000 + 1]
-    part, place, share = values[index], x[index], share[index]
-    scale = share @ np.abs(part)
-
-    def negative(angles: np.ndarray) -> tuple[float, np.ndarray]:
-        """Share of the area below the noise and the lines' disagreement, and its gradient."""
-        turned = part * np.exp(-1j * (angles[0] + angles[1] * place))
-        under = turned.real < -noise
-        below = share[under] * (turned.real[under] + noise)
-        across = share[under] * turned.imag[under]
-        away = phases - angles[0] - angles[1] * places
-        pull = 0.5 * weights * np.sin(away) / weights.sum()
-        cost = -below.sum() / scale + 0.5 * (1 - weights @ np.cos(away) / weights.sum())
-        slope = -across.sum() / scale - pull.sum()
-        tilt = -(across @ place[under]) / scale - pull @ places
-        return float(cost), np.array([slope, tilt])
-
-    # Sought are the phase amid the lines and its change over their spread, which are alike in size
-    # and do not feel each other; lines close together would leave p1 where it began.
-    amid = float(np.average(places, weights=weights))
-    spread = float(np.sqrt(np.average((places - amid) ** 2, weights=weights))) or 1.0
-    turns = np.array([[1.0, amid], [0.0, spread]])
-    back = np.linalg.inv(turns)
-
-    def around(angles: np.ndarray) -> tuple[float, np.ndarray]:
-        cost, gradient = negative(back @ angles)
-        return cost, back.T @ gradient
-
-    starts = []
-    for p1 in np.deg2rad(candidates):
-        p0 = np.angle(np.sum(weights * np.exp(1j * (phases - p1 * places))))
-        starts.append((negative(np.array([p0, p1]))[0], p0, p1))
-    best = None
-    for _, p0, p1 in sorted(starts)[:REFINED]:
-        if free:
-            start = turns @ (p0, p1)
-            # Points that sink below the noise make kinks, at which a line search would not end.
-            options = {"ftol": 1e-8, "gtol": 1e-5, "maxls": 8}
-            found = minimize(around, start, jac=True, method="L-BFGS-B", options=options)
-            angles = back @ found.x
-        else:
-            only = minimize_scalar(
-                lambda a: negative((a, p1))[0],  # noqa: B023
-                bounds=(p0 - 0.6, p0 + 0.6),
-                method="bounded",
-                options={"xatol": 1e-4},
-            )
-            angles = np.array([only.x, p1])
-        score = negative(angles)[0]
-        if best is None or score < best[0] - 1e-4:
-            best = (score, angles)
-    angles = best[1]
-    real = (part * np.exp(-1j * (angles[0] + angles[1] * place))).real
-    fraction = float(-(share @ np.minimum(real + 3 * noise, 0)) / (share @ np.abs(real)))
-    rest = np.angle(np.exp(1j * (phases - angles[0] - angles[1] * places)))
-    ranked = np.argsort(np.abs(rest))
-    half = np.searchsorted(np.cumsum(weights[ranked]), 0.5 * weights.sum())
-    spread = float(1.4826 * np.rad2deg(np.abs(rest)[ranked][half]))
-    p0 = float(np.rad2deg(np.angle(np.exp(1j * angles[0]))))
+        candidates = _agreed_turns(places, phases, weights) + candidates
+    index, share = _near_lines(magnitude, peaks, half_widths)
+    cost = _Disagreement(
+        processed.values[index], x[index], share, processed.noise_sd, places, phases, weights
+    )
+    angles = _least_of(cost, candidates, free)
+    fraction, spread = cost.negative_fraction(angles), cost.spread_deg(angles)
     return Phase(
-        p0,
+        float(np.rad2deg(np.angle(np.exp(1j * angles[0])))),
         float(np.rad2deg(angles[1])),
         fraction,
         spread,
         len(peaks),
         bool(fraction < 0.05 and spread < 20),
     )
+
+
+def _over_width(processed: Processed) -> np.ndarray:
+    """Frequency from the carrier over the sweep width, from -1/2 to 1/2."""
+    offset = (processed.ppm - processed.carrier_ppm) * processed.reference_MHz
+    return offset / processed.spectral_width_Hz
+
+
+def _standing(
+    magnitude: np.ndarray, noise: float, inside: np.ndarray, most: int
+) -> tuple[np.ndarray, np.ndarray]:
+    """Points and prominences of the most prominent lines, ascending: ten times the noise, and a
+    hundredth of the largest, high."""
+    top = magnitude[inside].max()
+    peaks, found = find_peaks(
+        magnitude,
+        height=max(10 * noise, 0.01 * top),
+        prominence=max(6 * noise, 0.005 * top),
+    )
+    peaks, prominences = peaks[inside[peaks]], found["prominences"][inside[peaks]]
+    # Shoulders have no phase of their own: lines that stand out from what is around them come
+    # first.
+    standing = prominences > 0.5 * magnitude[peaks]
+    if standing.sum() >= 3:
+        peaks, prominences = peaks[standing], prominences[standing]
+    order = np.sort(np.argsort(prominences)[::-1][:most])
+    return peaks[order], prominences[order]
+
+
+def _agreed_turns(places: np.ndarray, phases: np.ndarray, weights: np.ndarray) -> list[float]:
+    """The five first-order phases, degrees, at which phases (rad) agree best on one p0, the best
+    first."""
+    grid = np.arange(-1440.0, 1441.0, 4.0)
+    turned = np.exp(1j * (phases - np.deg2rad(grid)[:, None] * places))
+    agreement = np.abs(turned @ weights) / weights.sum()
+    agreement -= 2e-5 * np.abs(grid)  # of two that fit alike, the smaller turn
+    tops = find_peaks(np.concatenate([[0], agreement, [0]]))[0] - 1
+    return [float(grid[i]) for i in tops[np.argsort(agreement[tops])[::-1][:5]]]
+
+
+def _near_lines(
+    magnitude: np.ndarray, peaks: np.ndarray, half_widths: np.ndarray
+) -> tuple[np.ndarray, np.ndarray]:
+    """Points near lines, at most 6000, and what each counts for.
+
+    A line counts by the root of its height: a solvent that was saturated has a phase of its own.
+    """
+    share = np.zeros(len(magnitude))
+    for k in np.argsort(magnitude[peaks]):
+        reach = int(15 * half_widths[k]) + 8
+        share[max(peaks[k] - reach, 0) : peaks[k] + reach + 1] = magnitude[peaks[k]] ** -0.5
+    index = np.flatnonzero(share)
+    index = index[:: -(-len(index) // 6000)]
+    return index, share[index]
+
+
+@dataclass(frozen=True)
+class _Disagreement:
+    """What speaks against (p0, p1), rad: area below the noise, and phases of lines elsewhere.
+
+    Attributes
+    ----------
+    part : ndarray, complex, shape (points,)
+        Spectrum near lines; `place` over the width, `share` is what each point counts for.
+    noise : float
+        Standard deviation of a point.
+    places, phases, weights : ndarray, shape (readings,)
+        Of lines.
+    """
+
+    part: np.ndarray
+    place: np.ndarray
+    share: np.ndarray
+    noise: float
+    places: np.ndarray
+    phases: np.ndarray
+    weights: np.ndarray
+
+    def __call__(self, angles: np.ndarray) -> tuple[float, np.ndarray]:
+        """Share of the area below the noise and the lines' disagreement, and its gradient."""
+        turned, scale = self._turned(angles), self.share @ np.abs(self.part)
+        under = turned.real < -self.noise
+        below = self.share[under] @ (turned.real[under] + self.noise)
+        across = self.share[under] * turned.imag[under]
+        weights = self.weights / self.weights.sum()
+        away = self.phases - angles[0] - angles[1] * self.places
+        pull = 0.5 * weights * np.sin(away)
+        cost = 0.5 * (1 - weights @ np.cos(away)) - below / scale
+        slope = -across.sum() / scale - pull.sum()
+        tilt = -(across @ self.place[under]) / scale - pull @ self.places
+        return float(cost), np.array([slope, tilt])
+
+    def _turned(self, angles: np.ndarray) -> np.ndarray:
+        return self.part * np.exp(-1j * (angles[0] + angles[1] * self.place))
+
+    def p0(self, p1: float) -> float:
+        """Where the lines agree best with a p1."""
+        return np.angle(np.sum(self.weights * np.exp(1j * (self.phases - p1 * self.places))))
+
+    def negative_fraction(self, angles: np.ndarray) -> float:
+        """Area below three times the noise over all."""
+        real = self._turned(angles).real
+        below = self.share @ np.minimum(real + 3 * self.noise, 0)
+        return float(-below / (self.share @ np.abs(real)))
+
+    def spread_deg(self, angles: np.ndarray) -> float:
+        """Scatter of the lines' phases: 1.48 times the weighted median of what they are off."""
+        rest = np.abs(np.angle(np.exp(1j * (self.phases - angles[0] - angles[1] * self.places))))
+        ranked = np.argsort(rest)
+        half = np.searchsorted(np.cumsum(self.weights[ranked]), 0.5 * self.weights.sum())
+        return float(1.4826 * np.rad2deg(rest[ranked][half]))
+
+
+def _least_of(cost: _Disagreement, candidates_deg: list[float], free: bool) -> np.ndarray:
+    """Phases (p0, p1), rad, of least cost: from the best candidates of p1, or with p1 as it is."""
+    # Sought are the phase amid the lines and its change over their spread, which are alike in size
+    # and do not feel each other; lines close together would leave p1 where it began.
+    amid = float(np.average(cost.places, weights=cost.weights))
+    spread = float(np.sqrt(np.average((cost.places - amid) ** 2, weights=cost.weights))) or 1.0
+    turns = np.array([[1.0, amid], [0.0, spread]])
+    back = np.linalg.inv(turns)
+
+    def around(angles: np.ndarray) -> tuple[float, np.ndarray]:
+        value, gradient = cost(back @ angles)
+        return value, back.T @ gradient
+
+    starts = [np.array([cost.p0(p1), p1]) for p1 in np.deg2rad(candidates_deg)]
+    best = None
+    for start in sorted(starts, key=lambda angles: cost(angles)[0])[:REFINED]:
+        if free:
+            # Points that sink below the noise make kinks, at which a line search would not end.
+            options = {"ftol": 1e-8, "gtol": 1e-5, "maxls": 8}
+            found = minimize(around, turns @ start, jac=True, method="L-BFGS-B", options=options)
+            angles = back @ found.x
+        else:
+            p0, p1 = start
+            only = minimize_scalar(
+                lambda a: cost(np.array([a, p1]))[0],  # noqa: B023
+                bounds=(p0 - 0.6, p0 + 0.6),
+                method="bounded",
+                options={"xatol": 1e-4},
+            )
+            angles = np.array([only.x, p1])
+        score = cost(angles)[0]
+        if best is None or score < best[0] - 1e-4:
+            best = (score, angles)
+    return best[1]
 
 
 def _group_phases(
@@ -905,12 +955,9 @@ def baseline(
     span = size / 5  # nothing wider than a fifth of the sweep counts as a signal
     fitter = Methods(np.arange(size))
     options = {
-        "arpls": {"lam": max((span / 6.28) ** 4, 1e3)},
-        "imodpoly": {"poly_order": int(np.clip(1.5 * size / span, 2, 8))},
+        "arpls": {"lam": (span / 6.28) ** 4},
+        "imodpoly": {"poly_order": 7},
         "std_distribution": {"half_window": max(int(span / 12), 4)},
-        "fabc": {"lam": max((span / 6.28) ** 4, 1e3)},
-        "aspls": {"lam": max((span / 6.28) ** 4, 1e3)},
-        "snip": {"max_half_window": max(int(span / 2), 4), "decreasing": True},
     }
     curves = {}
     for method in methods:

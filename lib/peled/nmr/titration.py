@@ -63,11 +63,11 @@ def track(
                 )
             cost = cost + np.where(np.isfinite(change), (0.5 * change) ** 2, 4.0)
         allowed = np.abs(now[None, :] - last[:, None]) <= REACH_PPM
-        cost = np.where(allowed, cost, 1e6)
+        cost = np.where(allowed, cost, np.inf)
         padded = np.hstack([cost, np.full((len(first), len(first)), 1.0)])
         rows, columns = linear_sum_assignment(padded)
         for row, column in zip(rows, columns, strict=True):
-            if column < len(now) and cost[row, column] < 1e6:
+            if column < len(now):
                 step = now[column] - last[row]
                 drift[row] = step if found[k - 1, row] >= 0 else 0.0
                 last[row] = now[column]
