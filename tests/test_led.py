@@ -8,6 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy.constants import c, e, h
+from scipy.optimize import curve_fit
 
 from peled.led import consistency, current_voltage, photometry
 from peled.led.consistency import Stated
@@ -495,3 +496,112 @@ def test_cubic_laws_solve_their_rate_equations():
     y = np.exp(-current_voltage._exciton_auger(g, (0.0, 0.0))) - 1
     large = y > 1e-6
     np.testing.assert_allclose((np.sqrt(y) + np.sqrt(y) ** 3)[large], g[large], rtol=1e-6)
+
+
+# ---- each number by an independent computation ---------------------------------------------------
+
+
+def test_points_of_a_curve_weigh_by_reading_noise_beside_a_gain_of_half_a_hundredth():
+    """Residuals of log J: 0.005 in decades of gain, and 1 nA/cm² over J ln 10 of reading."""
+    v = np.linspace(0.1, 5, 60)
+    j = current_voltage.jv_current(v, [-16.0, 1.8, 0.5, 2.6, 7.2, 1.5])
+    rng = np.random.default_rng(3)
+    measured = j * (1 + 0.01 * rng.standard_normal(60))
+    fit = current_voltage.fit_jv(v, measured)
+    assert j.min() < 3e-5 and np.isnan(fit.residual[~fit.used]).all()
+    weight = fit.result.residual / fit.residual[fit.used]
+    relative = np.hypot(0.005, 1e-6 / (j[fit.used] * np.log(10))) / 0.005
+    assert weight == pytest.approx(1 / relative, rel=0.05)
+    freedom = fit.used.sum() - 6 + fit.estimates.at_bound.sum()
+    assert fit.scatter == pytest.approx(np.sqrt(np.sum(fit.result.residual**2) / freedom))
+    left = np.log10(measured[fit.used] / current_voltage.jv_current(v[fit.used], fit.values))
+    assert fit.residual[fit.used] == pytest.approx(left, abs=1e-6)
+    with pytest.raises(ValueError, match=r"at least 9 points above 0\.05 V"):
+        current_voltage.fit_jv(v[:8], j[-8:])
+
+
+@pytest.mark.parametrize("points, degree", [(11, 3), (7, 2)])
+def test_peak_is_the_maximum_of_the_weighted_polynomial(points, degree):
+    """By numpy's polyfit and a search: height, place, and the errors of both."""
+    rng = np.random.default_rng(4)
+    x = np.linspace(-0.48, 0.48, points) + 0.7
+    j = np.r_[1e-3, 10**x, 300.0]
+    q = np.r_[0.01, 0.12 * np.exp(-0.9 * (x - 0.68) ** 2 + 0.2 * (x - 0.7) ** 3), 0.004]
+    error = 0.004 * rng.uniform(0.5, 2, q.size) * q
+    q = q * (1 + 0.004 * rng.standard_normal(q.size))
+    q[1 + points // 2] = 0.1206 * 1.003  # the largest is in the middle
+    found = current_voltage.peak_eqe(j[::-1], q[::-1], error[::-1])
+    near = slice(1, -1)
+    u, w = x - x[points // 2], q[near] / error[near]
+    c, cov = np.polyfit(u, np.log(q[near]), degree, w=w, cov="unscaled")
+    chi2 = np.sum((w * (np.log(q[near]) - np.polyval(c, u))) ** 2) / (points - degree - 1)
+    fine = np.linspace(-0.3, 0.3, 60001)
+    at = fine[np.argmax(np.polyval(c, fine))]
+    row = at ** np.arange(degree, -1, -1.0)
+    lean = np.array([k * at ** max(k - 1, 0) for k in range(degree, -1, -1)])
+    cov = cov * max(chi2, 1)
+    assert found.eqe == pytest.approx(np.exp(np.polyval(c, at)), rel=1e-6)
+    assert found.eqe_error == pytest.approx(found.eqe * np.sqrt(row @ cov @ row), rel=2e-3)
+    assert found.current_density_mA_cm2 == pytest.approx(10 ** (x[points // 2] + at), rel=3e-3)
+    bend = np.polyval(np.polyder(c, 2), at)
+    spread = np.sqrt(lean @ cov @ lean) / abs(bend)
+    assert found.current_error == pytest.approx(
+        found.current_density_mA_cm2 * np.log(10) * spread, rel=0.01
+    )
+    # Half of it lies on the straight line of ln EQE against lg J.
+    inner = np.log10([j[-2], j[-1]])
+    half = np.interp(-np.log(found.eqe / 2), -np.log(q[-2:]), inner)
+    assert found.half_current_mA_cm2 == pytest.approx(10**half) and not found.at_edge
+
+
+def test_a_reading_is_the_maximum_only_as_far_as_its_error_allows():
+    j, q = np.array([0.01, 1, 10, 100.0]), np.array([0.2, 0.1, 0.12, 0.05])
+    found = current_voltage.peak_eqe(j, q, np.array([0.06, 0.001, 0.001, 0.001]))
+    assert (found.eqe, found.eqe_error, found.current_density_mA_cm2) == (0.12, 0.001, 10)
+    assert current_voltage.peak_eqe(j, q, np.array([0.03, 0.001, 0.001, 0.001])).eqe == 0.2
+    plain = current_voltage.peak_eqe(j, q)
+    assert plain.at_edge and np.isnan(plain.eqe_error)
+
+
+def test_hysteresis_is_the_shift_of_the_steep_part():
+    """A flank a fifth as steep as the steepest part and less tells nothing of a voltage."""
+    v = np.linspace(0, 6, 61)
+    slope = np.where(v < 2, 0.15, np.where(v < 4, 1.0, 0.25))
+
+    def lg(at):
+        return np.interp(at, v, np.r_[0, np.cumsum(slope[:-1] * np.diff(v))]) - 3
+
+    up = 10 ** lg(v)
+    down = 10 ** lg(v - 0.08)  # the way back lies 0.08 V to the right
+    found = current_voltage.hysteresis(v, up, v[::-1], down[::-1])
+    steep = (v > 2.2) & (v < 5.9)
+    assert found.points == 61
+    assert found.shift_V == pytest.approx(-0.08, abs=0.01)
+    expected = (np.log10(down) - np.log10(up)) / np.gradient(np.log10(up), v)
+    use = np.gradient(np.log10(up), v) > 0.2
+    assert use[steep].all() and not use[v < 1.85].any()
+    assert found.shift_V == pytest.approx(expected[use].mean())
+    assert found.shift_error == pytest.approx(expected[use].std(ddof=1) / np.sqrt(use.sum()))
+    dim = np.where(v < 3, 2.5e-6, up)  # below three times the noise of the meter
+    assert current_voltage.hysteresis(v, dim, v, down).points == np.count_nonzero(v >= 3)
+
+
+@pytest.mark.parametrize("name", current_voltage.ROLLOFF)
+def test_a_roll_off_has_its_current_error_misfit_and_bic(name):
+    """Against scipy's curve_fit of the same law."""
+    law, limit, _ = current_voltage.ROLLOFF[name]
+    rng, j = np.random.default_rng(5), np.geomspace(1, 3000, 25)
+    y = law(j, (np.log(0.1), np.log(40.0))) + 0.01 * rng.standard_normal(25)
+    found = current_voltage.rolloff(j[::-1], np.exp(y)[::-1])
+    assert found.best.name == name and found.identified
+    (a, b), cov = curve_fit(lambda j, a, b: law(j, (a, b)), j, y, (np.log(0.1), np.log(40.0)))
+    rest = y - law(j, (a, b))
+    assert found.best.j0_mA_cm2 == pytest.approx(np.exp(b), rel=1e-3)
+    assert found.best.j0_error == pytest.approx(np.exp(b) * np.sqrt(cov[1, 1]), rel=0.02)
+    assert found.best.bic == pytest.approx(25 * np.log(rest @ rest / 25) + 3 * np.log(25), abs=1e-3)
+    assert found.best.largest == pytest.approx(np.abs(np.expm1(-rest)).max(), rel=1e-2)
+    far = np.diff(law(np.array([1e10, 1e11]), (0.0, 0.0)))[0] / np.log(10)
+    assert far == pytest.approx(limit, abs=0.01)
+    assert found.local_slopes == pytest.approx(np.diff(y) / np.diff(np.log(j)))
+    few = current_voltage.rolloff(j[::6][:4], np.exp(y)[::6][:4])
+    assert not few.identified and "4 points leave 2 degrees" in few.why

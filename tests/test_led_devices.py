@@ -4,6 +4,7 @@ import math
 
 import numpy as np
 import pytest
+from scipy import stats
 
 from hassan2021.led import VARIED
 from hassan2021.simulate import led as simulate
@@ -326,3 +327,132 @@ def test_peaks_of_counted_spectra_cover():
         pulls.append([*((found.peak_nm - true) / found.peak_error), (shift + 0.6) / error])
     assert (np.std(pulls, axis=0) < 1.4).all() and (np.std(pulls, axis=0) > 0.6).all()
     assert (np.abs(np.mean(pulls, axis=0)) < 0.7).all()
+
+
+# ---- lifetimes and series by independent computations --------------------------------------------
+
+
+@pytest.mark.parametrize("points, initial", [(30, None), (30, 200.0), (6, None)])
+def test_a_crossing_is_that_of_the_parabola_through_its_neighbourhood(points, initial):
+    """By numpy's polyfit: time, and the error by the scatter and by the start where it is read."""
+    rng, fraction = np.random.default_rng(2), 0.95
+    t = np.linspace(0, 100, points)
+    y = 200 * np.exp(-0.1 * (t / 100) - 0.02 * (t / 100) ** 2)
+    y = y * (1 + 1e-3 * rng.standard_normal(points))
+    found = lifetime.crossing_time(t, y, fraction, initial=initial)
+    start = y[0] if initial is None else initial
+    z, degree = np.log(y / (fraction * start)), 2 if points > 6 else 1
+    c, cov = np.polyfit(t, z, degree, cov="unscaled")
+    roots = np.roots(c)
+    at = roots[np.argmin(np.abs(roots - 47))].real
+    slope = np.polyval(np.polyder(c), at)
+    row = at ** np.arange(degree, -1, -1.0)
+    noise = lifetime._noise(y, fraction * start) / (fraction * start)
+    freedom = points - degree - 1
+    spread = np.sqrt(np.sum((z - np.polyval(c, t)) ** 2) / freedom)
+    if freedom < 6:
+        spread = max(spread, noise)
+    of_start = 0.0 if initial else lifetime._noise(y, start) / start
+    error = np.sqrt(spread**2 * row @ cov @ row + of_start**2) / abs(slope)
+    if points > 6:
+        assert found.time == pytest.approx(at) and not found.censored
+        assert found.standard_error == pytest.approx(error)
+    else:
+        assert found.time == pytest.approx(at, rel=0.05) and found.standard_error > 0.3 * error
+
+
+@pytest.mark.parametrize("power", [0.0, 0.5, 1.0])
+def test_noise_of_a_log_goes_with_its_power_of_the_signal(power):
+    """And is widened as Student's t of a quarter of its points, that intervals may hold."""
+    rng, t = np.random.default_rng(3), np.linspace(0, 1, 2001)
+    clean = 100 * np.exp(-1.2 * t)
+    for at in (100.0, 40.0):
+        found = [
+            lifetime._noise(clean + 0.02 * clean**power * rng.standard_normal(t.size), at)
+            for _ in range(20)
+        ]
+        assert np.mean(found) == pytest.approx(0.02 * at**power, rel=0.05)
+    spikes = clean + 0.02 * clean**power * rng.standard_normal(t.size)
+    spikes[::200] += 50
+    assert lifetime._noise(spikes, 60.0) == pytest.approx(0.02 * 60**power, rel=0.3)
+    few = [lifetime._noise(100 + 0.5 * rng.standard_normal(22), 100.0) for _ in range(400)]
+    student = stats.t.isf(0.025, 5) / stats.norm.isf(0.025)
+    assert np.sqrt(np.mean(np.square(few))) == pytest.approx(0.5 * student, rel=0.1)
+    assert lifetime._noise(np.array([5.0, 4.0, 3.0, 1.0]), 5.0) == 0.0
+
+
+def test_a_decay_without_noise_gives_its_law_and_half_life():
+    t = np.linspace(3, 403, 300)
+    for values in ((500.0, 0.0, 1.0, 240.0, 0.75), (80.0, 0.2, 12.0, 300.0, 0.9)):
+        found = lifetime.fit_decay(t, lifetime.decay_model(t - 3, values))
+        assert found.burn_in_needed == (values[1] > 0)
+        scale, share, burn, tau, beta = found.values
+        assert (scale, tau, beta) == pytest.approx((values[0], values[3], values[4]), rel=2e-3)
+        if values[1]:
+            assert (share, burn) == pytest.approx((0.2, 12.0), rel=5e-3)
+            left = lifetime.decay_model(found.t50.value, (1, *values[1:]))
+            assert left == pytest.approx(0.5, abs=1e-3)
+        else:
+            assert np.isnan(burn) and share == 0
+            assert found.t50.value == pytest.approx(240 * np.log(2) ** (1 / 0.75), rel=2e-3)
+        assert not any("beyond" in f.evidence for f in found.t50.findings)
+    short = lifetime.fit_decay(t[:80], lifetime.decay_model(t[:80] - 3, (1, 0, 1, 240.0, 0.75)))
+    assert any("beyond the data" in f.evidence for f in short.t50.findings)
+
+
+@pytest.mark.parametrize("power", [0.0, 0.5, 1.0])
+def test_a_fit_is_weighed_by_the_power_that_its_noise_goes_with(power):
+    rng, shape = np.random.default_rng(4), np.geomspace(1, 0.2, 600)
+    found = [lifetime._noise_power(shape**power * rng.standard_normal(600), shape)
+             for _ in range(30)]  # fmt: skip
+    assert np.mean(np.array(found) == power) > 0.9
+
+
+def test_a_recovery_without_noise_gives_its_ends_time_and_what_is_left():
+    t = np.array([2.0, 2.3, 2.7, 3.5, 4.5, 6, 8, 11, 15, 20])
+    found = stability.relaxation(t, 630 + 8 * np.exp(-(t - 2) / 3.0), np.full(10, 0.1), at=8.0,
+                                 unit="h")  # fmt: skip
+    assert (found.start, found.end) == pytest.approx((638, 630), abs=1e-3)
+    assert found.time_constant.value == pytest.approx(3, rel=1e-4) and found.determined
+    assert found.remaining.value == pytest.approx(np.exp(-2), rel=1e-4)
+    by = np.array([np.exp(-(t - 2) / 3), 1 - np.exp(-(t - 2) / 3),
+                   8 * np.exp(-(t - 2) / 3) * (t - 2) / 3]) / 0.1  # fmt: skip
+    error = np.sqrt(np.linalg.inv(by @ by.T)[2, 2])
+    assert found.time_constant.standard_error == pytest.approx(3 * error, rel=0.02)
+    assert found.remaining.standard_error == pytest.approx(np.exp(-2) * 2 * error, rel=0.02)
+    for tau, told in ((0.05, False), (100.0, False), (40.0, True)):
+        slow = stability.relaxation(t, 630 + 8 * np.exp(-(t - 2) / tau), np.full(10, 1e-4), at=8.0,
+                                    unit="h")  # fmt: skip
+        assert slow.determined == told
+
+
+def test_a_side_band_that_grows_has_its_place_share_and_error():
+    """Two Gaussians without noise: the share of each spectrum, and its growth from the first."""
+    x = np.arange(520.0, 860.0, 1.0)
+    share = np.array([0.02, 0.05, 0.1, 0.2])
+
+    def band(centre, fwhm):
+        sigma = fwhm / 2.35482
+        return np.exp(-0.5 * ((x - centre) / sigma) ** 2) / sigma
+
+    y = np.outer(1 - share, band(630, 32)) + np.outer(share, band(690, 36))
+    found = stability.follow(np.arange(4.0), x, 7e3 * y)
+    assert found.grows and found.converged and not found.notes
+    assert found.share == pytest.approx(share, abs=3e-3)
+    assert found.growth == pytest.approx(share - share[0], abs=3e-3)
+    assert found.shoulder_nm == pytest.approx(690, abs=1.0)
+    assert found.growth_error[1:] == pytest.approx(
+        np.hypot(found.share_error[1:], found.share_error[0])
+    )
+    assert found.growth_error[0] == 0
+    small = np.outer(1 - share / 8, band(630, 32)) + np.outer(share / 8, band(690, 36))
+    little = stability.follow(np.arange(4.0), x, small)  # 2.3 % are none
+    assert not little.grows and np.isnan(little.shoulder_nm)
+    narrow = x < 664
+    alone = stability.follow(np.arange(4.0), x[narrow], y[:, narrow], variance=y[:, narrow] * 0 + 1)
+    assert not alone.grows and "no room" in alone.notes[0]
+    moving = np.array([band(630 + k, 32) for k in range(4)])
+    seen = stability.follow(np.arange(4.0), x, moving)
+    assert seen.change("peak_nm")[0] == pytest.approx(3, abs=0.01) == seen.change("centroid_nm")[0]
+    assert seen.change()[1] == pytest.approx(np.hypot(seen.peak_error[0], seen.peak_error[3]))
+    assert seen.fwhm_nm == pytest.approx(32, abs=0.05)
