@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from calibration.noise import pink, white
+from calibration.noise import SHAPES, pink, white
 from peled.conditioning import (
     ConditioningError,
     Signal,
@@ -23,6 +23,7 @@ from peled.conditioning import (
     steps,
 )
 from peled.conditioning import noise as conditioning_noise
+from peled.conditioning.noise import free_region
 from peled.led.photometry import efficiency, luminance, photopic_response
 from peled.lineshapes.bands import exponential_gaussian
 
@@ -911,3 +912,60 @@ def test_blocks_of_a_band_are_no_baseline_and_the_others_are(height, width):
     empty = np.full(y.shape, 10)
     empty[:, :5] = 0
     assert not conditioning_noise.free_blocks(t, y, empty)[:, :5].any()
+
+
+@pytest.mark.parametrize("shape", ["white", "correlated"])
+def test_points_that_were_replaced_have_no_noise_of_their_own(shape):
+    """Where a tenth of the cells hold no value, sums over a band and over its flanks scatter by
+    their errors as well as where all do."""
+    rng = np.random.default_rng(31)
+    x = np.arange(500.0, 700.0, 0.8)
+    band = 400 * np.exp(-0.5 * ((x - 600) / 12) ** 2)
+    counts = band + 8 * SHAPES[shape](rng, 400, x.size)
+    gone = rng.random(counts.shape) < 0.1
+    gone[:, [0, -1]] = False
+    plan = [("missing", {}), ("baseline", {"order": 1})]
+    whole = condition(Signal(x, counts), plan)
+    made = condition(Signal(x, np.where(gone, np.nan, counts)), plan)
+    flank = np.sign(600 - x) * (np.abs(np.abs(x - 600) - 14) < 3)
+    for weights in (np.ones(x.size) * (np.abs(x - 600) < 40), flank):
+        spreads = []
+        for one in (made, whole):
+            value, errors = propagate(one, weights)
+            error = np.sqrt(sum(e**2 for e in errors.values()))
+            spreads.append(((value - band @ weights) / error)[one.used].std())
+        assert abs(spreads[0] / spreads[1] - 1) < 0.08
+    part = made.cut(560, 640)  # what lies outside is no longer leaned on, and nothing else changes
+    weights = np.abs(part.axis - 600) < 30
+    whole, within = (
+        propagate(s, w)[1]["counting"] for s, w in ((made, np.abs(x - 600) < 30), (part, weights))
+    )
+    np.testing.assert_allclose(within, whole, rtol=1e-12)
+    np.testing.assert_allclose(propagate(part.only(7), weights)[1]["counting"], within[7])
+
+
+def test_noise_that_wanders_leaves_a_baseline():
+    """Under 1/f noise a spectrum with one bright narrow line, as of an empty sphere, keeps its free
+    points, and no light."""
+    rng = np.random.default_rng(32)
+    x = np.arange(380.0, 800.0, 0.8)
+    line = 8e5 * np.exp(-0.5 * ((x - 405) / 1.5) ** 2)
+    counts = rng.poisson(line, (300, x.size)) + 8 * SHAPES["1/f"](rng, 300, x.size)
+    free = np.array([free_region(x, row[None], np.ones((1, x.size), bool)).free[0]
+                     for row in counts])  # fmt: skip
+    assert (free.sum(axis=1) > 0.2 * x.size).mean() > 0.99
+    assert not free[:, line > 3].any()
+
+
+def test_a_flank_is_no_baseline():
+    """A wide band that the axis cuts is set aside or has a baseline below it, never along it."""
+    rng = np.random.default_rng(33)
+    x = np.arange(380.0, 800.0, 0.8)
+    for _ in range(60):
+        centre, fwhm, height = rng.uniform(700, 760), rng.uniform(90, 180), rng.uniform(200, 3000)
+        band = height * np.exp(-4 * np.log(2) * ((x - centre) / fwhm) ** 2)
+        counts = rng.poisson(band) + 8 * rng.standard_normal(x.size)
+        made = condition(Signal(x, counts[None]), [("baseline", {"order": 1})])
+        if made.used[0]:
+            free = free_region(x, counts[None], np.ones((1, x.size), bool)).free[0]
+            assert band[free].mean() < 4

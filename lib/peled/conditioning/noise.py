@@ -19,6 +19,8 @@ LAGS = 30  #: longest correlation that is looked for, in points
 LEAST_CORRELATION = (
     0.05  #: below it neighbours count as independent; a fitted line alone makes some -0.01
 )
+FEW = 0.25  #: share of blocks free of signal below which another line is tried
+BELOW = 0.02  #: of the blocks may lie below that line: light only adds
 LEAST_FREE = 20  #: points free of signal that a scatter is judged by
 
 
@@ -266,14 +268,33 @@ def free_blocks(t: np.ndarray, y: np.ndarray, count: np.ndarray) -> np.ndarray:
     scatter = second[:, second.shape[1] // 4] / (0.3186394 * np.sqrt(6))
     weight = filled.astype(float)
     for _ in range(15):
-        centre, _, offset, slope = _line(t, y, weight)
-        above = y > offset[:, None] + slope[:, None] * (t - centre[:, None])
-        weight = np.where(above, 0.02, 0.98) * filled
-    excess = y - offset[:, None] - slope[:, None] * (t - centre[:, None])
+        excess = _above(t, y, weight)
+        weight = np.where(excess > 0, 0.02, 0.98) * filled
+    free, _ = _settled(t, y, filled, _above(t, y, weight), scatter)
+    poor = np.flatnonzero(free.sum(axis=1) < FEW * filled.sum(axis=1))
+    if poor.size:
+        y, filled, scatter = y[poor], filled[poor], scatter[poor]
+        weight = filled.astype(float)
+        for _ in range(15):
+            excess = np.abs(_above(t, y, weight))
+            weight = filled / np.maximum(excess, scatter[:, None])
+        through, below = _settled(t, y, filled, np.abs(_above(t, y, weight)), scatter)
+        more = (through.sum(axis=1) > free[poor].sum(axis=1)) & (below <= BELOW)
+        free[poor[more]] = through[more]
+    return free
+
+
+def _above(t, y, weight):
+    """What (n, B) points stand above the line that goes through them with their weights."""
+    centre, _, offset, slope = _line(t, y, weight)
+    return y - offset[:, None] - slope[:, None] * (t - centre[:, None])
+
+
+def _settled(t, y, filled, excess, scatter):
+    """Blocks (n, B) on a line, from what they stand above a first one; the share below it."""
     kept = filled & (excess < 6 * scatter[:, None])
     for _ in range(12):
-        centre, _, offset, slope = _line(t, y, kept.astype(float))
-        excess = y - offset[:, None] - slope[:, None] * (t - centre[:, None])
+        excess = _above(t, y, kept.astype(float))
         rms = np.sqrt((excess**2 * kept).sum(axis=1) / np.maximum(kept.sum(axis=1), 1))
         limit = 3 * np.maximum(scatter, np.minimum(rms, 2 * scatter))[:, None]
         threes = uniform_filter1d(excess, 3, axis=1, mode="nearest")
@@ -281,7 +302,8 @@ def free_blocks(t: np.ndarray, y: np.ndarray, count: np.ndarray) -> np.ndarray:
         if (fresh == kept).all():
             break
         kept = fresh
-    return filled & _around(kept, excess, 2 * limit[:, 0])
+    below = (filled & (excess < -limit)).sum(axis=1) / np.maximum(filled.sum(axis=1), 1)
+    return filled & _around(kept, excess, 2 * limit[:, 0]), below
 
 
 def free_region(axis: np.ndarray, values: np.ndarray, good: np.ndarray) -> Region:

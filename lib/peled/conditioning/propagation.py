@@ -48,15 +48,17 @@ def covariance(signal: Signal, weights: np.ndarray) -> dict[str, np.ndarray]:
         )
     w = np.asarray(weights, float)
     w = w[None] if w.ndim == 2 else w
-    counting = _products(signal.variance, w, w)
+    measured = _on_measured(signal, w)
+    counting = _products(signal.variance, measured, measured)
     alike = signal.variance - (0.0 if signal.independent is None else signal.independent)
     sd = np.sqrt(np.maximum(alike, 0.0))
     for lag, r in enumerate(signal.correlation, 1):
-        cross = _products(sd[:, lag:] * sd[:, :-lag], w[:, lag:], w[:, :-lag])
+        pair = measured[:, lag:], measured[:, :-lag]
+        cross = _products(sd[:, lag:] * sd[:, :-lag], *pair)
         counting += r * (cross + cross.transpose(0, 2, 1))
     plain = np.einsum("nkk->nk", counting).copy()
     for fitted in signal.fitted:
-        part = _apply(fitted, w)
+        part = _apply(fitted, measured)
         counting -= part[:, :, None] * part[:, None, :]
     # a sum that the fit has set to zero has no counting error but that of arithmetic
     np.einsum("nkk->nk", counting)[...] = np.maximum(
@@ -67,6 +69,16 @@ def covariance(signal: Signal, weights: np.ndarray) -> dict[str, np.ndarray]:
         part = _apply(mode, w)
         causes[name] = causes.get(name, 0.0) + part[:, :, None] * part[:, None, :]
     return causes
+
+
+def _on_measured(signal, w):
+    """Weights (1 or n, n_x, k) on the points as measured, of which replaced ones were made."""
+    if not any(one.rows.size for one in signal.leanings):
+        return w
+    w = np.broadcast_to(w, (len(signal.values), *w.shape[1:])).copy()
+    for one in reversed(signal.leanings):
+        one.moved(w)
+    return w
 
 
 def _apply(spectra, w):

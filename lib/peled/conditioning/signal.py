@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -15,6 +15,46 @@ Plan = Sequence[tuple[str, Mapping[str, Any]]]
 
 class ConditioningError(ValueError):
     """A signal, a companion or a plan that cannot be used, with what was expected and found."""
+
+
+class Leaning(NamedTuple):
+    """r points whose values were made of others of their spectrum: sum of `shares` (r, s) times
+    the values at `sources` (r, s), for the points (`rows`, `points`), (r,) each.
+    """
+
+    rows: np.ndarray
+    points: np.ndarray
+    sources: np.ndarray
+    shares: np.ndarray
+
+    def among(self, place: np.ndarray) -> Leaning:
+        """The same where point i of the axis is now at `place[i]`, or at none (-1).
+
+        Parameters
+        ----------
+        place : (n_x,) int array
+
+        Returns
+        -------
+        Leaning
+        """
+        points, sources = place[self.points], place[self.sources]
+        shares = np.where(sources < 0, 0.0, self.shares)
+        left = points >= 0
+        return Leaning(*(part[left] for part in (self.rows, points, sources, shares)))
+
+    def moved(self, weights: np.ndarray) -> None:
+        """Weights (n, n_x, k) of sums over the points, those of made points given to their sources.
+
+        Parameters
+        ----------
+        weights : (n, n_x, k) array
+            Changed in place.
+        """
+        given = weights[self.rows, self.points]
+        weights[self.rows, self.points] = 0.0
+        parts = self.shares[:, :, None] * given[:, None]
+        np.add.at(weights, (self.rows[:, None], self.sources), parts)
 
 
 @dataclass(frozen=True)
@@ -53,6 +93,9 @@ class Signal:
         Autocorrelation of the noise at lags 1 to L; empty for white noise.
     lumping : float
         Variance of a mean over many points, relative to that of white noise, slow modes included.
+    leanings : tuple of Leaning
+        What replaced points were made of, in the order of the steps: they have no noise of their
+        own, and that of their sources counts the more.
     independent : (n, n_x) array or None
         The part of `variance` that neighbours do not share; None: none of it.
     exposure_ms : float or None
@@ -73,6 +116,7 @@ class Signal:
     fitted: np.ndarray | None = None
     correlation: np.ndarray = field(default_factory=lambda: np.empty(0))
     independent: np.ndarray | None = None
+    leanings: tuple[Leaning, ...] = ()
     lumping: float = 1.0
     exposure_ms: float | None = None
     steps: tuple[Step, ...] = ()
@@ -149,6 +193,10 @@ class Signal:
         each = {n: getattr(self, n) for n in ("values", "good", "variance", "independent")}
         kept = {name: part[[row]] for name, part in each.items() if part is not None}
         modes, fitted = self.modes[:, [row]], self.fitted[:, [row]]
+        own = [(one, one.rows == row) for one in self.leanings]
+        kept["leanings"] = tuple(
+            Leaning(one.rows[at] * 0, *(part[at] for part in one[1:])) for one, at in own
+        )
         at = None if self.at is None else self.at[[row]]
         return replace(self, **kept, modes=modes, fitted=fitted, at=at)
 
@@ -179,7 +227,10 @@ class Signal:
         """
         parts = ("axis", "values", "good", "variance", "independent", "modes", "fitted")
         held = {part: getattr(self, part) for part in parts}
-        return replace(self, **{k: v[..., points] for k, v in held.items() if v is not None})
+        taken = {k: v[..., points] for k, v in held.items() if v is not None}
+        place = np.full(self.axis.size, -1)
+        place[points] = np.arange(taken["axis"].size)
+        return replace(self, **taken, leanings=tuple(one.among(place) for one in self.leanings))
 
     def without(self, rows: np.ndarray) -> Signal:
         """Those spectra set aside: all their points lost.

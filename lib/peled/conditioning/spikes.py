@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from peled.conditioning.noise import white_deviation
+from peled.conditioning.signal import Leaning
 
 STEP = 0.6  #: share of its height by which a spike rises or falls from one point to the next
 
@@ -63,7 +64,7 @@ def find_spikes(
         if not rows.size:
             break
         spikes |= fresh
-        work = replace_points(y, spikes)
+        work, _ = replace_points(y, spikes)
     return spikes
 
 
@@ -110,24 +111,57 @@ def _elsewhere(y, row, low, high, reach, least):
     return False
 
 
-def replace_points(values: np.ndarray, bad: np.ndarray) -> np.ndarray:
-    """A copy with bad points on the straight line between the good ones beside them.
+def replace_points(
+    values: np.ndarray, bad: np.ndarray, order: int = 1
+) -> tuple[np.ndarray, Leaning]:
+    """A copy with bad points on a polynomial through the good ones beside them.
+
+    Beyond the last good point, and where good points are too few, its value.
 
     Parameters
     ----------
     values : (n, n_x) array
     bad : (n, n_x) bool array
         Points to replace.
+    order : {1, 3}
+        A line between two neighbours, or a cubic through four.
 
     Returns
     -------
-    array (n, n_x)
+    array (n, n_x), Leaning
         A spectrum without a good point stays as it is.
     """
-    out = values.copy()
-    index = np.arange(values.shape[1])
+    out, made = values.copy(), []
     for row in np.flatnonzero(bad.any(axis=1)):
-        good = ~bad[row] & np.isfinite(values[row])
-        if good.any():
-            out[row, bad[row]] = np.interp(index[bad[row]], index[good], values[row, good])
-    return out
+        good = np.flatnonzero(~bad[row] & np.isfinite(values[row]))
+        if not good.size:
+            continue
+        points = np.flatnonzero(bad[row])
+        size = order + 1 if good.size > order else 1
+        first = np.searchsorted(good, points) - size // 2
+        sources = good[np.clip(first, 0, good.size - size)[:, None] + np.arange(size)]
+        shares = _through(points, sources)
+        out[row, points] = (shares * values[row, sources]).sum(axis=1)
+        pad = ((0, 0), (0, order + 1 - size))
+        made.append((np.full(points.size, row), points,
+                     np.pad(sources, pad), np.pad(shares, pad)))  # fmt: skip
+    if not made:
+        none = np.empty(0, int)
+        return out, Leaning(none, none, np.empty((0, 1), int), np.empty((0, 1)))
+    return out, Leaning(*map(np.concatenate, zip(*made)))
+
+
+def _through(points, sources):
+    """Shares (r, s) of sources in a polynomial through them at each point; at ends of the axis
+    that of the nearest is one.
+    """
+    at = points[:, None] - sources
+    shares = np.ones(sources.shape)
+    for k in range(sources.shape[1]):
+        for other in range(sources.shape[1]):
+            if other != k:
+                shares[:, k] *= at[:, other] / (sources[:, k] - sources[:, other])
+    outside = (at > 0).all(axis=1) | (at < 0).all(axis=1)
+    nearest = np.abs(at) == np.abs(at).min(axis=1, keepdims=True)
+    shares[outside] = nearest[outside]
+    return shares

@@ -12,7 +12,6 @@ from dataclasses import replace
 
 import numpy as np
 from scipy import stats
-from scipy.interpolate import CubicSpline
 from scipy.ndimage import uniform_filter1d
 
 from peled.conditioning.detection import FALSE_ALARM, find_band
@@ -189,14 +188,9 @@ def missing(signal: Signal, companions: Mapping[str, Signal]):
     signal = signal.taken(span)
     share = lost.mean(axis=1)
     many = share > GAPS
-    values = replace_points(signal.values, lost & ~many[:, None])
-    mode = np.zeros_like(values)
-    for row in np.flatnonzero((share > 0) & ~many):
-        at = signal.axis[~lost[row]]
-        cubic = CubicSpline(at, signal.values[row, ~lost[row]])
-        between = lost[row] & (signal.axis > at[0]) & (signal.axis < at[-1])
-        mode[row, between] = 0.5 * (cubic(signal.axis[between]) - values[row, between])
-        values[row] += 2 * mode[row]
+    filled = lost & ~many[:, None]
+    values, leaning = replace_points(signal.values, filled, 3)
+    mode = 0.5 * np.where(filled, values - replace_points(signal.values, filled)[0], 0.0)
     findings = tuple(
         Finding(
             "undamaged",
@@ -207,7 +201,7 @@ def missing(signal: Signal, companions: Mapping[str, Signal]):
         for row in np.flatnonzero(many)
     )
     out = replace(
-        signal, values=values, good=signal.good & ~lost,
+        signal, values=values, good=signal.good & ~lost, leanings=(*signal.leanings, leaning),
         modes=np.concatenate([signal.modes, mode[None]]),
         mode_names=(*signal.mode_names, "missing cells"),
     )  # fmt: skip
@@ -412,8 +406,9 @@ def cosmic(
         for r, c in zip(rows[:5], columns[:5])
     ]
     said = f"{count} points in {np.unique(rows).size} of {len(spikes)} spectra: {_few(places)}"
-    values = replace_points(signal.values, spikes)
-    return replace(signal, values=values, good=signal.good & ~spikes), said, ()
+    values, leaning = replace_points(signal.values, spikes)
+    leanings = (*signal.leanings, leaning)
+    return replace(signal, values=values, good=signal.good & ~spikes, leanings=leanings), said, ()
 
 
 def mask(
@@ -685,8 +680,9 @@ def baseline(
         Finding(
             "undamaged",
             "withheld",
-            f"{region.count[row]:.0f} of {x.size} points free of signal, "
-            f"{least:.0f} needed for a baseline; measure a wider range",
+            f"{region.count[row]:.0f} of {x.size} points lie on one line within their noise, "
+            f"{least:.0f} needed for a baseline: all others are signal, or noise that wanders; "
+            "measure a wider range",
             signal.label(row),
         )
         for row in np.flatnonzero(poor)
