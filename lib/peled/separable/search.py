@@ -15,10 +15,11 @@ from .blocks import Evaluation, SharedBlock
 
 class Problem:
     """Blocks that share parameters. Coordinates `theta` are the free ones; `expand` makes the full
-    vector and its Jacobian."""
+    vector and its Jacobian. A step goes no further than twice `reach` in any of them: where they
+    are logarithms e²."""
 
-    def __init__(self, blocks, expand, low, high):
-        self.blocks, self.expand = blocks, expand
+    def __init__(self, blocks, expand, low, high, reach=1.0):
+        self.blocks, self.expand, self.reach = blocks, expand, reach
         self.low, self.high = np.asarray(low, float), np.asarray(high, float)
         self.total = sum(block.total for block in blocks)
         first = blocks[0].index
@@ -138,10 +139,7 @@ def minimise(problem: Problem, start, *, tolerance=1e-13, max_evaluations=200) -
         while used < max_evaluations:
             step = np.zeros(len(theta))
             step[free] = -_solved(h + damping * one, g) / scale
-            largest = np.abs(step).max()
-            if largest > 2.0:
-                # Coordinates are logarithms or picoseconds near zero time: no leap beyond e².
-                step *= 2.0 / largest
+            step *= min(1.0, 2.0 / max(np.abs(step / problem.reach).max(), 2.0))
             trial = np.clip(theta + step, low, high)
             moved = trial - theta
             promised = -(2 * now.gradient @ moved + moved @ now.hessian @ moved)

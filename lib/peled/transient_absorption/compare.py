@@ -201,11 +201,14 @@ def band_amplitude(
             f"{m.wavelength_nm[0]:g} to {m.wavelength_nm[-1]:g}"
         )
     i = component if component >= 0 else fit.model.components + component
+    segment, is_own = fit.setup.segments[matrix], fit.model.spectra[i] in fit.setup.own
+    i = fit.setup.columns[matrix][i]
     number, _ = fit.setup.place[matrix]
     block = fit.setup.problem.blocks[number]
     a, c, pseudo = fit._solved[number]
     u, jacobian = fit.setup.expand(fit.theta)
-    w = inside / inside.sum() / fit.setup.segments[matrix].wavelength_weight
+    size = u[segment.scale] if is_own and segment.scale is not None else 1.0
+    w = inside / inside.sum() / segment.wavelength_weight * size
     kernel = fit.kernels[number]
     if c.ndim == 3:
         rest = block.data - np.einsum("wtn,nw->tw", c, a)
@@ -217,6 +220,8 @@ def band_amplitude(
         _, dc = block.basis(u, True)
         slope = -np.einsum("t,ptn,n->p", pseudo[i], dc, a @ w)
     slope = jacobian[block.index].T @ slope
+    if size != 1.0:
+        slope = slope + jacobian[segment.scale] * float(a[i] @ w) / size
     noise = kernel.total(each)
     return Amplitude(
         float(a[i] @ w), float(np.sqrt(noise + slope @ np.nan_to_num(fit.covariance) @ slope))

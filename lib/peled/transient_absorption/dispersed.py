@@ -6,7 +6,7 @@ functions of x = t − t0(λ): the decays c_i, x·c_i, the response times Hermit
 an offset, and the data. Their Gram matrix takes the place of the delays. Near the rise it is one
 batched product; long after it c_i(t, λ) = e_i(t)·f_i(λ), so that one product of the e_i serves all
 wavelengths, with weights w too: (w²)·(e ⊗ e). Segments that share their spectra add their Gram
-matrices of C, and keep their own of the derivatives.
+matrices of C, where they share them, and keep their own of the derivatives.
 
 Normal equations lose digits where columns nearly coincide and where the residual is tiny; there the
 orthogonal projection of `separable.DispersedBlock` is used, as it is for covariances.
@@ -52,9 +52,11 @@ class NormalBlock:
         Takes over where normal equations are not accurate enough, and for covariances.
     segments : sequence of Segment
         The data sets in it, which share their spectra.
+    columns : sequence of int array
+        Which of the block's spectra are each set's.
     """
 
-    def __init__(self, exact, segments):
+    def __init__(self, exact, segments, columns):
         self.exact_block = exact
         self.index, self.shape, self.size, self.total = (
             exact.index,
@@ -64,7 +66,7 @@ class NormalBlock:
         )
         self.data, self.basis, self.present = exact.data, exact.basis, exact.present
         self.solve, self.local, self.own = exact.solve, exact.local, exact.own
-        self.families = [_Family(s) for s in segments]
+        self.families, self.columns = [_Family(s) for s in segments], columns
         nw = exact.shape[1]
         self.parts = np.array_split(np.arange(nw), max(1, round(nw / _CHUNK)))
         self.square = np.einsum("tw,tw->w", exact.data, exact.data)
@@ -118,8 +120,11 @@ class NormalBlock:
         made = [family.gram(part, u) for family in self.families]
         lin = self.families[0].linear
         scales = [1.0 if f.segment.scale is None else u[f.segment.scale] for f in self.families]
-        whole = sum(s * s * g[:, lin][:, :, lin] for s, g in zip(scales, made, strict=True))
-        right = sum(s * g[:, lin, -1] for s, g in zip(scales, made, strict=True))[:, :, None]
+        count = self.columns[-1].max() + 1
+        whole, right = np.zeros((len(part), count, count)), np.zeros((len(part), count, 1))
+        for s, g, at in zip(scales, made, self.columns, strict=True):
+            whole[:, at[:, None], at] += s * s * g[:, lin][:, :, lin]
+            right[:, at, 0] += s * g[:, lin, -1]
         scale = np.sqrt(np.einsum("wii->wi", whole))
         if not np.all(scale > 0):
             return None
@@ -136,14 +141,15 @@ class NormalBlock:
             return (cost,)
         a = np.matmul(inverse.transpose(0, 2, 1), y)[:, :, 0]
         gradients, hessians, crosses = [], [], []
-        for family, g, s in zip(self.families, made, scales, strict=True):
-            phi = family.slopes(a, u) * s
+        for family, g, s, at in zip(self.families, made, scales, self.columns, strict=True):
+            phi = family.slopes(a[:, at], u) * s
             if family.segment.scale is not None:
                 own = np.zeros((*phi.shape[:2], 1))
-                own[:, lin, 0] = a
+                own[:, lin, 0] = a[:, at]
                 phi = np.concatenate([phi, own], axis=2)
             gp = np.matmul(g, phi)
-            cross = np.matmul(inverse, s * gp[:, lin])  # Lᵀ⁻¹-projected part of each derivative
+            # Lᵀ⁻¹-projected part of each derivative
+            cross = np.matmul(inverse[:, :, at], s * gp[:, lin])
             terms = family.segment.powers[:, part]
             gradients.append(
                 family.by_parameter(

@@ -541,7 +541,8 @@ def profile(fit, name: str, *, level: float = 0.95) -> Interval:
             u, jacobian = setup.expand(full)
             return u, jacobian[:, others]
 
-        sub = Problem(problem.blocks, expand, problem.low[others], problem.high[others])
+        ends = problem.low[others], problem.high[others]
+        sub = Problem(problem.blocks, expand, *ends, problem.reach[others])
         found = minimise(sub, start, tolerance=1e-10, max_evaluations=60)
         return (found.cost - fit.ssr) / unit, found.theta
 

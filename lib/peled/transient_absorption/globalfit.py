@@ -22,8 +22,9 @@ from peled.separable import DispersedBlock, Minimum, Rows, minimise
 from peled.transient_absorption import errors, noise
 from peled.transient_absorption.dispersed import NormalBlock
 from peled.transient_absorption.preprocess import Matrix
+from peled.transient_absorption.restricted import placed
 from peled.transient_absorption.schemes import Model, sequential
-from peled.transient_absorption.setup import Setup, as_matrices, overridden, parameters_of
+from peled.transient_absorption.setup import Setup, as_matrices, overridden, own_of, parameters_of
 
 _SCREENED = 40  # candidate starts judged by their cost alone
 _SAID = (
@@ -358,6 +359,7 @@ class GlobalFit:
         segment = self.setup.segments[i]
         a, c, _ = self._solved[block]
         if segment.point_weight is not None:
+            a = a[self.setup.columns[i]]
             if self.model.restricted:
                 a = self.model.species(self._u[segment.kinetic])[0] @ a
             return np.einsum("wtn,nw->tw", segment.unweighted().dispersed(self._u, False)[0], a)
@@ -519,13 +521,28 @@ class GlobalFit:
             tuple(self.lifetimes(i)),
         )
 
+    def _to_own(self, i, transform):
+        """What makes the spectra of data set i, transformed on request, of its block's: those that
+        it has for itself are multiplied by its scale, which stands for what sets share."""
+        segment, own = self.setup.segments[i], self.setup.columns[i]
+        number = len(self._solved[self.setup.place[i][0]][0])
+        mine = np.array([name in self.setup.own for name in self.model.spectra])
+
+        def to(u):
+            back = np.eye(len(own)) if transform is None else transform(u)
+            size = 1.0 if segment.scale is None else np.where(mine, u[segment.scale], 1.0)
+            return placed(back * size, own, number)
+
+        return to
+
     def _linear(self, i, transform=None):
         """Spectra of data set i and their errors, linearly transformed on request."""
         block_number, _ = self.setup.place[i]
         block = self.setup.problem.blocks[block_number]
         a, c, pseudo = self._solved[block_number]
         u, jacobian = self.setup.expand(self.theta)
-        back = np.eye(len(a)) if transform is None else transform(u)
+        to = self._to_own(i, transform)
+        back = to(u)
         if c.ndim == 3:
             rest = block.data - np.einsum("wtn,nw->tw", c, a)
             local = block.local(u)
@@ -537,7 +554,7 @@ class GlobalFit:
             slope = -np.einsum("nt,ptm,mw->pnw", pseudo, dc, a, optimize=True)
         slope = np.einsum("pnw,pq->qnw", slope, jacobian[block.index])
         slope = np.einsum("ij,pjw->piw", back, slope)
-        if transform is not None:
+        if transform is not None or self.setup.own:
             for q in range(
                 len(self.theta)
                 # the transformation depends on the lifetimes too: derivative by a central step of
@@ -545,9 +562,7 @@ class GlobalFit:
             ):
                 step = np.zeros(len(self.theta))
                 step[q] = 1e-5
-                up, down = (
-                    transform(self.setup.expand(self.theta + sign * step)[0]) for sign in (1, -1)
-                )
+                up, down = (to(self.setup.expand(self.theta + sign * step)[0]) for sign in (1, -1))
                 slope[q] += (up - down) / 2e-5 @ a
         spread = self.kernels[block_number].variance(pseudo, rest)
         white = np.einsum("in,wnm,im->iw", back, spread, back)
@@ -621,6 +636,7 @@ def global_fit(
     parameters=None,
     link: Sequence[str] = ("tau", "fwhm", "dispersion"),
     shared_spectra: bool = False,
+    own_spectra: Sequence[str] = (),
     starts: int = 2,
     seed: int = 0,
     max_evaluations: int = 300,
@@ -639,6 +655,9 @@ def global_fit(
     shared_spectra : bool
         The data sets (with the same wavelengths) also share their spectra, up to a factor
         `scale_<name>`.
+    own_spectra : names
+        Of the spectra (`Model.spectra`; `artefact` is all of the artefact's) that each set has for
+        itself all the same.
     starts : int
         Further searches, from the most promising of a screen of random starts, beside the one from
         the model's start. 0: none.
@@ -657,7 +676,8 @@ def global_fit(
     Raises
     ------
     ValueError
-        For data that no fit can use: fewer delays than parameters, no signal, unsorted delays.
+        For data that no fit can use: fewer delays than parameters, no signal, unsorted delays; for
+        an unknown name.
 
     References
     ----------
@@ -685,19 +705,21 @@ def global_fit(
             )
         if not np.nanmax(np.abs(m.signal)) > 0:
             raise ValueError(f"{m.name}: expected a signal, found zeros only")
-    setup = Setup(matrices, model, found, locals_, shared_spectra, late)
+    own = own_of(model, own_spectra)
+    setup = Setup(matrices, model, found, locals_, shared_spectra, late, own)
     best, minima = _search(setup, starts, seed, max_evaluations)
     narrow = _narrow(setup, best, model)
     if narrow:
         held = [
             replace(p, value=model.fwhm_ps, vary=False) if p.name in narrow else p for p in found
         ]
-        setup = Setup(matrices, model, held, locals_, shared_spectra, late)
+        setup = Setup(matrices, model, held, locals_, shared_spectra, late, own)
         best, minima = _search(setup, starts, seed, max_evaluations)
     setup, best = _ordered(setup, best, model)
     options = {
         "link": tuple(link),
         "shared_spectra": shared_spectra,
+        "own_spectra": own,
         "starts": starts,
         "seed": seed,
         "noise": noise,

@@ -116,7 +116,8 @@ def bootstrap(fit, draws: int = 1000, *, scans=None) -> Bootstrap:
             share = rng.multinomial(len(stack), np.full(len(stack), 1 / len(stack))) / len(stack)
             data = (share @ stack).reshape(nt, nw)
             trial = SharedBlock(data, basis, original.index)
-        problem = Problem([trial], fit.setup.expand, fit.setup.low, fit.setup.high)
+        setup = fit.setup
+        problem = Problem([trial], setup.expand, setup.low, setup.high, setup.problem.reach)
         found = minimise(problem, fit.theta, tolerance=1e-7, max_evaluations=60)
         failed += not found.converged
         v = fit.setup.expand(found.theta)[0]

@@ -21,9 +21,8 @@ class Rules:
 
     `mix` is L (species, m), `open` (nw, m) which of the free spectra there are at a wavelength,
     `bounded` (m,) which must not be negative; the spectra `values` (known, nw) belong to the
-    species `known` and are multiplied by exp of the coordinates `sizes`. `species` gives T and
-    ∂T/∂ln τ of the coordinates `kinetic` of each segment, whose columns and derivatives number
-    `rows`, `slopes`.
+    species `known` and are multiplied by exp of the coordinates `sizes`. `columns` says which of
+    the species are those of each of the `segments`.
     """
 
     mix: np.ndarray
@@ -33,14 +32,17 @@ class Rules:
     values: np.ndarray
     sizes: np.ndarray
     segments: tuple
+    columns: tuple
 
     @classmethod
-    def of(cls, group) -> Rules:
+    def of(cls, group, columns) -> Rules:
         """Of segments that share their spectra.
 
         Parameters
         ----------
         group : sequence of Segment
+        columns : sequence of int array
+            Which of the block's spectra are each segment's.
 
         Returns
         -------
@@ -54,22 +56,26 @@ class Rules:
         first, model = group[0], group[0].model
         names, nm = model.spectra, first.matrix.wavelength_nm
         tied = {*model.alike, *model.known}
-        free = [name for name in names if name not in tied]
-        mix = np.zeros((len(names), len(free)))
-        for row, name in enumerate(names):
-            base, factor = model.alike.get(name, (name, 1.0))
-            if base in free:
-                mix[row, free.index(base)] = factor
+        each = {at: name for own in columns for at, name in zip(own, names, strict=True)}
+        free = sorted(at for at, name in each.items() if name not in tied)
+        mix = np.zeros((len(each), len(free)))
+        for own in columns:
+            place = dict(zip(names, own.tolist(), strict=True))
+            for name, row in place.items():
+                base, factor = model.alike.get(name, (name, 1.0))
+                if place[base] in free:
+                    mix[row, free.index(place[base])] = factor
         shut = np.zeros((len(nm), len(free)), bool)
-        for name, windows in model.zero_nm.items():
-            for low, high in windows:
-                shut[:, free.index(name)] |= (nm >= low) & (nm <= high)
+        for column, at in enumerate(free):
+            for low, high in model.zero_nm.get(each[at], ()):
+                shut[:, column] |= (nm >= low) & (nm <= high)
         decaying = set(names[: model.components + model.infinite])
-        bounded = np.array([model.non_negative and name in decaying for name in free])
+        bounded = np.array([model.non_negative and each[at] in decaying for at in free])
         known = np.array([names.index(name) for name in model.known], int)
         values = [_on(nm, *model.known[name], name) for name in model.known]
         values = np.reshape(values, (len(known), len(nm))) * first.wavelength_weight
-        return cls(mix, ~shut, bounded, known, values, first.sizes, tuple(group))
+        kept = (first.sizes, tuple(group), tuple(columns))
+        return cls(mix, ~shut, bounded, known, values, *kept)
 
     @property
     def free(self) -> int:
@@ -107,6 +113,27 @@ class Rules:
         return out
 
 
+def placed(c, columns, number: int):
+    """Columns (..., n) in their places among `number`, zeros elsewhere.
+
+    Parameters
+    ----------
+    c : ndarray, shape (..., n)
+    columns : int array, shape (n,)
+    number : int
+
+    Returns
+    -------
+    ndarray, shape (..., number)
+        `c` itself where it has all columns.
+    """
+    if c.shape[-1] == number:
+        return c
+    out = np.zeros((*c.shape[:-1], number))
+    out[..., columns] = c
+    return out
+
+
 def _on(nm, wavelength_nm, values, name):
     at, values = np.asarray(wavelength_nm, float), np.asarray(values, float)
     order = np.argsort(at)
@@ -130,8 +157,10 @@ class RestrictedBlock(DispersedBlock):
         """C (nw, nt, species), and ∂C/∂u applied to spectra (nw, species, 1): (nw, nt, p)."""
         c, local = self.basis(u, derivatives)
         made, turns, row = [], [], 0
-        for s in self.rules.segments:
-            t, dt = s.model.species(u[s.kinetic])
+        for s, at in zip(self.rules.segments, self.rules.columns, strict=True):
+            t, dt = (
+                placed(each, at, len(self.rules.mix)) for each in s.model.species(u[s.kinetic])
+            )
             rows = slice(row, row + len(s.data))
             made.append(c[:, rows] @ t)
             turns.append((rows, t, dt))

@@ -19,10 +19,11 @@ from peled.separable import DispersedBlock, Problem, SharedBlock
 from peled.transient_absorption.dispersed import NormalBlock, usable
 from peled.transient_absorption.irf import FWHM_PER_SIGMA, MeasuredIRF, columns
 from peled.transient_absorption.preprocess import Matrix, correct_chirp, estimate_t0
-from peled.transient_absorption.restricted import RestrictedBlock, Rules
+from peled.transient_absorption.restricted import RestrictedBlock, Rules, placed
 from peled.transient_absorption.schemes import Model, Relation
 from peled.transient_absorption.terms import LOGARITHMIC, FreeInduction
 
+_LINE = 5.0  # 1/cm
 _CHUNK = 96  # wavelengths whose model matrices fit a processor's cache
 
 
@@ -352,13 +353,14 @@ class _Derivatives:
 
 
 class _Stacked:
-    """∂C/∂u of several dispersed segments one above the other, applied to matrices."""
+    """∂C/∂u of several dispersed segments one above the other, applied to matrices; `columns` are
+    those of each segment among all."""
 
-    def __init__(self, parts):
-        self.parts = parts
+    def __init__(self, parts, columns):
+        self.parts, self.columns = parts, columns
 
     def full(self, b):
-        made = [part.full(b) for part in self.parts]
+        made = [part.full(b[:, own]) for part, own in zip(self.parts, self.columns, strict=True)]
         rows = np.cumsum([0, *(m.shape[1] for m in made)])
         columns_ = np.cumsum([0, *(m.shape[2] for m in made)])
         out = np.zeros((len(b), rows[-1], columns_[-1], b.shape[2]))
@@ -375,7 +377,8 @@ class Setup:
     data sets.
 
     `late` names the sets whose signal is there from the first delay on: their zero time and
-    response are held.
+    response are held. `own` are the spectra, among `Model.spectra`, that sets which share the
+    others have each for itself; `columns` says of each set which of its block's spectra are its.
     """
 
     def __init__(
@@ -386,7 +389,9 @@ class Setup:
         locals_: Sequence[Mapping[str, str]],
         shared_spectra: bool,
         late: Sequence[str] = (),
+        own: Sequence[str] = (),
     ):
+        self.own = tuple(own) if shared_spectra else ()
         self.matrices, self.model, self.parameters = tuple(matrices), model, tuple(parameters)
         self.shared_spectra, self.locals, self.late = shared_spectra, tuple(locals_), tuple(late)
         self.names = [p.name for p in parameters]
@@ -431,38 +436,51 @@ class Setup:
             self.locals,
             self.shared_spectra,
             self.late,
+            self.own,
         )
 
     def _make_problem(self):
         groups = [self.segments] if self.shared_spectra else [[s] for s in self.segments]
-        self.place, blocks = [], []
+        self.place, self.columns, blocks = [], [], []
         for number, group in enumerate(groups):
-            blocks.append(self._block(group))
+            columns_ = _places(self.model.spectra, self.own, len(group))
+            blocks.append(self._block(group, columns_))
+            self.columns += columns_
             row = 0
             for s in group:
                 self.place.append((number, slice(row, row + len(s.data))))
                 row += len(s.data)
-        self.problem = Problem(blocks, self.expand, self.low, self.high)
+        self.problem = Problem(blocks, self.expand, self.low, self.high, self._reach())
         self.linear = sum(
             block.rules.free
             if isinstance(block, RestrictedBlock)
-            else len(self.model.spectra) * block.shape[1]
-            for block in blocks
+            else (len(self.model.spectra) + len(self.own) * (len(group) - 1)) * block.shape[1]
+            for block, group in zip(blocks, groups, strict=True)
         )
         self.size = sum(int(np.count_nonzero(s.present)) for s in self.segments)
 
-    def _block(self, group):
-        """The block of segments that share their spectra."""
+    def _reach(self) -> np.ndarray:
+        """What counts as one in each free coordinate: a factor e, a picosecond at zero time or at
+        the wavelength that a dispersion moves most, the width of a line in wavenumbers."""
+        out = np.array([_LINE if p.name.startswith("line") else 1.0 for p in self.parameters])
+        for s in self.segments:
+            furthest = np.abs(s.powers).max(axis=1, initial=0.0)
+            out[s.dispersion] = 1 / np.maximum(furthest, 1e-300)
+        return out[self.free]
+
+    def _block(self, group, columns_):
+        """The block of segments that share their spectra, or those but their own."""
         model, first = self.model, group[0]
         if model.restricted:
-            return _blocks(group, RestrictedBlock, Rules.of(group))
+            return _blocks(group, RestrictedBlock, None, Rules.of(group, columns_))
         if first.apart or any(s.point_weight is not None for s in group):
-            exact = _blocks(group, DispersedBlock)
-            return NormalBlock(exact, group) if usable(model) else exact
+            exact = _blocks(group, DispersedBlock, columns_)
+            return NormalBlock(exact, group, columns_) if usable(model) else exact
         if len(group) == 1:
             return SharedBlock(first.data, first.shared, first.index)
         data = np.concatenate([s.data for s in group])
-        return SharedBlock(data, _stacked(group), np.concatenate([s.index for s in group]))
+        index = np.concatenate([s.index for s in group])
+        return SharedBlock(data, _stacked(group, columns_), index)
 
     def expand(self, theta):
         """The full coordinate vector and its Jacobian by the free ones.
@@ -532,15 +550,56 @@ def _thin(matrix: Matrix, count: int) -> Matrix:
     return matrix.take(wavelengths=keep)
 
 
-def _blocks(group, kind, *rules):
+def own_of(model: Model, names: Sequence[str]) -> tuple[str, ...]:
+    """The spectra that names or groups of them (first words) stand for.
+
+    Parameters
+    ----------
+    model : Model
+    names : sequence of str
+
+    Returns
+    -------
+    tuple of str
+        In the order of `Model.spectra`.
+
+    Raises
+    ------
+    ValueError
+        For names that no spectrum has, and for a spectrum that is known.
+    """
+    every = {word for name in model.spectra for word in (name, name.split()[0])}
+    bad = [name for name in names if name not in every or name in model.known]
+    if bad:
+        raise ValueError(
+            f"own spectra: expected some of {', '.join(model.spectra)} that are not known, found "
+            f"{', '.join(bad)}"
+        )
+    return tuple(n for n in model.spectra if n in names or n.split()[0] in names)
+
+
+def _places(spectra, own, sets: int) -> list[np.ndarray]:
+    """Which spectra of a block are each set's: those of the first come first, then what the others
+    have of their own."""
+    mine = np.flatnonzero([name in own for name in spectra])
+    out = [np.arange(len(spectra)) for _ in range(sets)]
+    for j, columns_ in enumerate(out[1:]):
+        columns_[mine] = len(spectra) + j * len(mine) + np.arange(len(mine))
+    return out
+
+
+def _blocks(group, kind, columns_, *rules):
     """One block of segments with a model matrix for each wavelength, in chunks of about `_CHUNK`
-    wavelengths."""
+    wavelengths. Without `columns_` they have all columns in common."""
 
     def basis(segments):
         def made(u, derivatives):
             parts = [s.dispersed(u, derivatives) for s in segments]
-            c = np.concatenate([c for c, _ in parts], axis=1)
-            return c, _Stacked([d for _, d in parts]) if derivatives else None
+            places = columns_ or [np.arange(parts[0][0].shape[-1])] * len(segments)
+            number = places[-1].max() + 1
+            made_ = [placed(c, at, number) for (c, _), at in zip(parts, places, strict=True)]
+            slopes = _Stacked([d for _, d in parts], places) if derivatives else None
+            return np.concatenate(made_, axis=1), slopes
 
         return made if len(segments) > 1 else segments[0].dispersed
 
@@ -556,18 +615,20 @@ def _blocks(group, kind, *rules):
     return block(group, rules, chunks)
 
 
-def _stacked(segments):
+def _stacked(segments, columns_):
+    number = columns_[-1].max() + 1
     offsets = np.cumsum([0, *(len(s.index) for s in segments)])
 
     def basis(u, derivatives):
         made = [s.shared(u, derivatives) for s in segments]
-        c = np.concatenate([m[0] for m in made])
+        c = np.concatenate([placed(m[0], at, number) for m, at in zip(made, columns_, strict=True)])
         if not derivatives:
             return c, None
         dc = np.zeros((offsets[-1], *c.shape))
         row = 0
         for j, (part, dpart) in enumerate(made):
-            dc[offsets[j] : offsets[j + 1], row : row + len(part)] = dpart
+            own = slice(offsets[j], offsets[j + 1]), slice(row, row + len(part))
+            dc[own] = placed(dpart, columns_[j], number)
             row += len(part)
         return c, dc
 
