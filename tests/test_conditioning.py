@@ -15,6 +15,7 @@ from peled.conditioning import (
     Signal,
     condition,
     detection,
+    detector_noise,
     draw,
     estimate_noise,
     plan,
@@ -284,6 +285,18 @@ def test_noise_knows_reading_shot_and_correlation():
     assert estimate_noise(detector(rng, light, 50, gain=0.0)).gain.max() < 0.05
 
 
+def test_noise_of_a_detector_is_weighed_by_itself():
+    """Read noise of 2 under bands of 10⁴ counts is known from what is dark."""
+    rng, x = np.random.default_rng(8), np.arange(1200.0)
+    light = 1e4 * np.exp(-0.5 * ((x - 600) / 60) ** 2)
+    found = [detector_noise(rng.normal(light, np.sqrt(4 + 0.5 * light))) for _ in range(40)]
+    read, gain = np.array([(f.read, f.gain) for f in found]).T
+    assert read == pytest.approx(4, rel=0.4) and np.mean(read) == pytest.approx(4, rel=0.1)
+    assert gain == pytest.approx(0.5, rel=0.4) and np.mean(gain) == pytest.approx(0.5, rel=0.05)
+    told = detector_noise(rng.normal(light, np.sqrt(4 + 0.5 * light)), read=4.0)
+    assert told.read == 4.0 and told.gain == pytest.approx(0.5, rel=0.3)
+
+
 # --- cosmic rays ------------------------------------------------------------
 
 
@@ -378,6 +391,10 @@ def test_dark_is_scaled_by_integration_time_and_its_noise_counts():
     assert np.std(got.values - light) == pytest.approx(1.0, rel=0.1)  # 2 × 1 / sqrt 4
     assert got.variance.mean() == pytest.approx(5.0, rel=0.1)
     assert "times 2" in got.steps[0].sentence
+    alike = condition(
+        Signal(x, light + pattern), [("dark", {})], {"dark": replace(dark, exposure_ms=None)}
+    )
+    assert np.std(alike.values - light) == pytest.approx(0.5, rel=0.1) and not alike.findings
     unknown = condition(s, [("dark", {})], {"dark": replace(dark, exposure_ms=None)})
     assert unknown.findings[0].status == "doubtful"
     with pytest.raises(ConditioningError, match="axis of the signal"):
@@ -969,3 +986,32 @@ def test_a_flank_is_no_baseline():
         if made.used[0]:
             free = free_region(x, counts[None], np.ones((1, x.size), bool)).free[0]
             assert band[free].mean() < 4
+
+
+def test_wings_of_a_band_are_shares_of_its_area_with_what_is_known_beforehand():
+    """Where noise says nothing: 4 % of the band in half a Lorentzian of its width, either side."""
+    x = np.arange(400.0, 1001.0)
+    y = 1000 * np.exp(-4 * np.log(2) * ((x - 700) / 40.5) ** 2)[None]
+    free = (np.abs(x - 700) > 75)[None]
+    region = conditioning_noise.stated_region(x, y, free)
+    for order in (0, 1):
+        under, modes, fitted = steps._wings_of(region, y, free | True, np.full(1, 1e12), order)
+        area = y[0, ~free[0]].sum()
+        lorentz = area * 20.5 / np.pi / ((x - 700) ** 2 + 20.5**2)
+        for k, side in enumerate((x <= 700, x > 700)):
+            wing = lorentz * side
+            line = np.polyval(np.polyfit(x[free[0]], wing[free[0]], order), x)
+            lifted = modes[k, 0] - fitted[k, 0]
+            assert lifted == pytest.approx(0.04 * line, rel=0.03, abs=1e-3 * np.abs(line).max())
+            seen = free[0] | (np.abs(x - 700) > 82)
+            rest = 0.04 * np.where(seen, wing - line, 0.0)
+            assert fitted[k, 0] == pytest.approx(rest, abs=0.03 * np.abs(rest).max())
+        assert np.abs(under).max() < 1e-3
+    # Where it says all, the line is lowered by what the wings had lifted it.
+    shares = 0.06 * (x <= 700) + 0.02 * (x > 700)
+    with_wings = y + shares * lorentz
+    region = conditioning_noise.stated_region(x, with_wings, free)
+    under, _, _ = steps._wings_of(region, region.level, free | True, np.full(1, 1e-6), 1)
+    assert (region.level + under)[free] == pytest.approx(
+        (shares * lorentz)[free[0]], rel=0.08, abs=0.03
+    )

@@ -16,10 +16,12 @@ from peled.lineshapes import (
     centroids,
     fit_series,
     moments,
+    starts,
     to_energy,
     to_wavelength,
 )
 from peled.lineshapes import fit as fitting
+from peled.lineshapes.result import _profile_summary
 
 X = np.linspace(540.0, 720.0, 241)
 SETS = 2000  # of each coverage test: the share inside 95 % intervals is then known to 0.5 %
@@ -758,3 +760,83 @@ def test_spectra_of_one_shape_have_the_normal_equations_of_any(poisson):
     one = replace(any_, one_shape=True)
     for here, there in zip(one.normal(theta, np.arange(5)), any_.normal(theta, np.arange(5))):
         np.testing.assert_allclose(here, there, rtol=1e-9, atol=1e-9 * np.abs(there).max())
+
+
+@pytest.mark.parametrize("shape", lineshapes.SHAPES)
+@pytest.mark.parametrize("sign", [1.0, -1.0])
+def test_what_a_fit_starts_from_has_place_width_and_area_of_the_band(shape, sign):
+    """A band on a sloping line, read off: its full width to a third, its area as the sign says."""
+    widths = (26.0, 0.5) if shape == "pseudo_voigt" else WIDTHS[shape]
+    model = BandModel({"a": shape}, baseline=1, origin=630.0)
+    wide = np.linspace(420, 840, 421)
+    truth = np.array([sign * 900.0, 622.0, *widths, 2.0, 0.004])
+    (found,) = starts.guess(model, wide[None], model.evaluate(wide, truth)[None])
+    of = lineshapes.SHAPES[shape]
+    (mode,), _, (fwhm,) = _profile_summary(of, truth[None, 1 : 2 + len(widths)])
+    (_,), _, (guessed,) = _profile_summary(of, found[None, 1 : 2 + len(widths)])
+    assert found[1] == pytest.approx(mode, abs=2) and guessed == pytest.approx(fwhm, rel=0.35)
+    assert sign * found[0] == pytest.approx(900, rel=0.4)
+    assert found[-2] == pytest.approx(2.0, abs=0.9)
+
+
+def test_bands_are_peeled_off_from_the_strongest_to_the_weakest():
+    model = BandModel({"a": "gaussian", "b": "gaussian", "c": "gaussian"}, baseline=0)
+    x = np.linspace(500, 800, 301)
+    truth = np.array([300.0, 700.0, 20.0, 900.0, 560.0, 20.0, 100.0, 640.0, 20.0, 5.0])
+    (found,) = starts.guess(model, x[None], model.evaluate(x, truth)[None])
+    by_name = dict(zip(model.free, found))
+    assert [by_name[f"{n}_centre"] for n in "abc"] == pytest.approx([560, 700, 640], abs=2)
+    assert [by_name[f"{n}_fwhm"] for n in "abc"] == pytest.approx([20] * 3, rel=0.1)
+    assert [by_name[f"{n}_area"] for n in "abc"] == pytest.approx([900, 300, 100], rel=0.1)
+    assert by_name["base_0"] == pytest.approx(5, abs=0.1)
+    stated = BandModel(
+        {"a": "gaussian", "b": "gaussian"},
+        baseline=0,
+        parameters={"b_centre": Parameter(value=560.0)},
+    )
+    (found,) = starts.guess(stated, x[None], model.evaluate(x, truth)[None])
+    assert dict(zip(stated.free, found))["a_centre"] == pytest.approx(700, abs=2)
+
+
+def test_smoothing_of_a_spectrum_leaves_lines_and_calms_noise():
+    """About an eighth of the band; what is as narrow as its points stays; noise below 4 %."""
+    rng, x = np.random.default_rng(51), np.arange(600.0)
+    line = np.exp(-0.5 * ((x - 300) / 2.0) ** 2)
+    calm, top = starts.calm_and_top(line)
+    assert top == 300 and calm == pytest.approx(line)
+    broad = np.exp(-0.5 * ((x - 300) / 60.0) ** 2)
+    calm, top = starts.calm_and_top(broad)
+    width = 2.3548 * 60 // 8
+    expected = starts.smooth(broad, width)
+    assert calm == pytest.approx(expected, abs=2e-3) and abs(top - 300) <= 1
+    assert np.abs(calm - broad).max() > 1e-3
+    tops = []
+    for _ in range(20):
+        calm, top = starts.calm_and_top(broad + 0.3 * rng.standard_normal(x.size))
+        tops.append(top)
+        assert np.std(np.diff(calm)) < 0.02
+    assert np.std(tops) < 20
+    y = rng.standard_normal(40)
+    assert starts.smooth(y, 4) == pytest.approx(starts.smooth(y, 5)) and starts.smooth(y, 1) is y
+    box = np.convolve(np.pad(y, 2, mode="edge"), np.ones(5) / 5, "valid")
+    assert starts.smooth(y, 5) == pytest.approx(
+        np.convolve(np.pad(box, 2, mode="edge"), np.ones(5) / 5, "valid")
+    )
+
+
+def test_series_of_exact_data_and_of_noise_converge_in_a_few_steps():
+    """From starts that are read off; a step too many is a slip in the descent."""
+    rng = np.random.default_rng(52)
+    model = BandModel({"a": "gaussian", "b": "gaussian"}, baseline=1, origin=630.0)
+    start = {"a_centre": 622.0, "a_fwhm": 22.0, "b_centre": 668.0, "b_fwhm": 30.0}
+    truth = np.array([[900.0, 620.0, 25.0, 300.0 + 9 * k, 665.0, 27.0, 2.0, 0.01]
+                      for k in range(6)])  # fmt: skip
+    clean = model.evaluate(X, truth)
+    for y in (clean, clean + 0.1 * rng.standard_normal(clean.shape)):
+        for shared in ((), ("a_fwhm", "b_centre")):
+            fit = fit_series(X, y, model, start, shared=shared)
+            assert fit.converged.all() and fit.iterations.max() <= 9, fit.iterations
+    counts = rng.poisson(20 * clean)
+    for shared in ((), ("a_fwhm", "b_centre")):
+        fit = fit_series(X, counts, model, start, poisson=True, shared=shared)
+        assert fit.converged.all() and fit.iterations.max() <= 10, fit.iterations

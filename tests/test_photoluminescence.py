@@ -9,6 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy import integrate
 
+from hassan2021.photoluminescence import Film
 from hassan2021.simulate.photoluminescence import crystals, film_parameters, segregation, sphere
 from ledger import paper
 from peled import photoluminescence as pl
@@ -509,26 +510,19 @@ def test_falling_absorbance_has_no_edge():
 # ---- recycling -----------------------------------------------------------------------------------
 
 
-def test_three_optical_models_of_the_film():
-    decadic, natural, rays = (
-        recycling.paper_model(1.82, 1.5, 0.02),
-        recycling.paper_model(1.82, 1.5, 0.02, base=np.e),
-        recycling.ray_model(1.82, 1.5, 0.02),
-    )
-    wave = recycling.wave_optics(1.82, 1.5, 30.0, 620.0)
-    assert decadic.internal(0.7) == pytest.approx(0.878, abs=5e-4) and natural.internal(
-        0.7
-    ) == pytest.approx(0.876, abs=5e-4)
-    assert recycling.paper_model(1.82, 1.5, 0.02, rounded=True).escape == pytest.approx(
-        0.3240, abs=5e-5
-    )
-    assert rays.escape == pytest.approx(0.4075, abs=5e-4) and rays.internal(0.7) == pytest.approx(
-        0.851, abs=1e-3
-    )
+def test_optical_models_of_the_film():
+    film = Film(1.82, 1.5, 0.02, 30.0, 0.7)
+    decadic, rays, *waves = film.models()
+    assert decadic.internal(0.7) == pytest.approx(0.878, abs=5e-4)
+    assert film.paper(base=np.e).internal(0.7) == pytest.approx(0.876, abs=5e-4)
+    assert decadic.lost == 0 and decadic.escape == pytest.approx(0.324, abs=5e-4)
+    assert rays.escape == pytest.approx(0.4075, abs=5e-4)
+    assert rays.internal(0.7) == pytest.approx(0.851, abs=1e-3)
     assert recycling.ray_model(1.82, 1.5, 0.0).escape == pytest.approx(0.434, abs=1e-3)
+    wave = recycling.wave_optics(1.82, 1.5, 30.0, 620.0)
     assert wave.guided < 1e-3 and 0.6 < wave.glass < 0.72
-    band = [wave.model(f).internal(0.7) for f in (0.0, 1.0)]
-    assert band[0] == pytest.approx(0.70, abs=0.02) and band[1] == pytest.approx(0.87, abs=0.02)
+    assert [m.internal(0.7) for m in waves] == pytest.approx([0.70, 0.77, 0.87], abs=0.02)
+    assert wave.air + wave.glass + wave.guided == pytest.approx(1, abs=1e-3)
 
 
 @given(st.floats(0.05, 0.95), st.floats(0.1, 0.9), st.floats(0.0, 1.0))

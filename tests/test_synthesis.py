@@ -9,6 +9,7 @@ import pytest
 import yaml
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from scipy.constants import N_A as AVOGADRO
 from uncertainties import ufloat
 
 from hassan2021.simulate import synthesis as bench
@@ -33,6 +34,7 @@ from peled.synthesis import (
     molar_mass,
     parse_quantity,
     procedure,
+    recipe,
     run_procedure,
     salt,
 )
@@ -239,6 +241,8 @@ def test_crystals_are_counted_over_the_distribution():
     assert neat.density_g_cm3 == pytest.approx(4.01, abs=0.01)
     # all crystals together hold the mass that is dispersed
     assert neat.per_mL(40) * neat.mean_mass_g == pytest.approx(0.040)
+    a_mole = molar_mass(procedure.perovskite_formula(0.6)).nominal_value / AVOGADRO
+    assert neat.mean_mass_g == pytest.approx(neat.mean(neat.lead_atoms) * a_mole)
 
 
 def test_ligands_offered():
@@ -821,3 +825,26 @@ def test_a_paste_is_weighed(tmp_path):
     file.write_text(yaml.safe_dump(content))
     with pytest.raises(ProcedureError, match="a paste is weighed"):
         run_procedure(load_procedure(file))
+
+
+def test_a_mixture_takes_what_is_listed_first_at_a_third_of_the_cost():
+    """Each next one costs three times as much: four of the first against one of the second."""
+
+    def bottle(name, **releases):
+        return Chemical(name, name, "CsI", releases)
+
+    def mixed(target, *salts):
+        return {s.name: n for s, n in recipe._mixture(target, salts)}
+
+    one, two, four = (bottle(name, X=n) for name, n in (("one", 1.0), ("two", 2.0), ("four", 4.0)))
+    assert mixed({"X": 4.0}, one, bottle("same", X=1.0)) == pytest.approx({"one": 4.0})
+    assert mixed({"X": 4.0}, one, four) == pytest.approx({"four": 1.0})  # 3 against 4
+    assert mixed({"X": 4.0}, one, two) == pytest.approx({"one": 4.0})  # 6 against 4
+    assert mixed({"X": 4.0}, one, two, four) == pytest.approx({"one": 4.0})  # 9 against 4
+    assert mixed({"X": 1.0, "Y": 0.5}, bottle("both", X=1.0, Y=1.0), one, bottle("no", Z=1.0)) == (
+        pytest.approx({"both": 0.5, "one": 0.5})
+    )
+    with pytest.raises(ValueError, match="charges balance"):
+        mixed({"X": 1.0, "Y": 2.0}, bottle("both", X=1.0, Y=1.0), one)
+    with pytest.raises(ValueError, match="components that salts bring"):
+        mixed({"X": 1.0, "Y": 2.0}, one)

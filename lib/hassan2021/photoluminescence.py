@@ -63,8 +63,14 @@ class Film:
         return recycling.escape.escape_small_angle(self.n, outside)
 
     def paper(self, base: float = 10.0) -> recycling.OpticalModel:
-        """The paper's own escape of the film."""
-        return recycling.paper_model(self.n, self.n_glass, self.od, base=base)
+        """The paper's own escape: small-angle cones, one reflection, attenuation `base`^(−OD).
+
+        Of the decadic density `base` is 10; e gives the other number that the paper prints.
+        """
+        front, back = self.small_angle(1.0), self.small_angle(self.n_glass)
+        total = (back + front) * base ** (-self.od / 2) + (back - front) * base ** (-1.5 * self.od)
+        name = "paper: small-angle cones" + (", base e" if base != 10 else "")
+        return recycling.OpticalModel(name, float(total), float(1 - total))
 
     def rays(self) -> recycling.OpticalModel:
         """All rays, all bounces."""
@@ -74,6 +80,12 @@ class Film:
         """Dipoles in the stack of layers."""
         thick = self.thickness_nm if thickness_nm is None else thickness_nm
         return recycling.wave_optics(self.n, self.n_glass, thick, EMISSION_NM)
+
+    def models(self) -> list[recycling.OpticalModel]:
+        """What becomes of an emitted photon by the paper, rays and waves, the latter with none,
+        half and all of the light in the glass taken back."""
+        waves = self.waves()
+        return [self.paper(), self.rays(), *(waves.model(share) for share in (0.0, 0.5, 1.0))]
 
     def traced(self, count: int, seed: int, **slide: float) -> Fates:
         """Photon by photon, in endless glass or in a slide (`glass_mm`, `radius_mm`)."""
@@ -292,12 +304,11 @@ class Evidence:
     @cached_property
     def models(self) -> list[recycling.OpticalModel]:
         """What becomes of an emitted photon, by every optics."""
-        f, slide = self.film, self.slide
+        slide = self.slide
         traced = recycling.OpticalModel(
             "rays traced in a 1 mm slide of 2 x 2 cm", slide.escape[0], slide.reabsorption[0]
         )
-        known = recycling.all_models(f.n, f.n_glass, f.od, f.thickness_nm, EMISSION_NM)
-        return [*known, traced]
+        return [*self.film.models(), traced]
 
 
 def shift_sums(masses: tuple[float, float]) -> list[shift_budget.Combination]:

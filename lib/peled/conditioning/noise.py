@@ -594,7 +594,7 @@ def detector_noise(*bands: np.ndarray, read: float | None = None) -> Noise:
 
     Third differences of white noise have 20 times its variance, d²/20 = read + gain × level:
     weighted least squares, the weights from the round before (those of the scattered squares
-    would favour small ones), neither part negative.
+    would favour small ones), as far as each makes the squares likelier, neither part negative.
 
     Parameters
     ----------
@@ -630,9 +630,22 @@ def detector_noise(*bands: np.ndarray, read: float | None = None) -> Noise:
     basis = np.column_stack([np.ones_like(level), level / top])
     held = np.zeros(2) if read is None else np.array([read, 0.0])
     free = basis[:, 0 if read is None else 1 :]
-    found = np.array([square.mean(), 0.0]) if read is None else held
-    for _ in range(6):
-        weight = 1 / np.maximum(basis @ found, 1e-6 * square.mean() + 1e-300)
+    least = 1e-6 * square.mean() + 1e-300
+
+    def unlikely(at):
+        mean = np.maximum(basis @ at, least)
+        return np.sum(square / mean + np.log(mean))
+
+    found = np.array([square.mean() if read is None else read, 0.0])
+    now = unlikely(found)
+    for _ in range(20):
+        weight = 1 / np.maximum(basis @ found, least)
         part = nnls(free * weight[:, None], (square - held[0]) * weight)[0]
-        found = held + np.concatenate([np.zeros(2 - part.size), part])
+        step = held + np.concatenate([np.zeros(2 - part.size), part]) - found
+        # A whole step may pass the likeliest by far, and the next one go back.
+        tries = ((share, unlikely(found + share * step)) for share in 0.5 ** np.arange(12))
+        share, then = next((one for one in tries if one[1] < now), (0.0, now))
+        found, gained, now = found + share * step, now - then, then
+        if gained < 1e-6:
+            break
     return Noise(float(found[0]), float(found[1] / top))

@@ -197,10 +197,9 @@ def exponential_gaussian(x, centre, fwhm_gauss, tail, derivatives=True):
         e = np.where(
             a > 0,
             g * special.erfcx(np.maximum(a, 0)),
-            np.exp(np.minimum(0.5 * r * r - u * r, 0.5 * r * r)) * special.erfc(np.minimum(a, 0)),
+            np.exp(np.minimum(r * (0.5 * r - u), 0)) * special.erfc(np.minimum(a, 0)),
         )
-        # u < r leaves erfcx in charge; beyond it the exponent 0.5 r^2 - u r is at most -0.5 r^2, so
-        # nothing overflows
+        # u < r leaves erfcx in charge; beyond it the exponent is below zero
     norm = 0.5 / safe
     values = norm * e
     if derivatives:

@@ -1,4 +1,4 @@
-"""From the yield that leaves a film to the yield inside it: three optical models side by side.
+"""From the yield that leaves a film to the yield inside it, by rays or by wave optics.
 
 What is measured outside depends on the probability that an emitted photon leaves, and on what
 becomes of the others. The same 70 % outside mean 71 to 88 % inside, by the optics assumed; so every
@@ -93,42 +93,6 @@ class WaveOptics:
         )
 
 
-def paper_model(
-    n_film: float,
-    n_glass: float,
-    optical_density: float,
-    *,
-    base: float = 10.0,
-    rounded: bool = False,
-) -> OpticalModel:
-    """The paper's escape: small-angle cones, one reflection, attenuation `base`^(−OD).
-
-    Parameters
-    ----------
-    n_film, n_glass : float
-    optical_density : float
-    base : float
-        10 for a decadic density; e gives the other number that the paper prints.
-    rounded : bool
-        Round the two probabilities to 0.1 % first, as the printed ones are.
-
-    Returns
-    -------
-    OpticalModel
-    """
-    front, back = escape.escape_small_angle(n_film, 1.0), escape.escape_small_angle(n_film, n_glass)
-    if rounded:
-        front, back = round(front, 3), round(back, 3)
-    total = (back + front) * base ** (-optical_density / 2) + (back - front) * base ** (
-        -1.5 * optical_density
-    )
-    return OpticalModel(
-        "paper: small-angle cones" + (", base e" if base != 10 else ""),
-        float(total),
-        float(1 - total),
-    )
-
-
 def ray_model(n_film: float, n_glass: float, optical_density: float) -> OpticalModel:
     """Exact ray optics: Fresnel over angle, all bounces; light that enters the glass counts as
     escaped.
@@ -182,35 +146,6 @@ def wave_optics(
         found.guided + found.absorbed + found.plasmon,
         found.purcell,
     )
-
-
-def all_models(
-    n_film: float, n_glass: float, optical_density: float, thickness_nm: float, wavelength_nm: float
-) -> list[OpticalModel]:
-    """The models in the order in which a report names them.
-
-    Parameters
-    ----------
-    n_film, n_glass : float
-    optical_density : float
-        Decadic, of the film at the emission.
-    thickness_nm : float
-        Of the film.
-    wavelength_nm : float
-        In vacuum.
-
-    Returns
-    -------
-    list of OpticalModel
-    """
-    wave = wave_optics(n_film, n_glass, thickness_nm, wavelength_nm)
-    return [
-        paper_model(n_film, n_glass, optical_density),
-        ray_model(n_film, n_glass, optical_density),
-        wave.model(0.0),
-        wave.model(0.5),
-        wave.model(1.0),
-    ]
 
 
 def optical_density_of_path(
