@@ -60,12 +60,13 @@ class Depth(NamedTuple):
 
 class Course(NamedTuple):
     """Light (k, lanes) per volume and s at times (k,) in ns after a pulse; whether pulses
-    repeat.
+    repeat; the light's slopes per ns (k, lanes), where they are known.
     """
 
     time_ns: np.ndarray
     light: np.ndarray
     repeats: bool
+    slopes: np.ndarray | None = None
 
 
 def course(
@@ -99,9 +100,10 @@ def course(
 
     Notes
     -----
-    Recombination: RODAS3, an L-stable Rosenbrock method of third order [3]_, on steps that grow
-    geometrically. Diffusion: the exact exponential of the discrete operator, alternating with
-    recombination (Strang).
+    Without traps and Auger dn/dt = −a n − b n² has a closed form. Else recombination goes by
+    RODAS3, an L-stable Rosenbrock method of third order [3]_, on steps that grow geometrically.
+    Diffusion: the exact exponential of the discrete operator, alternating with recombination
+    (Strang).
 
     References
     ----------
@@ -110,7 +112,7 @@ def course(
     density = np.atleast_1d(np.asarray(density_cm3, float))
     lanes = density.size
     unit = density.max()
-    k = {name: np.broadcast_to(np.asarray(rates.get(name, 0.0), float), lanes) for name in RATES}
+    k = {name: np.zeros(lanes) + rates.get(name, 0.0) for name in RATES}
     kinetics = _Kinetics(
         *(k[name][:, None] * scale for name, scale in (
             ("k1", 1e-9), ("radiative", 1e-9 * unit), ("auger", 1e-9 * unit**2),
@@ -131,18 +133,27 @@ def course(
     def diffused(state, i):
         return state if spread is None else np.array([_spread(spread[i], state[0]), *state[1:]])
 
-    state = pulses
-    for _ in range(CYCLES if periodic else 1):
+    def run(state):
+        if spread is None and kinetics.closed:
+            return kinetics.fallen(state, time[:, None, None, None])
         states = [state]
         for i, h in enumerate(steps):
             states.append(diffused(kinetics.step(diffused(states[-1], i), h), i))
+        return states
+
+    state = pulses
+    for _ in range(CYCLES if periodic else 1):
+        states = run(state)
         state = states[-1] + pulses
         change = np.abs(state - states[0]).max()
         if change < REPEATS * np.abs(states[0][0]).max():
             break
     repeats = not periodic or bool(change < REPEATS * np.abs(states[0][0]).max())
-    light = kinetics.light(np.swapaxes(states, 0, 1))
-    return Course(time, light * unit * 1e9, repeats)
+    states = np.swapaxes(states, 0, 1)
+    light = kinetics.light(states) * unit * 1e9
+    if depth is not None:
+        return Course(time, light, repeats)
+    return Course(time, light, repeats, kinetics.light_change(states) * unit * 1e9)
 
 
 class _Kinetics(NamedTuple):
@@ -162,8 +173,26 @@ class _Kinetics(NamedTuple):
     def holes(self, state):
         return sum(state, self.doping)
 
+    @property
+    def closed(self) -> bool:
+        """Whether loss is of first and second order alone."""
+        return not (self.capture.any() or self.auger.any())
+
+    def fallen(self, state, time):
+        """States `time` after one, n = n₀ e^(−at)/(1 + b n₀ (1 − e^(−at))/a), where `closed`."""
+        a = self.first + self.radiative * self.doping
+        rate = np.where(a > 0, a, 1.0)
+        left = np.exp(-a * time)
+        gone = np.where(a > 0, -np.expm1(-rate * time) / rate, time)
+        return state * left / (1 + self.radiative * state * gone)
+
     def light(self, state):
         return (self.radiative * state[0] * self.holes(state)).mean(axis=-1)
+
+    def light_change(self, state):
+        change = self.change(state)
+        made = change[0] * self.holes(state) + state[0] * sum(change)
+        return (self.radiative * made).mean(axis=-1)
 
     def change(self, state):
         n, p = state[0], self.holes(state)
@@ -228,6 +257,17 @@ def _spread(matrix, n):
     return (matrix @ n[:, :, None])[:, :, 0]
 
 
+def _cubics(course: Course) -> PPoly:
+    """The light between its times: with its slopes, or with curvatures that are continuous."""
+    if course.slopes is None:
+        return CubicSpline(course.time_ns, course.light)
+    h, before = np.diff(course.time_ns)[:, None], course.slopes[:-1]
+    mean = np.diff(course.light, axis=0) / h
+    third = (before + course.slopes[1:] - 2 * mean) / h
+    parts = [third / h, (mean - before) / h - third, before, course.light[:-1]]
+    return PPoly.construct_fast(np.array(parts), course.time_ns)
+
+
 class Light:
     """Integrals of a course between any times: what falls into the bins of a histogram.
 
@@ -239,7 +279,7 @@ class Light:
     """
 
     def __init__(self, course: Course, period_ns: float | None):
-        light = CubicSpline(course.time_ns, course.light)
+        light = _cubics(course)
         self._splines = light.antiderivative(1), light.antiderivative(2)
         self._end = period_ns or course.time_ns[-1]
         self._once, self._twice = (spline(self._end) for spline in self._splines)

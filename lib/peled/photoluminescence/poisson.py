@@ -11,7 +11,22 @@ from scipy import special
 #: Curvature, relative to the largest, below which a way down is rounding: an error 1e4 times that
 #: of the best parameter.
 FLAT = 1e-8
+NEAR = 1e-6  #: squared distance to the optimum, in standard errors, at which a descent ends
 ENOUGH = 2.0  #: standard deviations of the deviance below which no other start is tried
+
+
+class Blocks(NamedTuple):
+    """Derivatives (p, n) of which most are zero: parts (parameters, bins, their derivatives)."""
+
+    shape: tuple[int, int]
+    parts: list[tuple[np.ndarray, slice, np.ndarray]]
+
+    def dense(self) -> np.ndarray:
+        """All of them (p, n)."""
+        out = np.zeros(self.shape)
+        for own, bins, part in self.parts:
+            out[own, bins] = part
+        return out
 
 
 class Descent(NamedTuple):
@@ -23,14 +38,14 @@ class Descent(NamedTuple):
     deviance : float
     converged : bool
     mean, jacobian : ndarray, shapes (n,) and (p, n)
-        Expected counts of all bins there, and their derivatives.
+        Expected counts of all bins there, and their derivatives (or `Blocks` of them).
     """
 
     theta: np.ndarray
     deviance: float
     converged: bool
     mean: np.ndarray
-    jacobian: np.ndarray
+    jacobian: np.ndarray | Blocks
 
 
 def descend(model, y, inside, theta, max_iterations=60) -> Descent:
@@ -39,8 +54,9 @@ def descend(model, y, inside, theta, max_iterations=60) -> Descent:
     Parameters
     ----------
     model
-        `jacobian(theta)` gives expected counts (n,) and derivatives (p, n), `bounds()` the bounds
-        of theta; the first `capped` of it move by 1.5 a step at most.
+        `jacobian(theta)` gives expected counts (n,) and derivatives (p, n) or, where all bins are
+        fitted, `Blocks`; `bounds()` the bounds of theta; the first `capped` of it move by 1.5 a
+        step at most, the next by `stride` where the model has one.
     y : ndarray, shape (n,)
     inside : slice
         Bins that are fitted.
@@ -59,6 +75,9 @@ def descend(model, y, inside, theta, max_iterations=60) -> Descent:
     low, high = model.bounds()
     theta = np.clip(theta, low, high)
     data = y[inside]
+    strides = np.full(theta.size, np.inf)
+    strides[: model.capped] = 1.5
+    strides[model.capped :][:1] = getattr(model, "stride", np.inf)
     best = 2 * float(np.sum(special.xlogy(data, np.maximum(data, 1e-300)) - data))
 
     def evaluated(at):
@@ -70,10 +89,7 @@ def descend(model, y, inside, theta, max_iterations=60) -> Descent:
     cost, m, state = evaluated(theta)
     damping, converged = 1e-3, False
     for _ in range(max_iterations):
-        j = state[1][:, inside]
-        weighted = j / m
-        gradient = weighted @ (m - data)
-        curvature = weighted @ j.T
+        gradient, curvature = _normal(state[1], inside, m, m - data)
         held = ((theta <= low) & (gradient > 0)) | ((theta >= high) & (gradient < 0))
         free = np.flatnonzero(~held & (curvature.diagonal() > 0))
         if not free.size:
@@ -86,15 +102,13 @@ def descend(model, y, inside, theta, max_iterations=60) -> Descent:
         steep = values > FLAT * values[-1]
         # Squared distance to the optimum in standard errors.
         distance = float(np.sum(along[steep] ** 2 / values[steep]))
-        if distance < 1e-8:
+        if distance < NEAR:
             converged = True
             break
         for _ in range(12):
             trial = theta.copy()
             trial[free] -= (vectors @ (along / (np.maximum(values, 0) + damping))) / s
-            capped = slice(model.capped)
-            trial[capped] = np.clip(trial[capped], theta[capped] - 1.5, theta[capped] + 1.5)
-            trial = np.clip(trial, low, high)
+            trial = np.clip(np.clip(trial, theta - strides, theta + strides), low, high)
             found = evaluated(trial)
             if found[0] < cost:
                 break
@@ -109,6 +123,21 @@ def descend(model, y, inside, theta, max_iterations=60) -> Descent:
             converged = True
             break
     return Descent(theta, max(cost, 0.0), converged, *state)
+
+
+def _normal(jacobian, inside, m, off):
+    """Gradient (p,) and expected curvature (p, p) of half the deviance."""
+    if not isinstance(jacobian, Blocks):
+        j = jacobian[:, inside]
+        weighted = j / m
+        return weighted @ off, weighted @ j.T
+    p = jacobian.shape[0]
+    gradient, curvature = np.zeros(p), np.zeros((p, p))
+    for own, bins, part in jacobian.parts:
+        weighted = part / m[bins]
+        gradient[own] += weighted @ off[bins]
+        curvature[own[:, None], own] += weighted @ part.T
+    return gradient, curvature
 
 
 def least(model, y, inside, starts) -> Descent:

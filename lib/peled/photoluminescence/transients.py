@@ -199,19 +199,26 @@ class _Series:
         first = self.transients[0]
         self.capped = len(self.free)
         self.shifted = int(any(t.response is not None for t in self.transients))
-        scales = 1 if self.common else len(self.transients)
-        self.scales = scales
+        self.scales = scales = 1 if self.common else len(self.transients)
         names = [f"scale {i + 1}" for i in range(scales)]
         names += [f"background {i + 1}" for i in range(len(self.transients))]
         self.names = (*self.free, *(["shift"] * self.shifted), *names)
         self.density = np.array([t.density_cm3 for t in self.transients])
         self.kernels = [_Kernel(t) for t in self.transients]
+        # Farther than a response is wide its light no longer says where it is.
+        self.stride = max((0.5 * k.width for k in self.kernels if k.response), default=np.inf)
+        self.alike: dict[tuple, list[int]] = {}  # transients on the same bins, by response too
+        for i, (t, kernel) in enumerate(zip(self.transients, self.kernels)):
+            key = id(t.response), kernel.edges.tobytes()
+            self.alike.setdefault(key, []).append(i)
         span = max(t.time_ns[-1] + t.bin_ns for t in self.transients) - min(
             min(t.time_ns[0] for t in self.transients), 0.0
         )
         self.span = self.period_ns or 1.02 * span + 10 * first.bin_ns
         self.step = 0.1 * min(t.bin_ns for t in self.transients)
         counts = [np.asarray(t.counts, float) for t in self.transients]
+        dark = [y.size // 50 for y in counts]  # the darkest bins
+        self.floors = np.array([np.partition(y, k)[k] for y, k in zip(counts, dark)])
         if self.yields is not None:
             counts.append((self.yields.plqy / self.yields.error) ** 2)
         self.counts = np.concatenate(counts)
@@ -263,7 +270,7 @@ class _Series:
         return self._evaluated(theta, 0)[0]
 
     def jacobian(self, theta):
-        """Expected counts (n,) and their derivatives (n, p)."""
+        """Expected counts (n,) and their derivatives."""
         return self._evaluated(theta, len(self.free))
 
     def scale(self, theta, i):
@@ -278,25 +285,32 @@ class _Series:
         light = Light(found, self.period_ns)
         count, size = len(self.free), len(self.transients)
         shift = theta[count] if self.shifted else 0.0
-        expected, jac = np.zeros(self.counts.size), np.zeros((theta.size, self.counts.size))
-        for i, (rows, kernel) in enumerate(zip(self.rows, self.kernels)):
-            at, scale = self.scale(theta, i)
-            shapes = scale * kernel.counts(light, i + size * np.arange(ways + 1), shift)
-            expected[rows] = shapes[0] + theta[theta.size - size + i]
-            jac[at, rows] = shapes[0]
-            jac[theta.size - size + i, rows] = 1.0
-            jac[:ways, rows] = (shapes[1:] - shapes[0]) / STEP
+        expected, parts = np.zeros(self.counts.size), []
+        made, later = {}, {}
+        for own in self.alike.values():
+            lanes, kernel = np.add.outer(own, size * np.arange(ways + 1)), self.kernels[own[0]]
+            counts = kernel.counts(light, lanes.ravel(), shift)
+            made.update(zip(own, counts.reshape(*lanes.shape, -1)))
             if self.shifted and ways:
-                step = 1e-3 * kernel.bin
-                later = scale * kernel.counts(light, np.array([i]), shift + step)[0]
-                jac[count, rows] = (later - shapes[0]) / step
+                later.update(zip(own, kernel.by_shift(light, np.array(own), shift)))
+        for i, rows in enumerate(self.rows):
+            at, scale = self.scale(theta, i)
+            shapes = scale * made[i]
+            expected[rows] = shapes[0] + theta[theta.size - size + i]
+            own = [*range(ways), at, theta.size - size + i, *[count] * (i in later)]
+            slopes = np.ones((len(own), shapes.shape[1]))
+            slopes[:ways] = (shapes[1:] - shapes[0]) / STEP
+            slopes[ways] = shapes[0]
+            if i in later:
+                slopes[-1] = scale * later[i]
+            parts.append((np.array(own), rows, slopes))
         if self.yields is not None:
             rows = slice(self.rows[-1].stop, None)
             y = self._yields(rates)
             known = self.counts[rows] / self.yields.plqy
             expected[rows] = known * y[0]
-            jac[:ways, rows] = known * (y[1:] - y[0]) / STEP
-        return expected, jac
+            parts.append((np.arange(ways), rows, known * (y[1:] - y[0]) / STEP))
+        return expected, poisson.Blocks((theta.size, expected.size), parts)
 
     def _yields(self, rates):
         names = {name: rates.get(name, np.zeros(1)) for name in RATES}
@@ -316,16 +330,15 @@ class _Series:
         theta = np.zeros(len(self.names))
         theta[: len(self.free)] = np.log([rates[name] for name in self.free])
         theta = np.clip(theta, *self.bounds())
-        floors = np.array([np.quantile(t.counts, 0.02) for t in self.transients])
         at = len(self.free) + self.shifted
         theta[at : at + self.scales] = 0.0
         made = self.expected(theta)
         ratios = []
-        for t, floor, rows in zip(self.transients, floors, self.rows):
+        for t, floor, rows in zip(self.transients, self.floors, self.rows):
             light = max((t.counts - floor).sum(), 1.0)
             ratios.append(np.log(light / max(made[rows].sum(), 1e-300)))
         theta[at : at + self.scales] = ratios[: self.scales]
-        theta[-size:] = floors
+        theta[-size:] = self.floors
         return theta
 
 
@@ -351,15 +364,25 @@ class _Kernel:
         self.width = self.response.width_ns
         self.edges = np.concatenate([[lags[0] - self.bin], lags, [lags[-1] + self.bin]])
 
-    def pulse(self, light: Light, lanes, shift):
-        """Light before the response widens it: response and decay spread over their bins."""
-        return np.diff(light.accumulated(self.edges - shift, lanes, 2), 2, axis=1) / self.bin
+    def pulse(self, light: Light, lanes, shift, order=2):
+        """Light before the response widens it: response and decay spread over their bins; of order
+        1, what it is less per ns of shift.
+        """
+        return np.diff(light.accumulated(self.edges - shift, lanes, order), 2, axis=1) / self.bin
 
     def counts(self, light: Light, lanes, shift):
         """Light in each bin (lanes, n)."""
         if self.response is None:
             return np.diff(light.accumulated(self.edges - shift, lanes), axis=1)
         return np.maximum(self.response.fold(self.pulse(light, lanes, shift)), 0)
+
+    def by_shift(self, light: Light, lanes, shift):
+        """Derivatives of `counts` by the shift (lanes, n)."""
+        if self.response is None:
+            step = 1e-3 * self.bin
+            ends = [self.counts(light, lanes, shift + way * step) for way in (-1, 1)]
+            return (ends[1] - ends[0]) / (2 * step)
+        return -self.response.fold(self.pulse(light, lanes, shift, 1))
 
 
 def fit_transients(
@@ -446,7 +469,8 @@ def fit_laws(
     if unknown := set(laws) - set(LAWS):
         raise ValueError(f"laws: expected {'; '.join(LAWS)}, found {'; '.join(unknown)}")
     fits = {law: fit_transients(transients, LAWS[law], law=law, **options) for law in laws}
-    return dict(sorted(fits.items(), key=lambda item: item[1].bic))
+    # Of laws that are one where a rate is nothing, the one with fewer.
+    return dict(sorted(fits.items(), key=lambda item: (round(item[1].bic, 1), len(item[1].free))))
 
 
 def _checked(transients, free, held, depth):
@@ -473,8 +497,8 @@ def _checked(transients, free, held, depth):
 def _starts(model: _Series):
     """First-order and radiative rates from how fast the slowest and the fastest decay lose half."""
     halves = []
-    for t in model.transients:
-        light = np.maximum(t.counts - np.quantile(t.counts, 0.02), 0)
+    for t, floor in zip(model.transients, model.floors):
+        light = np.maximum(t.counts - floor, 0)
         total = np.cumsum(light)
         halves.append(
             max(t.bin_ns, t.bin_ns * (np.searchsorted(total, 0.5 * total[-1]) - np.argmax(light)))
@@ -497,8 +521,8 @@ def _starts(model: _Series):
 
 
 def _summary(model: _Series, found: poisson.Descent, law: str) -> TransientFit:
-    theta, cost, converged, mu, jac = found
-    m = np.maximum(mu, 1e-9)
+    theta, cost, converged, mu, blocks = found
+    m, jac = np.maximum(mu, 1e-9), blocks.dense()
     low, high = model.bounds()
     bound = (theta <= low) | (theta >= high)
     normal = (jac / m) @ jac.T
