@@ -56,6 +56,46 @@ def test_noise_makes_a_line_as_seldom_as_stated():
     assert passed <= 33  # 200 x 0.1, three standard errors above
 
 
+#: Amplitude of the noise by frequency over the width, -1/2 to 1/2.
+COLOURS = {
+    "1/f": lambda f: (0.05 / f) ** 0.5,
+    "1/f above a corner": lambda f: np.hypot(1, (0.01 / f) ** 0.5),
+    "drift": lambda f: 0.05 / f,
+    "blue": lambda f: f**0.5,
+    "filtered": lambda f: 1 / np.hypot(1, f / 0.05),
+    "picked up in a band": lambda f: np.hypot(1, 3 * np.exp(-(((f - 0.2) / 0.03) ** 2))),
+}
+
+
+@pytest.mark.parametrize("colour", COLOURS)
+def test_noise_that_is_not_white_makes_no_lines(colour):
+    """1e-3 asked for; with the level of the quiet stretches taken everywhere 0.3 to 1."""
+    rng, found = np.random.default_rng(5), 0
+    away = np.maximum(np.abs(np.fft.fftfreq(4096)), 1 / 4096)
+    for _ in range(25):
+        white = np.fft.fft(decay([], rng, nucleus="13C"))
+        x = np.fft.ifft(COLOURS[colour](away) * white)[None]
+        one = Fid(Path("made"), x, 1e4, 100.0, 100.0, "13C")
+        p = nmr.process(one, line_broadening_Hz=1.0, phase="auto", strict=False)
+        found += nmr.matched_filter(p).there
+    assert found == 0
+
+
+def test_the_mains_are_no_line(tmp_path):
+    """50 Hz and its harmonics in both channels: said; a line of a sample that stands there by
+    chance is one, as it decays."""
+    t, rng = np.arange(8192) / 4000.0, np.random.default_rng(6)
+    hum = sum(0.4 / k * np.exp(2j * np.pi * (50 * k * t + rng.random())) for k in (3, 5))
+    noise = decay([], rng, points=8192)
+    write(tmp_path / "hum", noise + hum)
+    line = 3 * np.exp((2j * np.pi * 900 - np.pi * 2) * t)
+    write(tmp_path / "both", noise + hum + line)
+    report = analyse(read_sheet(tmp_path, "nmr", sniff=sniff))
+    assert sum("mains" in p.reason for p in report.problems) >= 2
+    shifts = [q for q in report.quantities if q.name.startswith("shift")]
+    assert [round(q.value * MHZ["1H"]) for q in shifts if q.value is not None] == [900]
+
+
 @pytest.mark.parametrize("width", [1.0, 10.0, 60.0])
 def test_a_line_is_found_where_it_is_at_any_width(width):
     rng = np.random.default_rng(2)

@@ -8,12 +8,14 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from scipy import special
 
 from hassan2021.simulate.writers import write_tiff
 from peled.formats.diffraction import Pattern
 from peled.lab import open_folder
+from peled.quantities import threshold
 from peled.samples import read_sheet
-from peled.structure import ftir, microscopy, standards, xps, xrd
+from peled.structure import ftir, microscopy, standards, ups, xps, xrd
 from peled.structure.analyse import analyse, sniff
 from peled.structure.detection import find_edges, find_lines
 
@@ -303,6 +305,72 @@ def test_carbon_far_off_is_charging_where_the_sheet_says_so(tmp_path):
     assert "+20.8 eV from C 1s" in silent.quantities[0].reasons
 
 
+def carbon_of(parts, rng, counts=3000):
+    """A region of C 1s, charged by 1 eV: area and binding energy of each chemical state."""
+    e = np.arange(278, 296, 0.1)
+    lines = sum(a * np.exp(-4 * np.log(2) * ((e - at - 1) / 1.3) ** 2) for a, at in parts)
+    return e, rng.poisson(counts * (lines + 0.1))
+
+
+def test_one_line_where_there_are_three_is_no_reference(tmp_path):
+    """PET: carbon of ring, ether and ester fitted by one line; by three where the folder's table
+    has them; nothing withheld of a region that is one line.
+    """
+    rng = np.random.default_rng(20)
+    states = ((0.6, 284.8), (0.2, 286.4), (0.2, 288.8))
+    save(tmp_path / "C 1s.csv", "binding energy (eV),counts", *carbon_of(states, rng))
+    sheet = "sample,measurement,file,anode,charge_reference_eV\na,xps,C 1s.csv,Al,284.8\n"
+    (charging,) = report_of(tmp_path, sheet).quantities
+    assert charging.status == "withheld" and "of the signal" in charging.reasons
+    rows = "".join(
+        f"C 1s{state},{at},,,1.3,\n"
+        for state, at in (("", 284.8), (" ether", 286.4), (" ester", 288.8))
+    )
+    head = "level,position_eV,splitting_eV,ratio,fwhm_eV,asymmetry\n"
+    (tmp_path / "levels.csv").write_text(head + rows)
+    said = {q.name: q for q in report_of(tmp_path, sheet).quantities}
+    for name, true in (("charging", 1.0), ("binding energy C 1s ester", 288.8)):
+        assert said[name].status == "reported"
+        assert abs(said[name].value - true) < 3.5 * said[name].standard_error < 0.2
+    (tmp_path / "levels.csv").unlink()
+    save(tmp_path / "C 1s.csv", "binding energy (eV),counts", *carbon_of(((1, 284.8),), rng))
+    (charging,) = report_of(tmp_path, sheet).quantities
+    assert charging.status == "reported" and abs(charging.value - 1) < 4 * charging.standard_error
+
+
+def test_levels_that_the_lines_describe_are_seldom_doubted():
+    """1e-3 asked for, whatever the counts are divided by."""
+    rng, doubts = np.random.default_rng(21), 0
+    for k in range(60):
+        e, y = region_of(rng, 0.0)
+        fit = xps.fit_levels(e, y / (1.0, 7.0)[k % 2], LEVELS)
+        doubts += fit.misfit_z > threshold()
+    assert doubts <= 1
+
+
+def test_two_edges_are_no_cut_off():
+    """A part of the surface with another work function: said; one edge is not doubted."""
+    x, rng = np.arange(14, 19, 0.02), np.random.default_rng(22)
+    one = special.erfc((x - 16.9) / 0.11)
+    two = 0.6 * one + 0.4 * special.erfc((x - 16.5) / 0.11)
+    sound, mixed = (ups.secondary_cutoff(x, rng.poisson(5e3 * y + 20)) for y in (one, two))
+    assert sound.misfit_z < threshold() < mixed.misfit_z and sound.missed < 0.02 < mixed.missed
+
+
+def test_bands_in_one_another_are_not_told_by_one_shape(tmp_path):
+    """Two strong bands closer than their widths beside a lone one."""
+    x, rng = np.arange(600, 4000, 2.0), np.random.default_rng(23)
+    bands = ((1600, 60, 1.0), (1650, 25, 0.5), (1690, 50, 0.6), (2900, 20, 0.8))
+    y = sum(h / (1 + 4 * ((x - at) / w) ** 2) for at, w, h in bands)
+    fit = ftir.fit_bands(x, y + rng.normal(0, 2e-3, len(x)))
+    lone = min(fit.bands, key=lambda b: abs(b.position_cm1 - 2900))
+    assert lone.misfit_z < threshold()
+    for band in fit.bands:
+        true = min((at for at, *_ in bands), key=lambda at: abs(at - band.position_cm1))
+        if abs(band.position_cm1 - true) > 5 * band.position_error_cm1:
+            assert band.misfit_z > threshold()
+
+
 def test_carbon_references_the_energies(tmp_path):
     rng = np.random.default_rng(9)
     e, y = region_of(rng, 2.5)
@@ -428,9 +496,10 @@ def test_water_vapour_and_opaque_ranges_are_no_bands(tmp_path):
     light = np.abs(10**-y + rng.normal(0, 7e-4, len(x)))
     save(tmp_path / "a.csv", "wavenumber (cm-1),absorbance", x, -np.log10(light))
     report = report_of(tmp_path, "sample,measurement,file\na,ftir,a.csv\n")
-    bands = [q.value for q in report.quantities if q.status == "reported"]
-    # The opaque band is placed by its flanks.
+    bands = {round(q.value): q.status for q in report.quantities if q.value is not None}
+    # The opaque band is placed by its flanks, which are not those of a band.
     assert sorted(bands) == pytest.approx([1120, 2924], abs=1.5)
+    assert list(bands.values()) == ["doubtful", "reported"]
 
 
 def test_a_spectrum_that_cannot_be_converted_stops_no_other_in_explore(tmp_path, monkeypatch):

@@ -45,7 +45,7 @@ from peled.nmr.referencing import (
     reference,
 )
 from peled.nmr.series import Resonance, follow
-from peled.nmr.significance import there
+from peled.nmr.significance import is_hum, there
 from peled.nmr.titration import trend
 from peled.quantities import FALSE_ALARM, Finding, Gate, Quantity, judge, signal
 from peled.report import Problem, Report, from_holdings
@@ -333,7 +333,12 @@ def _regions(seen: Seen, bench: _Bench, problems: list[Problem]) -> list[Region]
         if not fits:
             said = "what stands there is no line: wider than its window, or of no sure area"
             problems.append(Problem(place, said))
-        out += [_named(seen, fit, own, bench) for fit, own in fits]
+        for fit, own in fits:
+            if all(is_hum(seen.spectrum, line) for line in fit.lines):
+                said = "pick-up of the mains: a multiple of its frequency from the receiver's"
+                problems.append(Problem(place, f"{said}, without decay"))
+            else:
+                out.append(_named(seen, fit, own, bench))
     return out
 
 

@@ -147,8 +147,11 @@ def matched_filter(
     step = processed.hz_per_point
     widths_Hz = _widths(step, max(step * 8, processed.spectral_width_Hz / 100))
     rows, widths, tries = [], [], 0.0
+    square = local_level(processed) ** 2
     for width, template, sd, crossings in _templates(processed, widths_Hz, part.stop - part.start):
         answer = oaconvolve(processed.real, template[::-1], mode="same")[part]
+        weight = template**2 / (template @ template)
+        answer /= np.sqrt(np.maximum(oaconvolve(square, weight, mode="same")[part], 1.0))
         low, middle = np.quantile(answer, [0.159, 0.5])
         rows.append(answer / max(sd, min(middle - low, 3 * sd)))
         widths.append(width)
@@ -160,6 +163,60 @@ def matched_filter(
     needed = threshold(tries, false_alarm=false_alarm)
     ppm, mhz = processed.ppm[part], processed.reference_MHz
     return Matched(ppm, mhz, rows, widths, ratio, widths[best], needed, tries, false_alarm)
+
+
+#: Level of the noise: half width of what tells it around a place, as a share of its distance from
+#: the receiver's frequency, in independent points at least, as a share of the sweep at most.
+NEAR, FEWEST, WIDEST = 0.5, 24, 1 / 32
+
+
+def local_level(processed: Processed) -> np.ndarray:
+    """Noise around each point over that of the quiet stretches, at least 1.
+
+    Noise of a receiver is not white: it grows as 1/f towards zero frequency, with a filter, at a
+    neighbour's pick-up. Third differences of points far enough apart to be independent hold no
+    baseline and little of lines; where lines are crowded their lower quartile counts. It is read in
+    windows that narrow towards the receiver's frequency, continued to it by a power law, and
+    raised as Student's t wants for so few points.
+
+    Parameters
+    ----------
+    processed : Processed
+
+    Returns
+    -------
+    ndarray, shape of the spectrum
+    """
+    y, size = processed.real, len(processed.ppm)
+    lags = processed.autocovariance.real / processed.autocovariance[0].real
+    alike = np.flatnonzero(np.abs(lags) > 0.2)
+    apart = int(alike[-1]) + 1 if len(alike) else 1
+    apart = min(apart, max(size // (16 * FEWEST), 1))
+    c = np.concatenate([lags, np.zeros(3 * apart + 1)])[[0, apart, 2 * apart, 3 * apart]]
+    sd = processed.noise_sd * np.sqrt(max(c @ [20, -30, 12, -2], 1e-3))
+    third = np.zeros(size)
+    inner = y[: size - 3 * apart] - 3 * y[apart : size - 2 * apart]
+    inner += 3 * y[2 * apart : size - apart] - y[3 * apart :]
+    third = np.pad(np.abs(inner) / sd, (3 * apart // 2, 3 * apart - 3 * apart // 2), mode="edge")
+    middle, least = size // 2, FEWEST * apart // 2
+    # Places double in distance near the receiver's frequency, then keep their distance.
+    away = [0]
+    while away[-1] < middle:
+        away.append(away[-1] + int(np.clip(NEAR * away[-1] / 2, least / 2, WIDEST * size / 2)))
+    both = middle + np.outer([-1, 1], away).ravel()
+    places = np.unique(np.clip(both, 0, size - 1))
+    half = np.clip(NEAR * np.abs(places - middle), least, WIDEST * size).astype(int)
+    level, count = np.empty(len(places)), np.empty(len(places))
+    for k, (at, reach) in enumerate(zip(places, half, strict=True)):
+        some = third[max(at - reach, 0) : at + reach + 1]
+        level[k], count[k] = np.quantile(some, 0.25) / 0.3186, len(some) / apart / 3
+    needed = threshold(size // apart)
+    level *= np.array([threshold(size // apart, dof=n) for n in count]) / needed
+    # The innermost window is told by its outer points: within it the same rise once more.
+    centre = np.searchsorted(places, middle)
+    beside = level[[max(centre - 4, 0), min(centre + 4, len(places) - 1)]].mean()
+    level[centre] *= np.clip(level[centre] / beside, 1.0, 10.0)
+    return np.maximum(np.interp(np.arange(size), places, level), 1.0)
 
 
 def _templates(processed: Processed, widths_Hz, count: int):
@@ -201,6 +258,38 @@ def _noise(processed: Processed, template: np.ndarray, count: int) -> tuple[floa
     correlation = c[0, 1] / c[0, 0]
     crossings = count * np.sqrt(max(2 * (1 - correlation), 0.0)) / (2 * np.pi)
     return float(np.sqrt(c[0, 0])), CROSSING_TRIES * crossings + 1
+
+
+#: Mains frequencies (Hz), how far they wander, and the least decay (Hz) of a line of a sample.
+MAINS_HZ, WANDERS, LEAST_WIDTH = (50.0, 60.0), 2e-3, 0.1
+
+
+def is_hum(processed: Processed, line: Line) -> bool:
+    """Whether a line stands a multiple of the mains frequency from the receiver's and does not
+    decay: pick-up, that a sharp line of a sample is there by chance in about one case of fifty.
+
+    Parameters
+    ----------
+    processed : Processed
+        Of a decay; lines of what somebody else processed are none.
+    line : Line
+        Fitted.
+
+    Returns
+    -------
+    bool
+    """
+    if not processed.points:
+        return False
+    whole = processed.spectral_width_Hz / processed.points
+    error = line.width_error_Hz if np.isfinite(line.width_error_Hz) else 0.0
+    decays = line.width_Hz > whole or line.width_Hz - 2 * error > LEAST_WIDTH * whole
+    away = abs(line.position_ppm - processed.carrier_ppm) * processed.reference_MHz
+    reach = 3 * line.position_error_ppm * processed.reference_MHz + WANDERS * away
+    order = [round(away / hz) for hz in MAINS_HZ]
+    return not decays and any(
+        k and abs(away - k * hz) < reach for k, hz in zip(order, MAINS_HZ, strict=True)
+    )
 
 
 def there(processed: Processed, line: Line, window_ppm: tuple[float, float]) -> bool:

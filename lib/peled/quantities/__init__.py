@@ -5,7 +5,15 @@ cause, or withholds it; gates add what speaks against it.
 """
 
 from .derivation import derive, judge
-from .estimates import NULL_TOLERANCE, Estimates, from_jacobian, from_normal, goodness_z
+from .estimates import (
+    NULL_TOLERANCE,
+    Estimates,
+    from_jacobian,
+    from_normal,
+    goodness_z,
+    likeness_z,
+    missed_share,
+)
 from .gates import (
     FALSE_ALARM,
     Gate,
@@ -39,6 +47,8 @@ __all__ = [
     "from_normal",
     "goodness_z",
     "judge",
+    "likeness_z",
+    "missed_share",
     "possible",
     "shown",
     "signal",

@@ -136,6 +136,67 @@ def goodness_z(chi_square: float, degrees_of_freedom: int) -> float:
     return float(((chi_square / degrees_of_freedom) ** (1 / 3) - (1 - spread)) / np.sqrt(spread))
 
 
+def likeness_z(residual: np.ndarray, lags: int = 4) -> float:
+    """Standard normal deviate of neighbouring residuals being alike: what a model leaves beyond
+    white noise, however large that is.
+
+    z = √(n/L) Σ_{l ≤ L} ρ_l, ρ_l the autocorrelation at lag l, whose standard error for white noise
+    is 1/√n [1]_. A χ² says nothing where the size of the noise is not known (counts per second,
+    means of scans).
+
+    Parameters
+    ----------
+    residual : array, shape (n,)
+        Of even standard error, in the order of the axis.
+    lags : int
+        L, at most the half of what the model may miss is wide, in points.
+
+    Returns
+    -------
+    float
+        Negative infinity for fewer than eight residuals, or none that differs from 0.
+
+    References
+    ----------
+    .. [1] M. S. Bartlett, J. R. Stat. Soc. Suppl. 8, 27 (1946), doi:10.2307/2983611
+
+    Examples
+    --------
+    >>> r = np.random.default_rng(0).normal(0, 7, 400)
+    >>> abs(likeness_z(r)) < 3, likeness_z(r + 5 * np.sin(np.arange(400) / 20)) > 5
+    (True, True)
+    """
+    r = np.asarray(residual, float)
+    power = float(r @ r)
+    if len(r) < 8 or not power > 0:
+        return -np.inf
+    lags = int(np.clip(lags, 1, len(r) // 4))
+    alike = sum(float(r[lag:] @ r[:-lag]) for lag in range(1, lags + 1))
+    return alike / power * np.sqrt(len(r) / lags)
+
+
+def missed_share(left: np.ndarray, signal: np.ndarray) -> float:
+    """Root mean square of what a model leaves, less white noise, over that of the signal it
+    describes.
+
+    Neighbours' products hold what is smooth and, on average, nothing of white noise.
+
+    Parameters
+    ----------
+    left, signal : array, shape (n,)
+        Data less model, and the model less its background, both in units of the noise.
+
+    Returns
+    -------
+    float
+        Infinite without a signal.
+    """
+    left, signal = np.asarray(left, float), np.asarray(signal, float)
+    power = float(signal @ signal)
+    smooth = max(float(left[1:] @ left[:-1]), 0.0)
+    return float(np.sqrt(smooth / power)) if power > 0 else np.inf
+
+
 def from_normal(
     names: Sequence[str],
     values: Sequence[float],

@@ -20,6 +20,9 @@ Gate = Callable[[Quantity], Finding | None]
 #: Share of good numbers that a statistical gate stops, and of noise that passes for a signal.
 FALSE_ALARM = 1e-3
 
+#: What a model may miss of a signal before nothing that it says of it is a number.
+MISSED = 0.1
+
 
 def threshold(tries: int = 1, dof: float | None = None, false_alarm: float = FALSE_ALARM) -> float:
     """How many times its noise a value must be, so that the largest of `tries` seldom is.
@@ -160,14 +163,32 @@ def possible(
     return gate
 
 
-def described(z: float, *, false_alarm: float = FALSE_ALARM, where: str = "") -> Gate:
-    """Marks as doubtful what comes from a model that leaves more than noise.
+def described(
+    z: float, missed: float = 0.0, *, false_alarm: float = FALSE_ALARM, where: str = ""
+) -> Gate:
+    """Marks as doubtful what comes from a model that leaves more than noise; withholds it where
+    that is more than `MISSED` of the signal.
 
     Parameters
     ----------
     z : float
-        Standard normal deviate of the residual (`goodness_z`, a runs test) against noise known from
-        elsewhere.
+        Standard normal deviate of the residual (`goodness_z`, `likeness_z`) against noise.
+    missed : float
+        What is left beyond noise, as a share of the signal (`missed_share`).
+    false_alarm : float
+        Chance that a model that describes the data is doubted.
+    where : str
+        For the finding.
+
+    Returns
+    -------
+    callable
+        A gate for `derive` or `judge`.
+
+    Examples
+    --------
+    >>> described(2.0)(None) is None, described(9.0)(None).status, described(9.0, 0.3)(None).status
+    (True, 'doubtful', 'withheld')
     """
     needed = threshold(false_alarm=false_alarm)
 
@@ -178,6 +199,8 @@ def described(z: float, *, false_alarm: float = FALSE_ALARM, where: str = "") ->
             f"the model leaves more than noise: z = {z:.1f}, above {needed:.1f} in "
             f"{false_alarm:.2g} of good fits"
         )
+        if missed > MISSED:
+            return Finding("described", "withheld", f"{said}; {missed:.0%} of the signal", where)
         return Finding("described", "doubtful", said, where)
 
     return gate

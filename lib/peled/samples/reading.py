@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path, PurePosixPath
 
+from peled import tables
 from peled.samples import expand, schema
 from peled.samples.expand import Row
 from peled.samples.propose import Content, Sniffer, explicit, propose
@@ -16,6 +17,8 @@ from peled.samples.table import Line, Message, SheetError, Table, read_table
 NAMES = ("samples.csv", "samples.xlsx")
 LAB = "lab.csv"
 _NOT_DATA = {*NAMES, LAB, "samples.proposed.csv", "about.yaml", "datapackage.json"}
+#: A file of a package table's name takes its place (`peled.tables.table`).
+_TABLES = {path.name for path in Path(tables.__file__).parent.glob("*/*.csv")}
 _SYSTEM = {"thumbs.db", "desktop.ini"}
 
 
@@ -212,6 +215,7 @@ class _Reading:
             file
             for file in self.files
             if file not in claimed
+            and file not in _TABLES
             and not claimed.intersection(p.as_posix() for p in PurePosixPath(file).parents)
         ]
         names = self.measurements(files)

@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass, replace
-from functools import lru_cache
 from pathlib import Path
 
 import numpy as np
 
 from peled.formats.delimited import read_records
 from peled.formats.vamas import Spectrum
-from peled.quantities import Finding, Quantity, assumed, possible, signal
+from peled.quantities import Finding, Gate, Quantity, assumed, described, possible, signal
 from peled.samples import Held
 from peled.structure import ups, xps
 from peled.structure.detection import find_edges
@@ -24,9 +23,11 @@ CARBON_EV = (284.0, 286.0)
 _WIDE_EV = 60.0  #: a longer region is a survey, not one of levels
 
 
-@lru_cache(maxsize=16)
 def _levels(folder: Path) -> dict[str, xps.Doublet]:
-    """The table of levels; a `levels.csv` in the folder of the data takes its place."""
+    """The table of levels; a `levels.csv` in the folder of the data takes its place.
+
+    Chemical states of one level are rows that begin alike, `C 1s` and `C 1s ester`.
+    """
     columns = "position_eV", "splitting_eV", "ratio", "fwhm_eV", "asymmetry"
     none = {"splitting_eV": 0.0, "ratio": 0.0, "asymmetry": 0.0}  # of a level that is no doublet
     rows, _ = read_records(table("structure/levels.csv", folder), ("level", *columns))
@@ -64,6 +65,11 @@ class Region:
         """
         return self.fit.area(name)
 
+    @property
+    def described(self) -> Gate:
+        """Doubts, or withholds, what the lines of the fit do not describe."""
+        return described(self.fit.misfit_z, self.fit.missed, where=self.held.row.label)
+
 
 def wanted(spectrum: Spectrum) -> list[xps.Doublet]:
     """Levels that a region's name says, or, where it says none, those that lie in it.
@@ -87,7 +93,7 @@ def wanted(spectrum: Spectrum) -> list[xps.Doublet]:
     words = f"{spectrum.name} {spectrum.transition}".lower().replace("_", " ")
     named = [
         d for name, d in known.items()
-        if re.search(rf"(?<![a-z]){name.lower().replace(' ', ' ?')}", words)
+        if re.search(rf"(?<![a-z]){' ?'.join(name.lower().split()[:2])}", words)
     ]  # fmt: skip
     x = spectrum.binding_energy_eV
     if named or np.ptp(x) > _WIDE_EV or re.search(r"(?<![a-z])[a-z]{1,2} ?[1-6][spdf]", words):
@@ -178,12 +184,12 @@ def _reference(bench: Bench, regions: list[Region]) -> Quantity | None:
         if said:
             return bench.make(
                 one.held, "charging", "eV", lambda p, at=said: p["C 1s"] - at, measured,
-                note=f"C 1s at {said:g} eV by the sheet",
+                note=f"C 1s at {said:g} eV by the sheet", gates=(one.described,),
             )  # fmt: skip
         range_ = assumed("charge_reference_eV", "eV", *CARBON_EV, where=where)
         return bench.make(
             one.held, "charging", "eV", lambda p, at: p["C 1s"] - at, measured, range_,
-            note="rests on adventitious carbon",
+            note="rests on adventitious carbon", gates=(one.described,),
         )  # fmt: skip
     return None
 
@@ -207,7 +213,7 @@ def _positions(bench: Bench, one: Region, reference: Quantity | None) -> None:
         if name != "C 1s":
             bench.make(
                 one.held, label, "eV", lambda p, by: p["E"] - by, place, reference,
-                gates=(_there(one, name),),
+                gates=(_there(one, name), one.described),
             )  # fmt: skip
 
 
@@ -248,7 +254,7 @@ def _ratio(bench, label, name, first, above, below, photon) -> None:
         covariance = np.diag([above.level(name)[1] ** 2, below.level(first)[1] ** 2])
         other = None
     values = np.array([above.level(name)[0], below.level(first)[0]])
-    gates = (_there(above, name), _there(below, first), possible(0))
+    gates = (_there(above, name), _there(below, first), possible(0), *_described(above, below))
     if any(v <= 0 for v in values):
         values = np.maximum(values, 1e-9)  # withheld by the gates, in their words
     areas = estimates(("top", "bottom"), values, ("counts eV",) * 2, covariance)
@@ -265,6 +271,11 @@ def _ratio(bench, label, name, first, above, below, photon) -> None:
                    gates=(possible(0, 1),))  # fmt: skip
 
 
+def _described(*regions: Region) -> list[Gate]:
+    """The gates of different regions."""
+    return [one.described for one in {id(one): one for one in regions}.values()]
+
+
 def _factor(name: str, binding_eV: float, photon: float, one: Region) -> float:
     """Counts that one atom gives: sensitivity x transmission x mean free path x time."""
     s = one.spectrum
@@ -274,7 +285,7 @@ def _factor(name: str, binding_eV: float, photon: float, one: Region) -> float:
         at = binding_eV + one.shift.value_eV
         transmission = float(np.interp(at, s.binding_energy_eV[order], s.transmission[order]))
     time = (s.collection_time_s or 1.0) * s.scans
-    element, level = name.split()
+    element, level = name.split()[:2]
     free_path = float(xps.mean_free_path_nm(photon - binding_eV))
     return xps.sensitivity(element, level, photon) * transmission * free_path * time
 
@@ -323,7 +334,8 @@ def edges(bench: Bench) -> None:
                     bench.nothing(held, name, "eV", "signal", seen.sentence("edge"))
                 elif name == "secondary cut-off":
                     found = ups.secondary_cutoff(x, y, bias_V=0.0)
-                    cut = (held, s, bias, found.energy_eV, max(found.error_eV, 1e-4))
+                    step = described(found.misfit_z, found.missed, where=held.row.label)
+                    cut = (held, s, bias, found.energy_eV, max(found.error_eV, 1e-4), step)
                     bench.keep["cutoff"] = s, found
                 else:
                     found = ups.valence_onset(x, y)
@@ -354,7 +366,7 @@ _CHARGE = "charging moves it one to one and cannot be told from it in these spec
 
 
 def _work_function(bench: Bench, cut) -> None:
-    held, s, bias, energy, error = cut
+    held, s, bias, energy, error, step = cut
     if not s.photon_energy_eV:
         bench.withheld(held, "work function", "eV", asked("anode", held.row.label))
     elif bias is None:
@@ -363,7 +375,7 @@ def _work_function(bench: Bench, cut) -> None:
         fit = estimates(("cutoff",), (energy,), ("eV",), (error,))
         bench.make(
             held, "work function", "eV", lambda p: s.photon_energy_eV - (p["cutoff"] - bias), fit,
-            gates=(possible(0),), note=_CHARGE, scale=bench.settings["energy_eV"],
+            gates=(possible(0), step), note=_CHARGE, scale=bench.settings["energy_eV"],
         )  # fmt: skip
 
 
@@ -379,7 +391,7 @@ def _edge(bench: Bench, top) -> None:
 
 def _ionisation(bench: Bench, cut, top) -> None:
     """hν − (cut-off − onset): neither bias nor charging enters, as long as both are the same."""
-    held, s, bias, low, low_error = cut
+    held, s, bias, low, low_error, step = cut
     if not s.photon_energy_eV:
         bench.withheld(held, "ionisation energy", "eV", asked("anode", held.row.label))
         return
@@ -391,6 +403,6 @@ def _ionisation(bench: Bench, cut, top) -> None:
     bench.make(
         (held, top[0]) if top[0] is not held else held, "ionisation energy", "eV",
         lambda p: s.photon_energy_eV - (p["cutoff"] - p["onset"]), fit,
-        gates=(possible(0),), note="free of bias and of charging",
+        gates=(possible(0), step), note="free of bias and of charging",
         scale=bench.settings["energy_eV"],
     )  # fmt: skip

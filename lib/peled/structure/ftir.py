@@ -11,6 +11,7 @@ from scipy import ndimage, signal
 from peled import separable
 from peled.conditioning.noise import third_differences
 from peled.lineshapes.bands import pseudo_voigt
+from peled.quantities import likeness_z, missed_share
 from peled.separable import Slopes, Sought
 
 STIFFNESS = 1e6  #: of the baseline, for points 2 cm-1 apart
@@ -34,7 +35,11 @@ class Assignment:
 
 @dataclass(frozen=True)
 class Band:
-    """One fitted band with standard errors and what may cause it."""
+    """One fitted band with standard errors and what may cause it.
+
+    `misfit_z` says whether neighbouring residuals of its group are alike, `missed` what share of
+    the group's bands that leaves out.
+    """
 
     position_cm1: float
     position_error_cm1: float
@@ -43,6 +48,8 @@ class Band:
     fwhm_cm1: float
     area: float
     area_error: float
+    misfit_z: float = 0.0
+    missed: float = 0.0
     assignments: tuple[Assignment, ...] = ()
 
 
@@ -270,6 +277,9 @@ def _fit_group(x, y, centres, widths, noise, lost):
         variance=separable.larger,
         max_evaluations=40,
     )
+    left, bands = fit.residual.ravel(), fit.design[:, :n] @ fit.linear[:n] / noise[near]
+    lags = round(float(widths.min()) / 4 / float(np.median(np.diff(x))))
+    misfit = likeness_z(left, lags), missed_share(left, bands)
     found = []
     for i in range(n):
         fwhm, fraction, area = fit.values[n + i], fit.values[-1], fit.linear[i]
@@ -281,7 +291,7 @@ def _fit_group(x, y, centres, widths, noise, lost):
             gradient[2 * n + 1 + i] = tops[0]
             height_error = np.sqrt(gradient @ fit.estimates.covariance @ gradient)
             own = (fit.values[i], fit.errors[i], height, height_error, fwhm, area)
-            found.append((*map(float, own), float(fit.errors[2 * n + 1 + i])))
+            found.append((*map(float, own), float(fit.errors[2 * n + 1 + i]), *misfit))
     curve = np.zeros_like(x)
     curve[near] = fit.model
     return found, curve

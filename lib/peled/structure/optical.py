@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from peled.quantities import Finding, possible, signal, threshold
+from peled.quantities import Finding, described, possible, signal, threshold
 from peled.samples import Held
 from peled.structure import eds, ftir, urbach
 from peled.structure.detection import find_lines
@@ -60,6 +60,7 @@ def _spectrum(bench: Bench, held: Held) -> None:
             gates=(
                 signal(band.height, max(band.height_error, noise), "the band",
                        tries=len(fit.bands), where=held.row.label),
+                described(band.misfit_z, band.missed, where=held.row.label),
             ),
             note=what or "no assignment in the table",
             scale=bench.settings["wavenumber_cm1"],

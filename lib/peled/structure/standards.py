@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from functools import lru_cache
 from itertools import product
 from pathlib import Path
 
@@ -67,7 +66,6 @@ class Standard:
         return True
 
 
-@lru_cache(maxsize=8)
 def read_standards(folder: Path | None = None) -> tuple[Standard, ...]:
     """The table of standards; a `standards.csv` in `folder` takes its place.
 

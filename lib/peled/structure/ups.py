@@ -9,6 +9,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from peled import separable
+from peled.quantities import likeness_z, missed_share
 from peled.separable import Sought, differences
 from peled.structure.xps import edge
 
@@ -17,7 +18,8 @@ from peled.structure.xps import edge
 class Cutoff:
     """Secondary cut-off: `energy_eV` on the binding energy scale with error, `width_eV` (standard
     deviation of the edge), and how far the straight-line extrapolation usual in the field would
-    have put it (`extrapolated_eV`).
+    have put it (`extrapolated_eV`). `misfit_z` says whether neighbouring residuals are alike,
+    `missed` what share of the step that leaves out.
     """
 
     energy_eV: float
@@ -25,6 +27,8 @@ class Cutoff:
     width_eV: float
     extrapolated_eV: float
     curve: np.ndarray
+    misfit_z: float = 0.0
+    missed: float = 0.0
 
 
 @dataclass(frozen=True)
@@ -107,6 +111,8 @@ def secondary_cutoff(binding_eV, counts, *, bias_V: float = 0.0) -> Cutoff:
         float(fit.values[1]),
         float(extrapolated),
         np.column_stack([xs, fitted]),
+        likeness_z(fit.residual.ravel()),
+        missed_share(fit.residual.ravel(), (fitted - fit.linear[-1]) / np.sqrt(np.maximum(ys, 1))),
     )
 
 

@@ -16,7 +16,7 @@ from scipy import optimize, special
 
 from peled import separable
 from peled.lineshapes.bands import pseudo_voigt
-from peled.quantities import threshold
+from peled.quantities import likeness_z, missed_share, threshold
 from peled.separable import Slopes, Sought
 
 MG_EV, AL_EV, HE_I_EV = 1253.6, 1486.7, 21.218
@@ -72,7 +72,8 @@ class Doublet:
 class LevelFit:
     """Fitted doublets of one region: `areas`, `area_errors` (counts eV), `positions_eV`, `fwhms_eV`
     with errors, by name; the joint covariance of the areas; `energy_eV`, `counts`, `background`,
-    `model`, and one curve a doublet in `parts`.
+    `model`, and one curve a doublet in `parts`. `misfit_z` says whether neighbouring residuals are
+    alike, `missed` what share of the lines that leaves out.
     """
 
     names: tuple[str, ...]
@@ -89,6 +90,8 @@ class LevelFit:
     parts: np.ndarray = field(repr=False)
     chi2_reduced: float = 1.0
     converged: bool = True
+    misfit_z: float = 0.0
+    missed: float = 0.0
 
     def area(self, name: str) -> tuple[float, float]:
         """Area and error of one doublet.
@@ -190,7 +193,14 @@ def fit_levels(
         parts,
         chi2,
         fit.estimates.converged,
+        likeness_z(fit.residual.ravel(), _lags(x, doublets)),
+        missed_share(fit.residual.ravel(), parts.sum(axis=1) / sigma),
     )
+
+
+def _lags(x, doublets) -> int:
+    """A quarter of the narrowest line's width, in points."""
+    return round(min(d.fwhm_eV for d in doublets) / 4 / float(np.median(np.diff(x))))
 
 
 class _LevelModel:
