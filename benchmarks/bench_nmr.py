@@ -30,21 +30,22 @@ def test_automatic_phase(benchmark, against, cpu, spectrum):
     def peer():
         proc_autophase.autops(values.copy(), "acme", disp=False)
 
-    against("nmrglue ACME", cpu(peer, rounds=2), least=7)
+    against("nmrglue ACME", cpu(peer, rounds=2), least=14)
 
 
 @pytest.mark.benchmark(group="automatic phase", timer=time.process_time)
 def test_automatic_phase_of_64k_points(benchmark):
     long = nmr.process(read(FOLDER), line_broadening_Hz=0.3, zero_fill=3)
     assert benchmark(nmr.autophase, long).accepted
-    assert benchmark.stats is None or benchmark.stats.stats.min < 0.3
+    assert benchmark.stats is None or benchmark.stats.stats.min < 0.1
 
 
 @pytest.mark.benchmark(group="multiplet fit", timer=time.process_time)
 def test_multiplet(benchmark, against, cpu, spectrum):
     """A doublet over a slope; two tied Lorentzians of lmfit from the same start to the same
     minimum."""
-    turned = nmr.apply_phase(spectrum, nmr.autophase(spectrum))
+    found = nmr.autophase(spectrum)
+    turned = nmr.apply_phase(spectrum, nmr.Phase(found.p0_deg, found.p1_deg))
     line = nmr.Component("NH", 8.28, 2.5, couplings_Hz=(8.0,), partners=(1,))
     fit = benchmark(nmr.fit_lines, turned, (8.2, 8.36), [line])
     part = turned.window(8.2, 8.36)

@@ -56,7 +56,7 @@ def test_core_levels(benchmark, against, cpu, region):
     def peer():
         found.append(model.fit(y, start, x=x, weights=weights))
 
-    against("lmfit", cpu(peer), least=11)
+    against("lmfit", cpu(peer), least=20)
     assert found[0].success
 
 

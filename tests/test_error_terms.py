@@ -648,7 +648,7 @@ def test_ionisation_energy_is_free_of_the_bias():
     spectrum = SimpleNamespace(photon_energy_eV=21.22)
     for bias in (0.0, -5.0):
         bench = _Bench()
-        cut = (None, spectrum, bias, 16.4 + bias, 0.02)
+        cut = (None, spectrum, bias, 16.4 + bias, 0.02, lambda _: None)
         electrons._ionisation(bench, cut, (None, spectrum, bias, 1.5 + bias, 0.03))
         found = bench.made["ionisation energy"]
         assert found.value == pytest.approx(21.22 - (16.4 - 1.5))
@@ -668,6 +668,7 @@ def test_halide_ratio_of_two_regions_and_the_bromide_fraction_of_it(tmp_path):
             shift=SimpleNamespace(value_eV=0.0),
             held=held,
             fit=SimpleNamespace(names=(level,)),
+            described=lambda _: None,
         )
         binding = electrons._levels(tmp_path)[level].position_eV
         area = atoms * electrons._factor(level, binding, 1486.6, one)

@@ -624,7 +624,7 @@ def test_phases_of_groups_of_lines_are_those_of_their_wings():
     done = nmr.process(fid, line_broadening_Hz=0.3)
     peaks = np.searchsorted(done.ppm, places)
     peaks = np.array([p - 3 + np.argmax(np.abs(done.values[p - 3 : p + 4])) for p in peaks])
-    half = np.array([processing._half_width(np.abs(done.values), p) for p in peaks])
+    half = processing._half_widths(np.abs(done.values), peaks)
     centres, phases, errors = processing._group_phases(done, peaks, half)
     assert centres == pytest.approx(peaks, abs=1)
     assert np.abs(phases - 0.5).max() < 0.05

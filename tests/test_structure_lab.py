@@ -259,6 +259,29 @@ def test_silicon_is_recognised_and_its_height_is_found():
     assert abs(ruler.fit.displacement_mm - height) < 3 * ruler.fit.displacement_error_mm < 0.1
 
 
+def test_corundum_is_a_ruler_of_zero_and_height(tmp_path):
+    """Hexagonal: a and c certified, zero and height come back, and go to the other patterns."""
+    rng, x = np.random.default_rng(30), np.arange(20, 90, 0.02)
+    corundum = standards.read_standards()[2]
+    zero, height = 0.04, -0.12
+    y = np.full(len(x), 60.0)
+    for k, line in enumerate(corundum.lines_deg(CU[0], 20, 90)):
+        for wavelength, share in zip(CU, (1.0, 0.5)):
+            sine = np.sin(np.radians(line / 2)) * wavelength / CU[0]
+            at = 2 * np.degrees(np.arcsin(sine)) + zero
+            at -= np.degrees(2 * height / 240) * np.cos(np.radians(at / 2))
+            y += 300 * (1 + k % 3) * share / (1 + ((x - at) / 0.04) ** 2)
+    pattern = Pattern(Path("al"), "", x, rng.poisson(y).astype(float), "counts", None, CU)
+    ruler = standards.calibrate(pattern, corundum, 240.0)
+    assert abs(ruler.zero_deg[0] - zero) < 3 * ruler.zero_deg[1] < 0.02
+    assert abs(ruler.fit.displacement_mm - height) < 3 * ruler.fit.displacement_error_mm < 0.04
+    assert abs(ruler.off_sigma) > 5
+    save(tmp_path / "al.xy", "2theta (deg),counts", x, pattern.intensity)
+    sheet = "sample,measurement,file,anode,role\nal,xrd,al.xy,Cu,standard\n"
+    assert any("Al2O3" in p.reason and "mm off" in p.reason
+               for p in report_of(tmp_path, sheet).problems)  # fmt: skip
+
+
 # ---- photoelectrons -----------------------------------------------------------------------------
 
 

@@ -14,7 +14,6 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
-from scipy.special import stdtrit
 
 from peled.formats.nmr import Fid, GYROMAGNETIC_MHz_T, read_gradients
 from peled.nmr import drawers
@@ -451,22 +450,13 @@ def _common(seen: Seen, digest: str) -> dict[str, Any]:
 
 
 def _shifts(seen: Seen, regions: Sequence[Region], digest: str) -> list[Quantity]:
-    """Position of each line: noise, scale, and what a wrong phase would move it by.
-
-    Absorption with a share φ of dispersion has its maximum φ Γ/4 off, a fit less than twice that.
-    """
-    phase = seen.spectrum.phase  # two numbers were fitted to the phases of its lines
-    free = max(phase.lines - 2, 1)
-    few = np.sqrt(max(phase.lines / free, 1.0)) * stdtrit(free, 0.8413)
-    turn = np.deg2rad(min(phase.spread_deg * few, 90.0))
+    """Position of each line: noise, with that of the phase, which is fitted with it, and scale."""
     # A scale that nothing set is the receiver's: anywhere in the range a standard is sought in.
     unset = SEARCH_PPM.get(seen.spectrum.nucleus, 3.0) / np.sqrt(3)
     out = []
     for region, line in ((r, line) for r in regions for line in r.lines):
-        width = line.width_Hz + seen.spectrum.line_broadening_Hz
         budget = {
             "noise": line.position_error_ppm,
-            "phase": turn * width / 2 / seen.spectrum.reference_MHz,
             "scale": unset if seen.scale_error_ppm is None else seen.scale_error_ppm,
         }
         budget = {cause: float(e) for cause, e in budget.items() if e > 0}

@@ -171,7 +171,7 @@ def shape_columns(
     """
     positions = np.asarray(positions_ppm, float)
     widths = (np.full(len(positions), w) for w in (width_Hz, gauss_Hz))
-    return _Shapes(processed, ppm)(positions, *widths, False)[0].T
+    return _Shapes(processed, ppm)(positions, *widths, 0.0, False)[0].T
 
 
 class _Shapes:
@@ -185,29 +185,32 @@ class _Shapes:
             self.once = np.exp(self.turn * self.x)
             self.whole = np.exp(self.turn * processed.points * self.x)
 
-    def __call__(self, positions_ppm, width_Hz, gauss_Hz, derivatives: bool) -> np.ndarray:
-        """Lines and their derivatives by position (Hz), width and Gaussian width.
+    def __call__(self, positions_ppm, width_Hz, gauss_Hz, phase, derivatives: bool) -> np.ndarray:
+        """Lines and their derivatives by position (Hz), width, Gaussian width and phase.
 
         Parameters
         ----------
         positions_ppm, width_Hz, gauss_Hz : ndarray, shape (lines,)
+        phase : float
+            By which lines of a decay are turned, rad.
 
         Returns
         -------
-        ndarray, shape (4, lines, points), without `derivatives` (1, lines, points)
+        ndarray, shape (5, lines, points), without `derivatives` (1, lines, points)
         """
         place = (positions_ppm * self.mhz)[:, None]
         width = (width_Hz + self.processed.line_broadening_Hz)[:, None]
         own = gauss_Hz[:, None]
         gauss = np.hypot(own, self.processed.gaussian_Hz)
         voigts = (gauss > 1e-3 * np.abs(width))[:, 0]
-        out = np.zeros((4 if derivatives else 1, len(place), len(self.x)))
+        out = np.zeros((5 if derivatives else 1, len(place), len(self.x)))
         if not voigts.all():
             chosen = slice(None) if not voigts.any() else ~voigts
-            found = (self._decays if self.processed.points else self._lorentzians)(
-                place[chosen], width[chosen], derivatives
-            )
-            for k, part in enumerate(found):
+            if self.processed.points:
+                found = self._decays(place[chosen], width[chosen], phase, derivatives)
+            else:
+                found = self._lorentzians(place[chosen], width[chosen], derivatives)
+            for k, part in found.items():
                 out[k, chosen] = part
         if voigts.any():
             g = gauss[voigts]
@@ -222,20 +225,22 @@ class _Shapes:
 
     def _lorentzians(self, place, width, derivatives: bool):
         values, slopes = lorentzian(self.x, place, width, derivatives)
-        return values, *slopes
+        return dict(enumerate((values, *slopes)))
 
-    def _decays(self, place, width, derivatives: bool):
+    def _decays(self, place, width, phase: float, derivatives: bool):
         """Transforms of exponentials of the length of the decay."""
         dwell, length = 1.0 / self.processed.spectral_width_Hz, self.processed.points
         rate = -np.pi * width * dwell - self.turn * place
         z, last = np.exp(rate) * self.once, np.exp(rate * length) * self.whole
         share = 1 / (1 - z)
-        filled = (1 - last) * share
-        values = 2 * dwell * (filled.real - 0.5)
+        line = (1 - last) * share
+        turn = np.exp(1j * phase)
+        values = 2 * dwell * ((line.real - 0.5) * turn.real - line.imag * turn.imag)
         if not derivatives:
-            return (values,)
-        slope = 2 * np.pi * dwell**2 * (filled * z - length * last) * share
-        return values, -2 * slope.imag, -slope.real
+            return {0: values}
+        slope = 2 * np.pi * dwell**2 * turn * (line * z - length * last) * share
+        across = -2 * dwell * ((line.real - 0.5) * turn.imag + line.imag * turn.real)
+        return {0: values, 1: -2 * slope.imag, 2: -slope.real, 4: across}
 
 
 def multiplet(
@@ -443,6 +448,10 @@ class _Layout:
             self.own_areas.append(
                 [f"{c.name} area {order}" for order in range(-c.sidebands, c.sidebands + 1)]
             )
+        # Where lines stand depends on a phase that was sought, too: it is fitted with them.
+        turned = processed.phase.sought and processed.points > 0
+        turned &= any(c.shape == "lorentz" for c in components)
+        self.sought["phase"] = Sought(0.0, -1.0, 1.0, 0.1, held=not turned, unit="rad")
         self._share()
         self.free = sum(not s.held and n not in self.relations for n, s in self.sought.items())
 
@@ -462,7 +471,8 @@ class _Layout:
         starts = np.cumsum([0, *(3 + len(c.couplings_Hz) for c in self.components)])
         self.starts = starts[:-1].tolist()
         # By what each parameter moves each line's position (Hz), width and Gaussian width.
-        self.moves = np.zeros((3, int(starts[-1]), int(ends[-1])))
+        self.moves = np.zeros((4, int(starts[-1]) + 1, int(ends[-1])))
+        self.moves[3, -1] = 1.0
         for c, at, own, columns, (steps, weights) in zip(
             self.components, self.starts, self.own_lines, self.columns, self.multiplets, strict=True
         ):
@@ -520,7 +530,7 @@ class _Layout:
                 offsets = np.add.outer(orders * c.mas_rate_Hz, offsets).ravel()
             place[own] = values[at] + offsets / mhz
             width[own], gauss[own] = values[at + 1] - self.window_Hz, values[at + 2]
-        found = self.shapes(place, width, gauss, derivatives)
+        found = self.shapes(place, width, gauss, values[-1], derivatives)
 
         def times(a):
             return np.matmul(self.moves * (a @ self.share), found[1:]).sum(axis=0)

@@ -13,6 +13,7 @@ first-order one over the whole sweep width with its pivot at the receiver freque
 from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
+from functools import cached_property
 
 import numpy as np
 from scipy.optimize import minimize, minimize_scalar
@@ -42,6 +43,8 @@ class Phase:
     aside : bool
         Whether the largest line has a phase of its own, as a solvent that was saturated, and was
         left out.
+    sought : bool
+        Whether it was sought, not given: fits of lines then leave it free.
     """
 
     p0_deg: float
@@ -51,6 +54,7 @@ class Phase:
     lines: int = 0
     accepted: bool = True
     aside: bool = False
+    sought: bool = False
 
 
 @dataclass(frozen=True)
@@ -497,10 +501,16 @@ def autophase(
     _one_pass : how.
     """
     max_lines = 40
+    if processed.points:  # zeros beyond twice its length say nothing new of a decay
+        more = max(int(len(processed.ppm) / (2 * processed.points)), 1)
+        kept = {name: getattr(processed, name)[::more] for name in ("ppm", "values")}
+        lags = processed.autocovariance[::more]
+        processed = replace(processed, autocovariance=lags, **kept) if more > 1 else processed
     inside = np.ones(len(processed.ppm), bool)
     if window_ppm is not None:
         inside = (processed.ppm >= min(window_ppm)) & (processed.ppm <= max(window_ppm))
     found = _two_passes(processed, p1_deg, inside, max_lines)
+    found = replace(found, sought=True)
     if found.accepted and found.lines >= LEAST_LINES:
         return found
     largest = np.where(inside, np.abs(processed.values), 0.0).argmax()
@@ -508,7 +518,7 @@ def autophase(
     inside[max(largest - reach, 0) : largest + reach + 1] = False
     others = _two_passes(processed, p1_deg, inside, max_lines)
     enough = others.accepted and others.lines >= LEAST_LINES
-    return replace(others, aside=True) if enough else found
+    return replace(others, aside=True, sought=True) if enough else found
 
 
 #: Where lines agree on no phase, or so few are seen beside the largest, that is left out, with what
@@ -578,6 +588,14 @@ def without_roll(processed: Processed) -> Processed:
 #: Of the first-order phases that the lines' own phases allow, so many are refined.
 REFINED = 3
 
+#: Searches that begin as near to the end of another, rad amid the lines and over their spread, end
+#: there too.
+SAME_PHASE = 0.1
+
+#: Points of the spectrum, evenly taken, that a reading of the phase looks at: by then its error is
+#: that of the line shape.
+MOST_POINTS = 4000
+
 
 def _one_pass(
     processed: Processed,
@@ -602,7 +620,7 @@ def _one_pass(
     peaks, prominences = _standing(magnitude, processed.noise_sd, inside, max_lines)
     if not len(peaks):
         return Phase(0.0, 0.0, 1.0, 180.0, 0, False)
-    half_widths = np.array([_half_width(magnitude, peak) for peak in peaks])
+    half_widths = _half_widths(magnitude, peaks)
     centres, phases, errors = _group_phases(processed, peaks, half_widths)
     # Two readings of the phase, each blind to what disturbs the other: wings to line shape, cores
     # to overlap and baseline.
@@ -662,8 +680,9 @@ def _agreed_turns(places: np.ndarray, phases: np.ndarray, weights: np.ndarray) -
     """The five first-order phases, degrees, at which phases (rad) agree best on one p0, the best
     first."""
     grid = np.arange(-1440.0, 1441.0, 4.0)
-    turned = np.exp(1j * (phases - np.deg2rad(grid)[:, None] * places))
-    agreement = np.abs(turned @ weights) / weights.sum()
+    turns = np.tile(np.exp(-1j * np.deg2rad(grid[1] - grid[0]) * places), (len(grid), 1))
+    turns[0] = np.exp(1j * (phases - np.deg2rad(grid[0]) * places))
+    agreement = np.abs(np.cumprod(turns, axis=0) @ weights) / weights.sum()
     agreement -= 2e-5 * np.abs(grid)  # of two that fit alike, the smaller turn
     tops = find_peaks(np.concatenate([[0], agreement, [0]]))[0] - 1
     return [float(grid[i]) for i in tops[np.argsort(agreement[tops])[::-1][:5]]]
@@ -672,7 +691,7 @@ def _agreed_turns(places: np.ndarray, phases: np.ndarray, weights: np.ndarray) -
 def _near_lines(
     magnitude: np.ndarray, peaks: np.ndarray, half_widths: np.ndarray
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Points near lines, at most 6000, and what each counts for.
+    """Points near lines, at most `MOST_POINTS`, and what each counts for.
 
     A line counts by the root of its height: a solvent that was saturated has a phase of its own.
     """
@@ -681,7 +700,7 @@ def _near_lines(
         reach = int(15 * half_widths[k]) + 8
         share[max(peaks[k] - reach, 0) : peaks[k] + reach + 1] = magnitude[peaks[k]] ** -0.5
     index = np.flatnonzero(share)
-    index = index[:: -(-len(index) // 6000)]
+    index = index[:: -(-len(index) // MOST_POINTS)]
     return index, share[index]
 
 
@@ -709,10 +728,10 @@ class _Disagreement:
 
     def __call__(self, angles: np.ndarray) -> tuple[float, np.ndarray]:
         """Share of the area below the noise and the lines' disagreement, and its gradient."""
-        turned, scale = self._turned(angles), self.share @ np.abs(self.part)
-        under = turned.real < -self.noise
-        below = self.share[under] @ (turned.real[under] + self.noise)
-        across = self.share[under] * turned.imag[under]
+        turned, scale = self._turned(angles), self.area
+        under = np.flatnonzero(turned.real < -self.noise)
+        turned, share = turned[under], self.share[under]
+        below, across = share @ (turned.real + self.noise), share * turned.imag
         weights = self.weights / self.weights.sum()
         away = self.phases - angles[0] - angles[1] * self.places
         pull = 0.5 * weights * np.sin(away)
@@ -720,6 +739,11 @@ class _Disagreement:
         slope = -across.sum() / scale - pull.sum()
         tilt = -(across @ self.place[under]) / scale - pull @ self.places
         return float(cost), np.array([slope, tilt])
+
+    @cached_property
+    def area(self) -> float:
+        """Of all points, by their magnitude."""
+        return float(self.share @ np.abs(self.part))
 
     def _turned(self, angles: np.ndarray) -> np.ndarray:
         return self.part * np.exp(-1j * (angles[0] + angles[1] * self.place))
@@ -756,13 +780,16 @@ def _least_of(cost: _Disagreement, candidates_deg: list[float], free: bool) -> n
         return value, back.T @ gradient
 
     starts = [np.array([cost.p0(p1), p1]) for p1 in np.deg2rad(candidates_deg)]
-    best = None
+    best, ends = None, []
     for start in sorted(starts, key=lambda angles: cost(angles)[0])[:REFINED]:
+        if any(np.abs(end - turns @ start).max() < SAME_PHASE for end in ends):
+            continue
         if free:
             # Points that sink below the noise make kinks, at which a line search would not end.
             options = {"ftol": 1e-8, "gtol": 1e-5, "maxls": 8}
             found = minimize(around, turns @ start, jac=True, method="L-BFGS-B", options=options)
             angles = back @ found.x
+            ends.append(found.x)
         else:
             p0, p1 = start
             only = minimize_scalar(
@@ -822,32 +849,24 @@ def _group_phases(
     index = np.flatnonzero(far & near)
     if len(index) < 4 * (len(groups) + 3):
         index = np.flatnonzero(far)
-    if len(index) > 12000:
-        index = index[:: len(index) // 12000 + 1]
+    index = index[:: len(index) // MOST_POINTS + 1]
     x = (index - size / 2) / size
-    distance = index[:, None] - centres[None, :]
-    columns = np.hstack([widths / (2j * np.pi * distance), np.vander(x, 3).astype(complex)])
+    fall = widths / (index[:, None] - centres)
+    # Of i times the amplitudes, all is real but the spectrum.
+    columns = np.hstack([fall / (2 * np.pi), np.vander(x, 3)])
     # Close to a group the hyperbola is only roughly right: give points there less weight.
-    weight = 1.0 / np.sqrt(
-        1.0
-        + np.sum(
-            (
-                np.abs(processed.values[peaks[[g[0] for g in groups]]])
-                / processed.noise_sd
-                * (widths / np.abs(distance)) ** 2
-                * 0.03
-            )
-            ** 2,
-            axis=1,
-        )
-    )
+    height = np.abs(processed.values[peaks[[g[0] for g in groups]]]) / processed.noise_sd
+    fall *= fall
+    fall *= fall
+    weight = 1.0 / np.sqrt(1.0 + fall @ (0.03 * height) ** 2)
     weighted = columns * weight[:, None]
-    values = processed.values[index] * weight
-    amplitudes, *_ = np.linalg.lstsq(weighted, values, rcond=1e-10)
-    rest = np.abs(values - weighted @ amplitudes)
+    values = (processed.values[index] * weight).view(float).reshape(-1, 2)
+    found, variances = _solved(weighted.T @ weighted, weighted.T @ values)
+    rest = values - weighted @ found
+    amplitudes = 1j * (found[:, 0] + 1j * found[:, 1])
     error = (
-        np.sqrt(np.maximum(np.diag(np.linalg.pinv(weighted.conj().T @ weighted).real), 0))
-        * np.sqrt(np.mean(rest**2))
+        np.sqrt(variances)
+        * np.sqrt(np.mean(rest**2) * 2)
         * np.sqrt(max(len(index) / processed.independent_points(len(index)), 1.0))
     )
     count = len(groups)
@@ -867,8 +886,7 @@ def _line_phases(processed: Processed, peaks: np.ndarray, half_widths: np.ndarra
     for peak, half in zip(peaks, half_widths, strict=True):
         near[max(peak - 6 * half - 4, 0) : peak + 6 * half + 5] = True
     index = np.flatnonzero(near)
-    if len(index) > 8000:
-        index = index[:: len(index) // 8000 + 1]
+    index = index[:: len(index) // MOST_POINTS + 1]
     # The magnitude of a Lorentzian is sqrt(3) times as wide as its absorption.
     rate = np.pi * 2 * half_widths * step / np.sqrt(3)
     # 1/|S|^2 of a Lorentzian is a parabola: its vertex places the line between the points.
@@ -885,21 +903,42 @@ def _line_phases(processed: Processed, peaks: np.ndarray, half_widths: np.ndarra
         -0.6,
         0.6,
     )
-    columns = (
-        1.0
-        / (rate[None, :] + 2j * np.pi * (index[:, None] - place[None, :]) * step)
-        * rate[None, :]
-    )
-    return np.angle(np.linalg.lstsq(columns, processed.values[index], rcond=1e-6)[0])
+    away = 2 * np.pi * step / rate * (index[:, None] - place[None, :])
+    even = 1 / (1 + away * away)
+    odd = -away * even
+    values, cross = processed.values[index], even.T @ odd
+    normal = even.T @ even + odd.T @ odd + 1j * (cross - cross.T)
+    return np.angle(_solved(normal, even.T @ values - 1j * (odd.T @ values))[0])
 
 
-def _half_width(magnitude: np.ndarray, peak: int) -> int:
-    """Points from a maximum to where the magnitude has fallen to half, the nearer side."""
-    level, reach = magnitude[peak] / 2, 1
-    limit = min(peak, len(magnitude) - 1 - peak)
-    while reach < limit and magnitude[peak - reach] > level and magnitude[peak + reach] > level:
-        reach += 1
-    return reach
+def _solved(normal: np.ndarray, right: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Solution of normal equations, and the variance of each coefficient for unit noise; what is
+    determined to less than 1e-6 of the best is left out."""
+    size = np.sqrt(np.maximum(np.diag(normal).real, 1e-300))
+    power, ways = np.linalg.eigh(normal / np.outer(size, size))
+    known = power > 1e-12 * power[-1]
+    ways = ways[:, known] / size[:, None]
+    found = (ways / power[known]) @ (ways.conj().T @ right)
+    return found, (np.abs(ways) ** 2) @ (1 / power[known])
+
+
+def _half_widths(magnitude: np.ndarray, peaks: np.ndarray) -> np.ndarray:
+    """Points from each maximum to where the magnitude has fallen to half, the nearer side; to the
+    end of the spectrum where it does not."""
+    limit = np.minimum(peaks, len(magnitude) - 1 - peaks)
+    out, left, reach = np.maximum(limit, 1), np.arange(len(peaks)), 32
+    while len(left):
+        at, away = peaks[left, None], np.arange(1, reach + 1)
+        nearer = np.minimum(
+            magnitude[np.maximum(at - away, 0)],
+            magnitude[np.minimum(at + away, len(magnitude) - 1)],
+        )
+        fallen = nearer <= magnitude[at] / 2
+        first = fallen.argmax(axis=1) + 1
+        found = fallen.any(axis=1) & (first < limit[left])
+        out[left[found]] = first[found]
+        left, reach = left[~found & (limit[left] > reach)], reach * 8
+    return out
 
 
 # ---- baseline ------------------------------------------------------------------------------------

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import lru_cache
 from itertools import product
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 
@@ -27,6 +29,11 @@ class Standard:
     sd_A: float
     extinction: str
     source: str
+
+    @property
+    def group(self) -> str:
+        """Its space group, as `gemmi` writes it."""
+        return {"P": "P m -3 m", "diamond": "F d -3 m", "R-3c": "R -3 c"}[self.extinction]
 
     def lines_deg(self, wavelength_A: float, low: float, high: float) -> np.ndarray:
         """Its reflections in a range.
@@ -66,6 +73,7 @@ class Standard:
         return True
 
 
+@lru_cache(maxsize=8)
 def read_standards(folder: Path | None = None) -> tuple[Standard, ...]:
     """The table of standards; a `standards.csv` in `folder` takes its place.
 
@@ -141,6 +149,33 @@ def recognised(pattern: Pattern, known: tuple[Standard, ...]) -> Standard | None
     return None
 
 
+class Reading(NamedTuple):
+    """What a pattern of a standard that is not cubic says, under the names of a `PawleyFit`."""
+
+    a_A: float
+    a_error_A: float
+    zero_deg: float
+    zero_error_deg: float
+    displacement_mm: float
+    displacement_error_mm: float
+    instrument_fwhm_deg: float
+    size_nm: float
+
+
+def _reading(data, standard: Standard, **options) -> tuple[Reading, tuple[np.ndarray, np.ndarray]]:
+    """The fit of a standard's cell, and the intensities of its lines with errors."""
+    name = standard.name
+    angles = 90.0, 90.0, 120.0 if standard.system == "hexagonal" else 90.0
+    cell = (standard.a_A, standard.a_A, standard.c_A, *angles)
+    found = xrd.fit_phases(*data, phases=[xrd.Phase(name, cell, standard.group)], **options)
+    value = dict(zip(found.estimates.names, found.estimates.values.tolist(), strict=True))
+    error = dict(zip(found.estimates.names, found.estimates.errors.tolist(), strict=True))
+    both = [(value.get(n, 0.0), error.get(n, 0.0)) for n in (f"{name} a", "zero", "height")]
+    lines = [n for n in value if n.removeprefix(name)[-1:].isdigit() and n.startswith(name)]
+    strengths = tuple(np.array([of[n] for n in lines]) for of in (value, error))
+    return Reading(*sum(both, ()), value["width"], value[f"{name} size"]), strengths
+
+
 @dataclass(frozen=True)
 class Ruler:
     """Zero, height and line width of a diffractometer from a standard, with what it was made from.
@@ -150,8 +185,8 @@ class Ruler:
     """
 
     standard: Standard
-    fit: xrd.PawleyFit
-    free: xrd.PawleyFit
+    fit: xrd.PawleyFit | Reading
+    free: xrd.PawleyFit | Reading
     fwhm_deg: float
     off_sigma: float
 
@@ -178,15 +213,21 @@ def calibrate(pattern: Pattern, standard: Standard, radius_mm: float) -> Ruler:
     Raises
     ------
     ValueError
-        For a standard that is not cubic, or a pattern that is not of it.
+        For a pattern that is not of the standard.
     """
-    if standard.system != "cubic":
-        raise ValueError(f"{standard.name} is {standard.system}; only cubic standards are fitted")
     options = {"wavelengths_A": pattern.radiation_A, "radius_mm": radius_mm, "zero_deg": None}
     data = (pattern.two_theta_deg, pattern.intensity, pattern.sigma)
-    free = xrd.pawley_fit(*data, a_A=standard.a_A, displacement_mm=0.0, **options)
-    fit = xrd.pawley_fit(*data, a_A=(standard.a_A, standard.sd_A), displacement_mm=None, **options)
-    if not (fit.intensities > 5 * fit.intensity_errors).sum() >= 3:
+    if standard.system == "cubic":
+        known = (standard.a_A, standard.sd_A)
+        free = xrd.pawley_fit(*data, a_A=standard.a_A, displacement_mm=0.0, **options)
+        fit = xrd.pawley_fit(*data, a_A=known, displacement_mm=None, **options)
+        lines = fit.intensities, fit.intensity_errors
+    else:
+        free, _ = _reading(data, standard, displacement_mm=0.0, **options)
+        cell = {"a": (standard.a_A, standard.sd_A), "c": (standard.c_A, standard.sd_A)}
+        known = {f"{standard.name} {letter}": said for letter, said in cell.items()}
+        fit, lines = _reading(data, standard, displacement_mm=None, known=known, **options)
+    if not (lines[0] > 5 * lines[1]).sum() >= 3:
         raise ValueError(f"the lines of {standard.name} do not stand out of this pattern")
     lorentz = np.degrees(0.64 * pattern.radiation_A[0] / (fit.size_nm * 10))
     return Ruler(

@@ -209,14 +209,22 @@ class _LevelModel:
     def __init__(self, x, y, doublets, background):
         self.x, self.doublets = x, doublets
         self.step, self.ramp = np.gradient(x), (x - x.mean()) / (x[-1] - x[0])
-        loss = x[:, None] - x[None, :]
-        self.tail = {
-            "shirley": (loss > 0) * 1.0,
-            "tougaard": np.where(loss > 0, loss / (1643 + loss**2) ** 2, 0.0) * 1643,
-        }.get(background)
+        self.background = background
+        if background == "tougaard":
+            loss = np.maximum(x[:, None] - x[None, :], 0.0)
+            self.tail = loss / (1643 + loss**2) ** 2 * 1643
+        lines = [(i, 0.0, 1 / (1 + d.ratio)) for i, d in enumerate(doublets)]
+        lines += [
+            (i, d.splitting_eV, d.ratio / (1 + d.ratio)) for i, d in enumerate(doublets) if d.ratio
+        ]
+        self.owner = np.array([i for i, *_ in lines])
+        self.offset = np.array([away for _, away, _ in lines])
+        self.share = np.zeros((len(doublets), len(lines)))
+        self.share[self.owner, np.arange(len(lines))] = [share for *_, share in lines]
         self.decays = background == "exponential"
         self.grounds = ["offset", "tail" if self.decays else "slope"]
-        self.grounds += ["loss"] if self.tail is not None else []
+        self.loses = background in ("shirley", "tougaard")
+        self.grounds += ["loss"] * self.loses
         self.metals = [i for i, d in enumerate(doublets) if d.asymmetry > 0]
         self.sought = {
             f"{d.name} position": Sought(
@@ -241,51 +249,44 @@ class _LevelModel:
     def follow(self, signal) -> None:
         """Take the loss from this signal."""
         columns = [np.ones_like(self.x), self.ramp]
-        if self.tail is not None:
+        if self.loses:
             lost = signal * self.step
-            columns.append(self.tail @ lost / max(lost.sum(), 1e-12))
+            # Shirley: all signal at lower energies.
+            behind = np.cumsum(lost) - lost if self.background == "shirley" else self.tail @ lost
+            columns.append(behind / max(lost.sum(), 1e-12))
         self.ground = np.column_stack(columns)
 
     def basis(self, p, derivatives):
         n = len(self.doublets)
+        place, width = p[self.owner] + self.offset, p[n + self.owner]
+        lines, slopes = pseudo_voigt(self.x, place[:, None], width[:, None], p[-1], derivatives)
+        curves, *slopes = (self.share @ one for one in (lines, *slopes))
+        tail = []  # what the indices of metals do
+        for k, i in enumerate(self.metals):
+            index, h = p[2 * n + k], 1e-5
+            if derivatives:
+                up, down = (metal_tail(self.x, curves[i], max(index + s, 0.0)) for s in (h, -h))
+                tail.append((i, (up - down) / (h + min(index, h))))
+            for one in (curves, *slopes):
+                one[i] = metal_tail(self.x, one[i], index)
         out = np.empty((len(self.x), n + self.ground.shape[1]))
-        out[:, n:] = self.ground
-        moved = []  # (parameter, column, derivative)
+        out[:, :n], out[:, n:] = curves.T, self.ground
         if self.decays:
             lag = (self.x - self.x[0]) / p[-2]
             out[:, n + 1] = np.exp(-lag)
-            moved.append((len(p) - 2, n + 1, out[:, n + 1] * lag / p[-2]))
-        for i, d in enumerate(self.doublets):
-            curves = self._doublet(d, p[i], p[n + i], p[-1], derivatives)
-            if i in self.metals:
-                at = 2 * n + self.metals.index(i)
-                line, h = curves[0], 1e-5
-                curves = [metal_tail(self.x, curve, p[at]) for curve in curves]
-                if derivatives:
-                    up, down = (metal_tail(self.x, line, max(p[at] + s, 0.0)) for s in (h, -h))
-                    moved.append((at, i, (up - down) / (h + min(p[at], h))))
-            out[:, i] = curves[0]
-            moved += zip((i, n + i, len(p) - 1), (i, i, i), curves[1:])
 
         def times(a):
             by = np.zeros((len(p), len(out)))
-            for parameter, column, derivative in moved:
-                by[parameter] += a[column] * derivative
+            for k in (0, 1):
+                by[k * n : k * n + n] = a[:n, None] * slopes[k]
+            by[-1] = a[:n] @ slopes[2]
+            for k, (i, slope) in enumerate(tail):
+                by[2 * n + k] = a[i] * slope
+            if self.decays:
+                by[-2] = a[n + 1] * out[:, n + 1] * lag / p[-2]
             return by
 
         return out, Slopes(times) if derivatives else None
-
-    def _doublet(self, d, position, width, mixing, derivatives):
-        """Unit area, and its derivatives by position, width and mixing."""
-        values, slopes = pseudo_voigt(self.x, position, width, mixing, derivatives)
-        curves = [values, *slopes]
-        if not d.ratio:
-            return curves
-        values, slopes = pseudo_voigt(self.x, position + d.splitting_eV, width, mixing, derivatives)
-        return [
-            (strong + d.ratio * weak) / (1 + d.ratio)
-            for strong, weak in zip(curves, [values, *slopes], strict=True)
-        ]
 
 
 def metal_tail(x, line, index: float, *, band_eV: float = 8.0) -> np.ndarray:

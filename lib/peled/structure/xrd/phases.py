@@ -6,8 +6,8 @@ fraction; of the others each line has its own (Pawley).
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass, field
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -228,6 +228,7 @@ def fit_phases(
     zero_deg: float | tuple[float, float] | None = 0.0,
     displacement_mm: float | tuple[float, float] | None = 0.0,
     instrument_fwhm_deg: float | None = None,
+    known: Mapping[str, tuple[float, float]] = {},
 ) -> PhasesFit:
     """Fit cells and sizes of several phases, of which those with a structure share out the weight.
 
@@ -240,6 +241,9 @@ def fit_phases(
         With cells to start from, within a percent or so.
     wavelengths_A, radius_mm, zero_deg, displacement_mm, instrument_fwhm_deg
         As of `pawley_fit`.
+    known : mapping of str to (float, float)
+        Parameters known from elsewhere, by their names in `estimates`: mean and standard error, as
+        of a certified cell.
 
     Returns
     -------
@@ -269,6 +273,7 @@ def fit_phases(
         raise ValueError(f"phases: expected different names, found {[p.name for p in phases]}")
     model = _Model(x, phases, wavelengths_A, radius_mm)
     sought = model.sought(zero_deg, displacement_mm, instrument_fwhm_deg)
+    sought |= {name: replace(sought[name], known=tuple(said)) for name, said in known.items()}
     error = noise_of(y) if sigma is None else np.asarray(sigma, float)
     fit = separable.fit(
         model.basis,
