@@ -1055,7 +1055,7 @@ def test_top_and_flank_of_a_band_and_their_slopes(points):
     y = 50 * np.exp(-0.5 * ((x - 630.0) / 9.0) ** 2) + 0.02 * np.cos(np.arange(points))
 
     def top(y):
-        return lineshapes.measures._maximum(x, y, 630.0, 1e-2)
+        return lineshapes.measures._maximum(x, y, 630.0, 6)
 
     place, height, in_place, in_height = top(y)
     assert place == pytest.approx(630.0, abs=0.15) and height == pytest.approx(50, rel=2e-3)
@@ -1073,7 +1073,9 @@ def test_half_height_of_a_flank_and_its_slopes(side, width):
     top, calm = 70, y.copy()
 
     def crossing(y, height=50.0):
-        return lineshapes.measures._crossing(x, y, calm, top, side, height, np.zeros(x.size))
+        return lineshapes.measures._crossing(
+            x, y, calm, top, side, height, np.zeros(x.size), 5
+        )
 
     at, slopes = crossing(y)
     assert at == pytest.approx(630 + side * width * math.sqrt(2 * math.log(2)), abs=0.06 * width)
@@ -1082,10 +1084,11 @@ def test_half_height_of_a_flank_and_its_slopes(side, width):
         d = 1e-4 * np.eye(1, x.size, i)[0]
         expected = (crossing(y + d)[0] - crossing(y - d)[0]) / 2e-4
         assert slopes[i] == pytest.approx(expected, rel=1e-2, abs=1e-6)
-    risen = lineshapes.measures._crossing(x, y, calm, top, side, 50.0, np.ones(x.size))[1]
+    risen = lineshapes.measures._crossing(x, y, calm, top, side, 50.0, np.ones(x.size), 5)[1]
     by_height = (crossing(y, 50.001)[0] - crossing(y, 49.999)[0]) / 0.002
     assert (risen - slopes)[0] == pytest.approx(by_height, rel=0.02)
-    never = lineshapes.measures._crossing(x, y + 40, calm + 40, top, side, 50.0, np.zeros(x.size))
+    raised = (x, y + 40, calm + 40, top, side, 50.0, np.zeros(x.size), 5)
+    never = lineshapes.measures._crossing(*raised)
     assert never == (None, None)
 
 

@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 from scipy.constants import c, e, h
 from scipy.optimize import curve_fit
 
+import labs
 from peled.led import consistency, current_voltage, photometry
 from peled.led.consistency import Stated
 from peled.led.photometry import SpectrumError
@@ -438,6 +439,28 @@ def test_hysteresis_measures_a_voltage_shift():
         v, 1e-4 * np.exp(3 * v), v[::-1], 1e-4 * np.exp(3 * (v[::-1] + 0.05))
     )
     assert found.shift_V == pytest.approx(0.05, rel=0.05)
+
+
+def test_hysteresis_of_bent_curves_covers():
+    rng, lamp, hits = np.random.default_rng(8), labs.Lamp(), []
+    v = lamp.voltages()
+    for _ in range(400):
+        lead = rng.uniform(0.01, 0.08)
+        up, down = (
+            lamp.current(v + ahead) * (1 + 0.01 * rng.standard_normal(v.size))
+            for ahead in (0, lead)
+        )
+        found = current_voltage.hysteresis(v, up, v[::-1], down[::-1])
+        hits.append(abs(found.shift_V - lead) < 1.96 * found.shift_error)
+    assert 0.92 <= np.mean(hits) <= 0.98
+
+
+def test_hysteresis_of_currents_that_never_meet_is_refused():
+    v = np.arange(1.0, 4.0, 0.1)
+    with pytest.raises(ValueError, match="both sweeps reach"):
+        current_voltage.hysteresis(v, np.exp(v), v, 1e3 * np.exp(v))
+    with pytest.raises(ValueError, match="rises"):
+        current_voltage.hysteresis(v, np.exp(v), v, np.exp(-v))
 
 
 # ---- EQE(J) --------------------------------------------------------------------------------------

@@ -7,6 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from calibration.noise import pink
 from labs import Lamp, band, photon, write_jvl, write_life, write_series, write_spectrum
 from peled.led.analyse import analyse, sniff
 from peled.led.light import find_light
@@ -154,6 +155,33 @@ def test_a_spectrum_near_the_noise_misleads_no_other(tmp_path):
         agrees(one(report, "EL peak", sample=f"d{seed}"), 642)
         assert one(report, "EL FWHM", sample=f"d{seed}").value is not None
         assert abs(shift.value) < 4 * shift.standard_error and shift.standard_error < 2
+
+
+def test_slow_noise_is_no_spectrum(tmp_path):
+    """Spectra of next to no light on a detector that wanders: what stands out is no band."""
+    pulls = []
+    for seed in range(8):
+        rng, lamp = np.random.default_rng(seed), replace(PLAIN, spectrum_noise=0.0, seed=seed)
+        write_jvl(tmp_path / f"d{seed}.csv", lamp)
+        y = lamp.spectra(np.array([2.3, 2.4, 2.5, 3.5, 5.0]))
+        y += 40 * pink(rng, *y.shape)
+        heads = ["Wavelength (nm)", "2.3 V", "2.4 V", "2.5 V", "3.5 V", "5.0 V"]
+        rows = ["\t".join(f"{a:.2f}" for a in row) for row in zip(lamp.x(), *y)]
+        (tmp_path / f"d{seed}_voltage.txt").write_text("\n".join(["\t".join(heads), *rows]) + "\n")
+    report = analysed(tmp_path)
+    for seed in range(8):
+        shift = one(report, "EL peak shift", sample=f"d{seed}")
+        pulls.append(shift.value / shift.standard_error)
+        assert shift.standard_error < 1
+    assert np.abs(pulls).max() < 3.5
+
+
+def test_a_band_too_dim_to_be_measured_says_by_how_much(tmp_path):
+    lamp = replace(PLAIN, peak_counts=40.0)
+    write_jvl(tmp_path / "d.csv", lamp)
+    write_series(tmp_path / "d_el.txt", lamp, biases=(3.5, 5.0))
+    q = one(analysed(tmp_path), "EL peak")
+    assert q.value is None and "standard errors out of the noise" in q.findings[0].evidence
 
 
 @pytest.mark.parametrize("offset", [0.002, 0.02, 0.05])

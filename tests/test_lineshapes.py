@@ -570,19 +570,22 @@ def truth_of(model, values, x, window=None, shoulder=None):
 
 
 @pytest.mark.parametrize(
-    "shape,centre,widths",
+    "shape,centre,widths,height",
     [
-        ("gaussian", 627.3, (32.0,)),
-        ("exponential_gaussian", 620.0, (28.0, 10.0)),
-        ("gaussian", 640.0, (4.0,)),
+        ("gaussian", 627.3, (32.0,), 300.0),
+        ("gaussian", 627.3, (32.0,), 150.0),
+        ("gaussian", 627.3, (32.0,), 1e5),
+        ("exponential_gaussian", 620.0, (28.0, 10.0), 300.0),
+        ("exponential_gaussian", 620.0, (28.0, 10.0), 1e4),
+        ("gaussian", 640.0, (4.0,), 300.0),
     ],
 )
-def test_coverage_of_moments_of_counts(shape, centre, widths):
+def test_coverage_of_moments_of_counts(shape, centre, widths, height):
     rng = np.random.default_rng(13)
     model = BandModel({"a": shape})
-    values = np.array([300.0 * widths[0], centre, *widths])
+    values = np.array([height * widths[0], centre, *widths])
     x = X[np.abs(X - centre) <= 4 * widths[0]]
-    counts = rng.poisson(model.evaluate(x, values) + 15, (1000, len(x)))
+    counts = rng.poisson(model.evaluate(x, values) + 15, (1500, len(x)))
     found = moments(x, counts - 15.0, np.maximum(counts, 1))
     for name, true in truth_of(model, values, x).items():
         assert_covers(getattr(found, name), getattr(found, f"{name}_se"), true)
@@ -657,6 +660,8 @@ def test_half_maximum_outside_the_window_gives_no_width():
     y = BandModel({"a": "gaussian"}).evaluate(X, np.array([1000.0, 545.0, 60.0]))
     found = moments(X, y, 1e-6)
     assert np.isnan(found.fwhm) and np.isnan(found.fwhm_se) and np.isfinite(found.peak)
+    rising = moments(X, np.exp((X - X[-1]) / 60.0), 1e-6)
+    assert np.isnan(rising.peak) and np.isnan(rising.peak_se) and np.isfinite(rising.area)
 
 
 @pytest.mark.parametrize(

@@ -22,6 +22,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 from scipy.constants import Boltzmann, elementary_charge
+from scipy.interpolate import PchipInterpolator
 
 from peled.quantities import Estimates, fit_lmfit
 
@@ -351,33 +352,36 @@ def hysteresis(up_voltage_V, up_current, down_voltage_V, down_current) -> Hyster
     Raises
     ------
     ValueError
-        If fewer than three voltages are common to both.
+        If fewer than three voltages are common to both, or no current.
     """
     up_v, up_j, down_v, down_j = (
         np.asarray(a, float) for a in (up_voltage_V, up_current, down_voltage_V, down_current)
     )
     ok_up, ok_down = up_j > 3 * NOISE_MA_CM2, down_j > 3 * NOISE_MA_CM2
     a, b = np.argsort(up_v[ok_up]), np.argsort(down_v[ok_down])
-    x, lj_up, x2, lj_down = (
-        up_v[ok_up][a],
-        np.log10(up_j[ok_up])[a],
-        down_v[ok_down][b],
-        np.log10(down_j[ok_down])[b],
-    )
+    x, lj_up = up_v[ok_up][a], np.log10(up_j[ok_up])[a]
+    x2, lj_down = down_v[ok_down][b], np.log10(down_j[ok_down])[b]
     inside = (x >= x2.min(initial=np.inf)) & (x <= x2.max(initial=-np.inf))
     if inside.sum() < 3:
         raise ValueError(
             "hysteresis: expected at least three voltages in both sweeps, found "
             f"{int(inside.sum())}"
         )
-    difference = np.interp(x[inside], x2, lj_down) - lj_up[inside]
-    slope = np.gradient(lj_up, x)[inside]
-    steep = slope > 0.2 * slope.max()
-    shift = difference[steep] / slope[steep]
+    # The way between the curves along the voltage, at the currents of the sweep up: a distance in
+    # log J over the slope is short where the curve bends.
+    rising = np.r_[True, lj_down[1:] > np.maximum.accumulate(lj_down)[:-1]]
+    if rising.sum() < 2:
+        raise ValueError("hysteresis: expected a current that rises with the voltage")
+    back = PchipInterpolator(lj_down[rising], x2[rising], extrapolate=False)
+    shift, slope = x - back(lj_up), np.gradient(lj_up, x)
+    inside &= np.isfinite(shift)
+    steep = inside & (slope > 0.2 * slope[inside].max(initial=0.0))
+    if not steep.any():
+        raise ValueError("hysteresis: expected currents that both sweeps reach, found none")
     return Hysteresis(
-        float(np.mean(shift)),
+        float(np.mean(shift[steep])),
         int(inside.sum()),
-        float(np.std(shift, ddof=1) / np.sqrt(shift.size)) if shift.size > 1 else math.nan,
+        float(np.std(shift[steep], ddof=1) / np.sqrt(steep.sum())) if steep.sum() > 1 else math.nan,
     )
 
 

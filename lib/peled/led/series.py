@@ -8,7 +8,7 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.linalg import norm
 
-from peled.conditioning import propagate
+from peled.conditioning import Signal, propagate
 from peled.led import photometry, routes
 from peled.led.lifetime import Crossing, acceleration, crossing_time
 from peled.led.photometry import SpectrumError
@@ -21,8 +21,9 @@ from peled.sources import kind_of
 
 LEVELS = (0.8, 0.5)  #: fractions of the first luminance
 NAMES = ("T80", "T50")
-#: Noise of a point, of the maximum, up to which `moments` finds peak and width of a spectrum.
-CLEAR = 0.2
+#: Standard errors by which a band must stand out for its peak and width to be read off without a
+#: model: the width is then known to 4 %. In more noise `moments` looks for its points in the noise.
+CLEAR = 45.0
 
 
 def lifetime_quantities(logs: Sequence[Held]):
@@ -129,12 +130,11 @@ def colour_quantities(series: Sequence[Series], wavelength_nm: float):
             continue
         s = one.signal
         seen = np.flatnonzero(one.used)
-        top = np.nanmax(s.values[seen], axis=1)
-        noise = np.sqrt(np.nanmedian(s.variance[seen], axis=1)) / top
-        used = seen[noise < CLEAR]
+        clear = _clear(s)[seen]
+        used = seen[clear > CLEAR]
         if not used.size:
-            out.append(_lost(one, f"noise of a point is {noise.min():.2g} of the maximum, "
-                             f"{CLEAR:g} at most is needed"))  # fmt: skip
+            said = f"the clearest band stands {clear.max():.0f} standard errors out of the noise, "
+            out.append(_lost(one, f"{said}{CLEAR:g} are needed for its peak and width"))
             continue
         values = s.values[used]
         at = s.at[used] if s.at is not None else np.zeros(used.size)
@@ -149,6 +149,15 @@ def colour_quantities(series: Sequence[Series], wavelength_nm: float):
         followed[one.state, one.label] = found
         out += _colours(one, found, used, by_modes, *routes.scale_error(one, wavelength_nm))
     return followed, out
+
+
+def _clear(signal: Signal) -> np.ndarray:
+    """Standard errors (n,) by which the whole band stands out: its energy over that of noise, slow
+    modes and correlation of neighbours included.
+    """
+    noise = np.median(signal.variance + (signal.modes**2).sum(axis=0), axis=1)
+    energy = (signal.finite**2).sum(axis=1) - signal.axis.size * noise
+    return np.sqrt(np.maximum(energy, 0.0) / (noise * max(signal.lumping, 1.0)))
 
 
 def _lost(one: Series, said: str) -> Quantity:
