@@ -374,8 +374,8 @@ def hysteresis(up_voltage_V, up_current, down_voltage_V, down_current) -> Hyster
         raise ValueError("hysteresis: expected a current that rises with the voltage")
     back = PchipInterpolator(lj_down[rising], x2[rising], extrapolate=False)
     shift, slope = x - back(lj_up), np.gradient(lj_up, x)
-    inside &= np.isfinite(shift)
-    steep = inside & (slope > 0.2 * slope[inside].max(initial=0.0))
+    met = inside & np.isfinite(shift)
+    steep = met & (slope > 0.2 * slope[met].max(initial=0.0))
     if not steep.any():
         raise ValueError("hysteresis: expected currents that both sweeps reach, found none")
     return Hysteresis(
