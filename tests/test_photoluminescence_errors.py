@@ -419,6 +419,22 @@ def test_a_response_known_well_adds_nothing_to_the_error():
     assert errors[0] == pytest.approx(errors[1], rel=1e-3)
 
 
+def test_a_window_is_the_decay_cut_to_it():
+    """Deviance and all: bins outside of it say nothing, of the response's noise neither."""
+    time, counts, response = _folded(np.random.default_rng(6), 2000)
+    low, high = -2.0, 14.0
+    part = (time >= low) & (time < high)
+    whole = fit_decay(time, counts, response=response, window_ns=(low, high))
+    cut = fit_decay(time[part], counts[part], response=response)
+    assert whole.counts == pytest.approx(cut.counts) and whole.dof == cut.dof
+    for name in ("lifetimes_ns", "lifetime_errors_ns", "deviance", "expected_deviance",
+                 "deviance_sd", "bic", "background_error", "shift_error_ns"):  # fmt: skip
+        assert getattr(whole, name) == pytest.approx(getattr(cut, name), rel=1e-3), name
+    assert whole.mean_ns["amplitude-weighted"] == pytest.approx(
+        cut.mean_ns["amplitude-weighted"], rel=1e-3
+    )
+
+
 @pytest.mark.parametrize("z, over, status", [
     (2.0, 1.0, "reported"), (2.0, 0.7, "reported"),
     (10.0, 2.25, "doubtful"), (25.0, 4.0, "withheld"),

@@ -14,6 +14,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from typing import NamedTuple
 
 import numpy as np
 from scipy import special
@@ -903,8 +904,25 @@ def _scatter_gain(model, theta, m, data, j, free, prompt):
     return float(score**2 / left) if left > 0 else 0.0
 
 
-def _summary(model, y, inside, found, gain):
-    theta, cost, converged, mu, jac = found
+class _Known(NamedTuple):
+    """What the counts say of the parameters: values (p,) and covariance (p, p), `counted` that
+    without the noise of the response; which are `free`, and whether a lifetime is left `open`.
+    """
+
+    theta: np.ndarray
+    covariance: np.ndarray
+    counted: np.ndarray
+    free: np.ndarray
+    at_bound: np.ndarray
+    open: bool
+
+    @property
+    def errors(self) -> np.ndarray:
+        return np.where(self.free, np.sqrt(np.maximum(np.diag(self.covariance), 0)), np.nan)
+
+
+def _known(model, theta, y, inside, mu, jac, pulse) -> _Known:
+    """See `_Known`; `pulse` is the light before a response with noise of its own, or None."""
     data, m, j = y[inside], np.maximum(mu[inside], 1e-9), jac[:, inside]
     low, high = model.bounds()
     at_bound = (theta <= low) | (theta >= high)
@@ -918,114 +936,138 @@ def _summary(model, y, inside, found, gain):
         if curvature[-1, -1] <= 0:
             curvature[-1, -1] = 1e-12 + (j[-1].sum() / max(m.sum(), 1.0)) ** 2
     free = ~at_bound & (curvature.diagonal() > 0)
+    if not free.any():
+        none = np.zeros((theta.size, theta.size))
+        return _Known(theta, none, none, free, at_bound, False)
+    gradient = j @ ((m - data) / m)
+    counted, values, vectors = _inverse(curvature, free)
+    covariance, theta = _bounded(model, theta, low, counted, gradient)
+    if pulse is not None:
+        gains = np.zeros((theta.size, y.size))
+        gains[:, inside] = covariance @ (j * weight)
+        by_bin = responses.shares(gains, pulse)
+        covariance = covariance + (by_bin * model.response.variance) @ by_bin.T
+    left_open = _lifetimes_open(model, values, vectors, free)
+    return _Known(theta, covariance, counted, free, at_bound, left_open)
+
+
+def _problems(model, best, known: _Known, converged) -> tuple[str, ...]:
+    """Why a fit with its likeliest parameters `best` is not to be trusted."""
+    k, at = model.components, model.nonlinear
     problems = [] if converged else ["not converged"]
-    covariance = counted = np.zeros((theta.size, theta.size))
-    best = theta
-    noise = None if model.response is None else model.response.variance
-    pulse = None if noise is None else model.pulse(best)
-    if free.any():
-        gradient = j @ ((m - data) / m)
-        counted, values, vectors = _inverse(curvature, free)
-        covariance, theta = _bounded(model, theta, low, counted, gradient)
-        if noise is not None:
-            gains = np.zeros((theta.size, y.size))
-            gains[:, inside] = covariance @ (j * weight)
-            by_bin = responses.shares(gains, pulse)
-            covariance = covariance + (by_bin * noise) @ by_bin.T
-        if _lifetimes_open(model, values, vectors, free):
-            problems.append("degenerate: the data cannot tell the parameters apart")
+    if known.open:
+        problems.append("degenerate: the data cannot tell the parameters apart")
     problems += [
         f"{name} at a bound"
-        for name, b in zip(model.names, at_bound, strict=True)
+        for name, b in zip(model.names, known.at_bound, strict=True)
         if b and name != "background"
     ]
-    errors = np.where(free, np.sqrt(np.maximum(np.diag(covariance), 0)), np.nan)
-    k, at = model.components, model.nonlinear
     if (width := _width(model)) and np.exp(best[:k].min()) < PROMPT * width:
         problems.append(f"a component is {PROMPT_SAID}: no lifetime")
-    tau, a = np.exp(theta[:k]), theta[at : at + k]
-    order = np.argsort(tau)
-    if k > 1 and converged and np.any(errors[at : at + k] > 0.5 * a):
+    if k == 1:
+        return tuple(problems)
+    a, amplitude_errors = known.theta[at : at + k], known.errors[at : at + k]
+    if converged and np.any(amplitude_errors > 0.5 * a):
         problems.append("a component is not significant")
-    if (
-        k > 1
-        and np.any(
-            np.diff(np.log(np.maximum(tau[order], 1e-300)))
-            < 2 * np.sqrt(np.maximum(np.diag(covariance)[:k][order][1:], 0))
-        )
-        and not problems
-    ):
+    order = np.argsort(known.theta[:k])
+    spread = np.sqrt(np.maximum(np.diag(known.covariance)[:k][order][1:], 0))
+    if not problems and np.any(np.diff(known.theta[:k][order]) < 2 * spread):
         problems.append("two lifetimes not distinct")
-    beta = theta[k] if model.stretched else 1.0
+    return tuple(problems)
 
-    def area(t):
-        return np.exp(t[..., :k]) * (
-            special.gamma(1 + 1 / t[..., k : k + 1]) if model.stretched else 1
-        )
 
-    def means(t):
-        amplitude, each = t[..., at : at + k], area(t)
-        first = np.exp(2 * t[..., :k])  # ∫ t I(t) dt
-        if model.stretched:
-            first = first * special.gamma(2 / t[..., k : k + 1]) / t[..., k : k + 1]
-        total = (amplitude * each).sum(axis=-1)
-        return np.array([
-            total / np.maximum(amplitude.sum(axis=-1), 1e-300),
-            (amplitude * first).sum(axis=-1) / np.maximum(total, 1e-300),
-        ])  # fmt: skip
+def _areas(model, theta):
+    """∫ I dt of each component (..., k) at unit amplitude."""
+    k = model.components
+    stretched = special.gamma(1 + 1 / theta[..., k : k + 1]) if model.stretched else 1
+    return np.exp(theta[..., :k]) * stretched
 
-    # A component without width or amplitude can make these overflow; it is reported above.
+
+def _means(model, theta):
+    """Mean lifetimes (2, ...) of parameters (..., p), weighted by amplitude and by intensity."""
+    k, at = model.components, model.nonlinear
+    amplitude, each = theta[..., at : at + k], _areas(model, theta)
+    first = np.exp(2 * theta[..., :k])  # ∫ t I(t) dt
+    if model.stretched:
+        beta = theta[..., k : k + 1]
+        first = first * special.gamma(2 / beta) / beta
+    total = (amplitude * each).sum(axis=-1)
+    return np.array([
+        total / np.maximum(amplitude.sum(axis=-1), 1e-300),
+        (amplitude * first).sum(axis=-1) / np.maximum(total, 1e-300),
+    ])  # fmt: skip
+
+
+def _mean_lifetimes(model, known: _Known) -> dict[str, tuple[float, float]]:
+    """Both means with their errors."""
+    # A component without width or amplitude can make these overflow; it is reported as a problem.
     with np.errstate(all="ignore"):
-        steps = 1e-4 * np.where(free, np.maximum(errors, 1e-12), 1.0)
-        ways = np.diag(steps)
-        gradient = np.where(free, (means(theta + ways) - means(theta - ways)) / (2 * steps), 0.0)
-        mean = means(theta)
-        variances = np.nan_to_num(np.diag(gradient @ covariance @ gradient.T), nan=np.inf)
-        mean_error = np.sqrt(np.maximum(variances, 0))
+        steps = 1e-4 * np.where(known.free, np.maximum(known.errors, 1e-12), 1.0)
+        up, down = (_means(model, known.theta + way) for way in (np.diag(steps), np.diag(-steps)))
+        gradient = np.where(known.free, (up - down) / (2 * steps), 0.0)
+        variances = np.diag(gradient @ known.covariance @ gradient.T)
+        errors = np.sqrt(np.maximum(np.nan_to_num(variances, nan=np.inf), 0))
+        values = _means(model, known.theta)
+    names = ("amplitude-weighted", "intensity-weighted")
+    return dict(zip(names, zip(values.tolist(), errors.tolist(), strict=True), strict=True))
+
+
+def _summary(model, y, inside, found, gain) -> DecayFit:
+    best, cost, converged, mu, jac = found
+    data, m = y[inside], np.maximum(mu[inside], 1e-9)
+    noise = None if model.response is None else model.response.variance
+    pulse = None if noise is None else model.pulse(best)
+    known = _known(model, best, y, inside, mu, jac, pulse)
     expected, variance = (part.sum() for part in poisson.expected_unit_deviance(m))
     if noise is not None:
-        within = np.where(inside, mu, np.inf)
-        more = responses.deviance([(pulse, within, jac)], noise, counted)
+        within = np.full(mu.size, np.inf)
+        within[inside] = mu[inside]
+        more = responses.deviance([(pulse, within, jac)], noise, known.counted)
         expected, variance = expected + more[0], variance + more[1]
-    lookup = dict(zip(model.names, zip(theta, errors, strict=True), strict=True))
-    light = a * area(theta)
-    count = int(free.sum())
+    theta, errors = known.theta, known.errors
+    k, at = model.components, model.nonlinear
+    tau, amplitudes = np.exp(theta[:k]), theta[at : at + k]
+    order = np.argsort(tau)
+    light = amplitudes * _areas(model, theta)
+    lookup = dict(zip(model.names, zip(theta.tolist(), errors.tolist(), strict=True), strict=True))
+    background = lookup.get("background", (float(model.held_background), 0.0))
+    count = int(known.free.sum())
+    prompt = model.prompt(best)[inside] if _width(model) else None
     return DecayFit(
-        ("stretched exponential" if model.stretched else f"{k} exponential{'s' if k > 1 else ''}")
+        law=("stretched exponential" if model.stretched else f"{k} exponential{'s' * (k > 1)}")
         + (WITH_SCATTER if model.scatter else ""),
-        tau[order],
-        (tau * errors[:k])[order],
-        a[order],
-        errors[at : at + k][order],
-        float(beta),
-        float(lookup["β"][1]) if model.stretched else 0.0,
-        float(lookup["background"][0]) if model.free_background else float(model.held_background),
-        float(np.nan_to_num(lookup["background"][1])) if model.free_background else 0.0,
-        float(lookup["shift"][0]) if model.free_shift else 0.0,
-        float(lookup["shift"][1]) if model.free_shift else 0.0,
-        {
-            "amplitude-weighted": (float(mean[0]), float(mean_error[0])),
-            "intensity-weighted": (float(mean[1]), float(mean_error[1])),
-        },
-        (light / max(light.sum(), 1e-300))[order],
-        cost,
-        float(expected - count),
-        float(np.sqrt(variance)),
-        data.size - count,
-        float(cost + theta.size * np.log(data.size)),
-        poisson.runs_z(data - m),
-        bool(converged),
-        tuple(problems),
-        model.time[inside],
-        data,
-        mu[inside],
-        covariance,
-        model.names,
-        theta,
-        float(lookup["scatter"][0]) if model.scatter else 0.0,
-        float(lookup["scatter"][1]) if model.scatter else 0.0,
-        float(gain),
-        _scatter_gain(model, best, m, data, j, free, model.prompt(best)[inside]) if width else 0.0,
+        lifetimes_ns=tau[order],
+        lifetime_errors_ns=(tau * errors[:k])[order],
+        amplitudes=amplitudes[order],
+        amplitude_errors=errors[at : at + k][order],
+        beta=lookup.get("β", (1.0, 0.0))[0],
+        beta_error=lookup.get("β", (1.0, 0.0))[1],
+        background=background[0],
+        background_error=float(np.nan_to_num(background[1])),
+        shift_ns=lookup.get("shift", (0.0, 0.0))[0],
+        shift_error_ns=lookup.get("shift", (0.0, 0.0))[1],
+        mean_ns=_mean_lifetimes(model, known),
+        fractions=(light / max(light.sum(), 1e-300))[order],
+        deviance=cost,
+        expected_deviance=float(expected - count),
+        deviance_sd=float(np.sqrt(variance)),
+        dof=data.size - count,
+        bic=float(cost + theta.size * np.log(data.size)),
+        runs_z=poisson.runs_z(data - m),
+        converged=bool(converged),
+        problems=_problems(model, best, known, converged),
+        time_ns=model.time[inside],
+        counts=data,
+        model=mu[inside],
+        covariance=known.covariance,
+        parameters=model.names,
+        theta=theta,
+        scatter=lookup.get("scatter", (0.0, 0.0))[0],
+        scatter_error=lookup.get("scatter", (0.0, 0.0))[1],
+        gain=float(gain),
+        scatter_gain=0.0
+        if prompt is None
+        else _scatter_gain(model, best, m, data, jac[:, inside], known.free, prompt),
     )
 
 
