@@ -25,6 +25,7 @@ from peled.conditioning import (
 )
 from peled.conditioning import noise as conditioning_noise
 from peled.conditioning.noise import free_region
+from peled.conditioning.spikes import find_spikes
 from peled.led.photometry import efficiency, luminance, photopic_response
 from peled.lineshapes.bands import exponential_gaussian
 
@@ -659,6 +660,13 @@ def test_a_lost_cell_lies_on_its_cubic_with_half_of_the_bend_as_error():
     assert list(got.used) == [True, True, True] and not got.good[0, 11]
     y[2, 8] = np.nan
     assert list(condition(Signal(x, y), [("missing", {})]).used) == [True, True, False]
+    bent = np.exp((x - 420) / 3)
+    lost = np.where(np.isin(x, [415, 425, 426]), np.nan, bent)
+    found = condition(Signal(x, lost), [("missing", {})]).values[0]
+    for at, beside in ((415, [413, 414, 416, 417]), (425, [423, 424, 427, 428])):
+        near = np.isin(x, beside)
+        through = np.polyfit(x[near] - at, bent[near], 3)
+        assert found[x == at] == pytest.approx(through[-1], rel=1e-6)
 
 
 def test_what_is_masked_is_the_line_between_its_sides():
@@ -1015,3 +1023,14 @@ def test_wings_of_a_band_are_shares_of_its_area_with_what_is_known_beforehand():
     assert (region.level + under)[free] == pytest.approx(
         (shares * lorentz)[free[0]], rel=0.08, abs=0.03
     )
+
+
+@pytest.mark.parametrize("share, is_spike", [(0.05, True), (0.15, False)])
+@pytest.mark.parametrize("other", [0, 1, 3, 4])
+def test_a_tenth_of_an_excess_in_a_near_spectrum_makes_it_a_line(share, is_spike, other):
+    rng = np.random.default_rng(42)
+    y = rng.normal(0, 1, (5, 200))
+    y[2, 100] += 2000
+    y[other, 100] += 2000 * share
+    found = find_spikes(y)
+    assert found[2, 100] == is_spike

@@ -1,17 +1,21 @@
 """LED lifetime, stability, ceiling, and that the forward models share nothing with the analysis."""
 
 import math
+from dataclasses import replace
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
 from scipy import stats
+from scipy.constants import c, e, h
 
 from hassan2021.led import VARIED
 from hassan2021.simulate import led as simulate
 from ledger.files import ROOT
+from peled.conditioning import Signal
 from peled.formats import FormatError
 from peled.formats.sweeps import read_sweeps
-from peled.led import ceiling, lifetime, photometry, stability
+from peled.led import ceiling, device, lifetime, photometry, printed, sphere, stability
 
 STACK = ROOT / "data" / "led" / "device.yaml"
 
@@ -456,3 +460,93 @@ def test_a_side_band_that_grows_has_its_place_share_and_error():
     assert seen.change("peak_nm")[0] == pytest.approx(3, abs=0.01) == seen.change("centroid_nm")[0]
     assert seen.change()[1] == pytest.approx(np.hypot(seen.peak_error[0], seen.peak_error[3]))
     assert seen.fwhm_nm == pytest.approx(32, abs=0.05)
+
+
+@pytest.mark.parametrize("kind, unit", [("flux", "µW/nm"), ("radiance", "W/sr/m2/nm")])
+def test_efficiency_of_absolute_spectra_is_photons_over_electrons(kind, unit):
+    """By hand, line by line; the largest is chosen less its own error."""
+    x = np.arange(540.0, 700.0)
+    shape = np.exp(-0.5 * ((x - 620) / 12) ** 2)
+    power = np.array([0.01, 0.03, 0.031])  # of each spectrum's maximum, in its unit
+    noise = np.array([1e-5, 1e-5, 3e-3])
+    signal = Signal(
+        x, power[:, None] * shape, unit=unit, at=np.array([1.0, 2.0, 2.0]), at_unit="mA/cm²",
+        variance=np.repeat(noise[:, None] ** 2, x.size, 1),
+    )  # fmt: skip
+    said = {"geometry": "sphere" if kind == "flux" else "lambertian", "area_cm2": 0.05,
+            "light_error": 0.03}  # fmt: skip
+    one = SimpleNamespace(
+        signal=signal, label="a", axis="current_mA_cm2", sample="s", state="", kind="measured",
+        inputs=(), settings=said, unit=unit, doubt="",
+    )  # fmt: skip
+    held = SimpleNamespace(series=[one], pattern=None, runs=())
+    settings = {"pattern_relative": 0.1, "detector_relative": 0.1, "current_relative": 0.04}
+    (q,) = sphere.quantities(held, settings)
+    photons = np.trapezoid(0.03 * shape * x * 1e-9 / (h * c), x)
+    per_m2 = photons * 1e-6 / 0.05e-4 if kind == "flux" else photons * math.pi
+    assert q.value == pytest.approx(100 * per_m2 * e / (10 * 2.0), rel=1e-9)
+    counting = np.sqrt(np.sum((x * 1e-9 / (h * c)) ** 2)) * 1e-5 / photons
+    assert q.budget["counting"] == pytest.approx(q.value * counting, rel=0.01)
+    assert q.budget["calibration"] == pytest.approx(q.value * 0.05)
+    dim = replace(signal, values=1e-8 * signal.values)
+    one.signal = dim
+    assert "five standard errors" in sphere.quantities(held, settings)[0].reasons
+    del said["geometry"], said["area_cm2"]
+    (asked,) = sphere.quantities(held, settings)
+    assert asked.value is None and ("area_cm2" in asked.reasons) == (kind == "flux")
+
+
+@pytest.mark.parametrize("unit, found", [
+    ("W/nm", ("flux", 1.0)), ("mW nm-1", ("flux", 1e-3)), ("µW/nm", ("flux", 1e-6)),
+    ("nW/nm", ("flux", 1e-9)), ("W/sr/m2/nm", ("radiance", 1.0)), ("mW sr-1 m-2 nm-1",
+    ("radiance", 1e-3)), ("counts", None), ("W/m2/nm", None),
+])  # fmt: skip
+def test_units_of_absolute_spectra(unit, found):
+    assert sphere.absolute(SimpleNamespace(settings={}, unit=unit)) == found
+    assert sphere.absolute(SimpleNamespace(settings={"spectrum_unit": unit}, unit="a")) == found
+
+
+def test_a_printed_current_efficiency_is_held_against_luminance_over_current():
+    """cd/m² over mA/cm² is ten cd/A; the ratio of columns and what mixed units would make."""
+    j = np.geomspace(0.1, 100, 20)
+    lum = 40 * j
+    seen = {}
+
+    def ratio(c, curve, name, printed, made, expected):
+        seen.update(name=name, printed=printed, made=made, expected=expected)
+        return []
+
+    sweep = SimpleNamespace(reported_eqe=None, reported_cd_A=4.4 * np.ones(20),
+                            luminance_cd_m2=lum, current_density_mA_cm2=j)  # fmt: skip
+    held = SimpleNamespace(run=SimpleNamespace(
+        sweep=sweep, lights={"luminance": SimpleNamespace(values=lum)}))  # fmt: skip
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(printed, "_ratio", ratio)
+        printed.quantities(held, SimpleNamespace(peak=None))
+    assert seen["made"] == pytest.approx(4.0) and seen["printed"] is sweep.reported_cd_A
+    assert sorted(seen["expected"].values()) == [0.1, 10.0]
+
+
+def test_a_band_that_is_only_described_has_points_enough():
+    for fwhm in (2.0, 10.0, 40.0):
+        x, y = photometry.gaussian_band(620.0, fwhm)
+        assert np.diff(x) == pytest.approx(min(0.5, fwhm / 20))
+        assert (x[0], x[-1]) == pytest.approx((620 - 4 * fwhm, 620 + 4 * fwhm), abs=0.51)
+        assert y[np.abs(x - 620 - fwhm / 2).argmin()] == pytest.approx(0.5, abs=0.04)
+        assert y.max() == pytest.approx(1)
+
+
+@pytest.mark.parametrize("share, eqe, units", [
+    (0.9, 0.05, ["mA"]), (1.1, 0.05, []), (0.9e-3, 0.05, []), (0.9, 1.1, []), (0.9, 9e-7, []),
+    (0.9e-3, 2e-4, ["mA"]),
+])  # fmt: skip
+def test_silent_units_are_told_by_what_is_possible(share, eqe, units):
+    """Less power than melts a device, and from a millionth of a photon an electron to one."""
+    v = np.linspace(0, 5, 6)
+    j = share * device.MOST_POWER * 1e3 * v / 25  # V times mA/cm² is mW/cm²
+    run = SimpleNamespace(sweep=SimpleNamespace(voltage_V=v, current_density_mA_cm2=j))
+    curve = SimpleNamespace(peak=SimpleNamespace(eqe=eqe), route="luminance")
+    silent = {"current_unit": {"mA": 1.0, "A": 1e3}}
+    found = device.consistent_units(run, curve, silent)
+    assert [*found.values()] == units
+    assert device.consistent_units(run, SimpleNamespace(peak=None), silent) == {}

@@ -8,7 +8,7 @@ from types import SimpleNamespace
 
 import numpy as np
 import pytest
-from scipy.optimize import minimize
+from scipy.optimize import curve_fit, minimize
 from scipy.special import ndtr
 
 from peled import photoluminescence as pl
@@ -27,7 +27,11 @@ from peled.photoluminescence import (
     reciprocity,
     spots,
 )
-from peled.photoluminescence.lifetimes import fit_decay, prepare_response
+from peled.photoluminescence.lifetimes import (
+    fit_decay,
+    least_squares_lifetime,
+    prepare_response,
+)
 from peled.photoluminescence.transients import Transient, fit_transients
 from test_error_terms import propagated
 
@@ -417,6 +421,16 @@ def test_a_response_known_well_adds_nothing_to_the_error():
     ]
     assert errors == pytest.approx([4 / 100_000**0.5] * 2, rel=0.1)
     assert errors[0] == pytest.approx(errors[1], rel=1e-3)
+
+
+def test_unweighted_least_squares_are_those_of_scipy():
+    mean = 500 * np.exp(-T / 6) + 7
+    assert least_squares_lifetime(T, mean, background=7.0)[0] == pytest.approx(6, rel=1e-5)
+    counts = np.random.default_rng(3).poisson(mean).astype(float)
+    values, covariance = curve_fit(lambda t, a, tau: a * np.exp(-t / tau) + 7, T, counts, (400, 5))
+    found, error = least_squares_lifetime(T + 3.0, counts, background=7.0)
+    assert found == pytest.approx(values[1], rel=1e-4)
+    assert error == pytest.approx(np.sqrt(covariance[1, 1]), rel=1e-3)
 
 
 def test_a_window_is_the_decay_cut_to_it():
