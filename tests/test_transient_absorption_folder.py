@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 from scipy.io import netcdf_file
 
+from lab_examples import EXAMPLES
 from peled.report.slides import slides
 from peled.samples import read_sheet
 from peled.transient_absorption import Model, analyse, explore, preprocess
@@ -198,8 +199,45 @@ def test_a_scan_is_dropped_by_a_click_and_by_a_setting(tmp_path):
     assert np.nanmax(np.abs(one.matrix.signal)) == pytest.approx(after, rel=0.01)
     cuts.choose(scan=(3.0, 0.5))
     assert cuts.settings == {}
+    with_more = analyse.analyse(
+        sheet, {"artefact": 0, "components": 3, "drop_scans": {"film": [3]}}
+    )
+    cuts = explore.explorer(sheet, with_more)
+    cuts.choose(pointer=explore.SCAN, scan=(5.1, 0.5))
+    assert cuts.settings == {"drop_scans": {"film": [3, 5]}}  # what was dropped before stays so
     none = analyse.analyse(sheet, {"drop_scans": {"film": range(1, 9)}})
     assert any("no scan of film is left" in str(p) for p in none.problems)
+
+
+def test_two_sets_beside_each_other_and_two_kinds_of_spectra(report):
+    cuts = explore.explorer(None, report)
+    first, other = list(cuts.sets)[:2]
+    cuts.choose(set=first, beside=other, point=(5.0, 600.0))
+    m, fit = cuts.sets[other].matrix, cuts.sets[other].fit
+    i, j = int(np.argmin(np.abs(m.delay_ps - 5.0))), m.near(600.0)
+    lines = cuts.lines["spectrum"]
+    assert np.array_equal(lines[0].get_ydata(), 1e3 * m.signal[i], equal_nan=True)
+    assert np.allclose(cuts.lines["trace"][3].get_ydata(), 1e3 * fit.fitted()[:, j])
+    assert f"beside, {other}" in cuts.said.get_text()
+    cuts.choose(beside=explore.FIRST)  # the same data: its fit alone
+    own = 1e3 * cuts.sets[first].fit.fitted()
+    at = int(np.argmin(np.abs(cuts.sets[first].matrix.delay_ps - cuts.at[0])))
+    assert not len(lines[0].get_xdata()) and np.allclose(lines[3].get_ydata(), own[at])
+    cuts.choose(beside="none", spectra="EADS")
+    drawn = [line.get_ydata() for line in cuts.axes["decays"].lines[1:]]
+    assert np.allclose(drawn, 1e3 * cuts._fit().eads().values)
+    assert "EADS" in cuts.axes["decays"].get_ylabel() and not len(lines[3].get_xdata())
+
+
+def test_a_number_of_lifetimes_given_to_all_stays_where_one_set_has_its_own():
+    sheet = read_sheet(
+        EXAMPLES / "transient_absorption", "transient_absorption", sniff=analyse.sniff
+    )
+    made = analyse.analyse(sheet, {"components": 3})
+    cuts = explore.explorer(sheet, made)
+    first, *others = cuts.sets
+    cuts.choose(components="2")
+    assert cuts.settings == {"components": {first: 2} | dict.fromkeys(others, 3)}
 
 
 def test_files_of_every_fit(report):
@@ -214,7 +252,7 @@ def test_files_of_every_fit(report):
     assert np.array_equal(data, one.matrix.signal, equal_nan=True) and np.isnan(data).any()
     assert np.allclose(found.variables["residual"][:], data - fitted, equal_nan=True)
     assert np.allclose(found.variables["lifetime"][:3], one.fit.lifetimes_ps)
-    names = [b"".join(row).decode().strip() for row in found.variables["component"][:]]
+    names = [b"".join(row).decode().strip("\0") for row in found.variables["component"][:]]
     assert tuple(names) == one.fit.model.spectra
     assert json.loads(found.record.decode())["result"]["ssr"] == one.fit.ssr
 

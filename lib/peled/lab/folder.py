@@ -221,8 +221,9 @@ class Lab:
         **chosen
             What to begin with, as the topic's explorer names it. What is chosen last is written by
             `export`: as `samples.explored.csv`, the sheet with the choices as further lines, for
-            `open_folder(..., samples=...)`; choices that are settings of the analysis as
-            `settings.explored.json`, for `open_folder(..., **settings)`.
+            `open_folder(..., samples=...)`; choices that are settings of the analysis, with those
+            that the folder was opened with, as `settings.explored.json`, for
+            `open_folder(..., **settings)`.
         """
         from peled.lab.live import show
 
@@ -274,7 +275,8 @@ class Lab:
             written.append(write_atomically(path, text.encode("utf-8", "replace")))
         if self.explorer and self.explorer.settings:
             path = self.results_dir / "settings.explored.json"
-            written.append(write_atomically(path, to_json(self.explorer.settings)))
+            session = {**self.settings, **self.explorer.settings}
+            written.append(write_atomically(path, to_json(session)))
         for explorer in filter(None, (self.explorer, *self._others.values())):
             for name, content in explorer.files.items():
                 written.append(write_atomically(self.results_dir / name, content))

@@ -3,6 +3,7 @@ pictures."""
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -25,7 +26,7 @@ from peled.transient_absorption.components import (
     number_of_components,
 )
 from peled.transient_absorption.drift import Drift, drift, without
-from peled.transient_absorption.globalfit import GlobalFit, global_fit
+from peled.transient_absorption.globalfit import UNRESOLVED, GlobalFit, global_fit
 from peled.transient_absorption.matrices import Matrix
 from peled.transient_absorption.scans import loss_over_scans
 from peled.transient_absorption.schemes import Model
@@ -198,7 +199,7 @@ def _sets(holdings: Holdings, settings, problems) -> Iterator[tuple[tuple, Prepa
         label = f"{sample} {part}".strip()
         try:
             every = enumerate((scan for held in members for scan in held.data), 1)
-            dropped = _of(settings["drop_scans"], label or "set", sample, ())
+            dropped = said_of(settings["drop_scans"], label or "set", sample, ())
             scans = {number: scan for number, scan in every if number not in dropped}
             if not scans:
                 raise ValueError(f"drop_scans: no scan of {label or 'set'} is left")
@@ -222,7 +223,7 @@ def _prepared(m: Matrix, held: Held, holdings: Holdings, sample: str, settings) 
         masks_nm=[*settings["masks_nm"], *scatter],
         background_before_ps=settings["background_before_ps"],
         background=not settings["period_ps"],  # a backsweep is no background
-        drop_delays_ps=_of(settings["drop_delays_ps"], m.name, sample, ()),
+        drop_delays_ps=said_of(settings["drop_delays_ps"], m.name, sample, ()),
     )
     return preprocess.weigh(m, *settings["weights_nm"])
 
@@ -247,8 +248,22 @@ def _fitted(prepared, settings, problems) -> Iterator[tuple[tuple, Analysed]]:
             problems.append(Problem(made.members[0].row.label, str(error)))
 
 
-def _of(setting, label: str, sample: str, otherwise):
-    """What a setting says of a set; a setting that is no mapping says it of all."""
+def said_of(setting, label: str, sample: str, otherwise):
+    """What a setting says of a set; a setting that is no mapping says it of all.
+
+    Parameters
+    ----------
+    setting : mapping or anything else
+        By label or sample.
+    label, sample : str
+        Of the set.
+    otherwise : anything
+        Where nothing is said.
+
+    Returns
+    -------
+    anything
+    """
     if not isinstance(setting, Mapping):
         return setting
     return setting.get(label, setting.get(sample, otherwise))
@@ -269,9 +284,9 @@ def _started(m: Matrix, settings, sample: str) -> tuple[Model, ComponentTable | 
         offset=m.rise.seen and not period,
         period_ps=period,
     )
-    if points := _of(settings["chirp_ps"], m.name, sample, ()):
+    if points := said_of(settings["chirp_ps"], m.name, sample, ()):
         model = workflow.with_chirp(model, points)
-    if count := _of(settings["components"], m.name, sample, 0):
+    if count := said_of(settings["components"], m.name, sample, 0):
         return workflow.with_components(model, count, m.delay_ps[-1]), None
     table = number_of_components(coarse(m), model, starts=1)
     best = table.fits[table.supported - 1]
@@ -360,10 +375,13 @@ def _quantities(one: Analysed, row: Row, sample: str) -> Iterator[Quantity]:
     for i in range(one.fit.model.components):
         name = f"lifetime {i + 1}"
         yield derive(name, "ps", value_of(f"tau_{i + 1}"), estimates, gates=gates, **common)
-    for flag in one.fit.flags:
-        if flag.startswith(STAYS):
+    silent = {
+        STAYS: f"lifetime {one.fit.model.components + 1}",
+        UNRESOLVED: "response FWHM",
+    }
+    for flag, (start, name) in itertools.product(one.fit.flags, silent.items()):
+        if flag.startswith(start):
             why = Finding("determined", "withheld", flag, row.label)
-            name = f"lifetime {one.fit.model.components + 1}"
             said = {key: common[key] for key in ("sample", "state", "kind", "inputs")}
             yield Quantity(name, value=None, budget={}, unit="ps", findings=(why,), **said)
     for name in one.fit.model.term_names:

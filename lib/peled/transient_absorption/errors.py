@@ -25,6 +25,7 @@ import numpy as np
 from scipy import linalg, stats
 
 from peled.quantities import NULL_TOLERANCE, from_normal
+from peled.separable import Problem, minimise
 from peled.transient_absorption import noise
 
 _GROWN = 2.0  # residual after zero time over that before, from which on it is said
@@ -486,6 +487,42 @@ class Interval:
     rise: np.ndarray
 
 
+def rise_at(fit, j: int, value: float, start) -> tuple[float, np.ndarray]:
+    """What the cost rises by where one coordinate is held and everything else refitted, in the
+    variance that the rise really has when noise is correlated.
+
+    Parameters
+    ----------
+    fit : GlobalFit
+    j : int
+        Number of the free coordinate.
+    value : float
+        Of it.
+    start : ndarray, shape (free − 1,)
+        Of the others.
+
+    Returns
+    -------
+    rise : float
+    others : ndarray, shape (free − 1,)
+        Where they end.
+    """
+    problem, others = fit.setup.problem, np.arange(len(fit.theta)) != j
+
+    def expand(theta):
+        full = np.empty(len(fit.theta))
+        full[others], full[j] = theta, value
+        u, jacobian = fit.setup.expand(full)
+        return u, jacobian[:, others]
+
+    ends = problem.low[others], problem.high[others]
+    reach = np.broadcast_to(problem.reach, len(others))[others]
+    sub = Problem(problem.blocks, expand, *ends, reach)
+    found = minimise(sub, start, tolerance=1e-10, max_evaluations=60)
+    inflation = fit.covariance[j, j] / fit.covariance_white[j, j]
+    return (found.cost - fit.ssr) * fit.degrees_of_freedom / (inflation * fit.ssr), found.theta
+
+
 def profile(fit, name: str, *, level: float = 0.95) -> Interval:
     """Profile-likelihood interval of one parameter: it is held at a series of values and everything
     else refitted.
@@ -517,8 +554,6 @@ def profile(fit, name: str, *, level: float = 0.95) -> Interval:
     .. [1] D. J. Venzon and S. H. Moolgavkar, Appl. Stat. 37, 87 (1988), doi:10.2307/2347496
     """
     points = 9
-    from peled.separable import Problem, minimise
-
     if name not in fit.free:
         raise ValueError(f"profile: expected one of {', '.join(fit.free)}; found {name!r}")
     j = fit.free.index(name)
@@ -530,22 +565,7 @@ def profile(fit, name: str, *, level: float = 0.95) -> Interval:
     if not sigma > 0:  # at its bound, or not determined by the data
         none = np.array([])
         return Interval(name, float(change(-np.inf)), np.inf, level, none, none)
-    inflation = fit.covariance[j, j] / fit.covariance_white[j, j]
-    unit = inflation * fit.ssr / fit.degrees_of_freedom
     limit = stats.chi2.ppf(level, 1)  # the covariance is widened for its degrees of freedom already
-
-    def cost(value: float, start: np.ndarray) -> tuple[float, np.ndarray]:
-        def expand(theta):
-            full = np.empty(len(fit.theta))
-            full[others], full[j] = theta, value
-            u, jacobian = setup.expand(full)
-            return u, jacobian[:, others]
-
-        ends = problem.low[others], problem.high[others]
-        sub = Problem(problem.blocks, expand, *ends, problem.reach[others])
-        found = minimise(sub, start, tolerance=1e-10, max_evaluations=60)
-        return (found.cost - fit.ssr) / unit, found.theta
-
     ends, values, rises = {}, [fit.theta[j]], [0.0]
     for sign in (-1, 1):
         start, last, step = fit.theta[others], 0.0, np.sqrt(limit) * sigma
@@ -555,7 +575,7 @@ def profile(fit, name: str, *, level: float = 0.95) -> Interval:
             reach = np.clip(inside + sign * step, problem.low[j], problem.high[j])
             if reach == inside:
                 break
-            rise, theta = cost(reach, start)
+            rise, theta = rise_at(fit, j, reach, start)
             values.append(reach), rises.append(rise)
             if rise < limit:
                 inside, last, start = reach, rise, theta

@@ -21,7 +21,7 @@ from peled.quantities import derive
 from peled.report import Report
 from peled.samples import Sheet
 from peled.transient_absorption import export, plots, preprocess, workflow
-from peled.transient_absorption.analyse import Analysed, coarse, value_of
+from peled.transient_absorption.analyse import Analysed, coarse, said_of, value_of
 from peled.transient_absorption.globalfit import GlobalFit, global_fit
 from peled.transient_absorption.matrices import Matrix
 
@@ -30,6 +30,9 @@ LOOK, CHIRP, DROP, SCAN = "look", "move the chirp", "drop a delay", "drop a scan
 FIRST = "fit by the data"  #: beside what is chosen
 DRAWN = 160  #: wavelengths of the map at most: an answer draws it again
 KNOTS = 3
+SPECTRA = {"DADS": GlobalFit.dads, "EADS": GlobalFit.eads}  #: by decay, or state after state
+# settings of each set that are chosen here, and what stands for none
+_OF_SETS = {"components": 0, "drop_delays_ps": (), "drop_scans": (), "chirp_ps": ()}
 
 
 def signals(report: Report) -> list[tuple[str, Prepared]]:
@@ -98,10 +101,15 @@ def explorer(sheet: Sheet, report: Report) -> Explorer:
     LookupError
         If no set could be fitted.
     """
-    sets = {one.label: one for states in report.found.values() for one in states.values()}
-    if not sets:
+    every = [(sample, one) for sample, states in report.found.items() for one in states.values()]
+    if not every:
         raise LookupError("no set could be fitted: there is nothing to try")
-    return Cuts(sets)
+    said = {
+        one.label: {name: said_of(report.settings[name], one.label, sample, empty)
+                    for name, empty in _OF_SETS.items()}
+        for sample, one in every
+    }  # fmt: skip
+    return Cuts({one.label: one for _, one in every}, said)
 
 
 @dataclass
@@ -114,9 +122,15 @@ class _Choice:
     knots: np.ndarray | None = None  # (nm, ps)
 
     @property
-    def changed(self) -> bool:
-        lost = self.dropped or self.scans
-        return self.components != DATA or bool(lost) or self.knots is not None
+    def settings(self) -> dict[str, Any]:
+        """What differs from the analysis, by the name of the setting."""
+        found = {
+            "components": 0 if self.components == DATA else int(self.components),
+            "drop_delays_ps": sorted(self.dropped),
+            "drop_scans": sorted(self.scans),
+            "chirp_ps": [] if self.knots is None else self.knots.tolist(),
+        }
+        return {name: said for name, said in found.items() if said}
 
 
 class Cuts(Explorer):
@@ -124,23 +138,26 @@ class Cuts(Explorer):
     spectra, and the sizes of the single scans.
 
     Choices are `set`, `components` (their number, or by the data), `beside` (another set or the fit
-    by the data, drawn in grey and dashed), `pointer` (what a click does), `point`: (ps, nm) on the
-    map and `scan`: (number, size) among the scans. A click looks there, moves the nearest of three
-    points of the chirp to that delay, or drops the nearest delay or scan and takes it back.
+    by the data, drawn in grey and dashed), `spectra` (of decays or of states that follow each
+    other), `pointer` (what a click does), `point`: (ps, nm) on the map and `scan`: (number, size)
+    among the scans. A click looks there, moves the nearest of three points of the chirp to that
+    delay, or drops the nearest delay or scan and takes it back. `said` are the settings that each
+    set was analysed with.
     """
 
-    def __init__(self, sets: dict[str, Analysed]):
-        self.sets = sets
+    def __init__(self, sets: dict[str, Analysed], said: dict[str, dict[str, Any]]):
+        self.sets, self.analysed_with = sets, said
         self.made = {label: _Choice() for label in sets}
         first = next(iter(sets))
         self.chosen = {
-            "set": first, "components": DATA, "beside": "none", "pointer": LOOK, "point": None,
-            "scan": None,
+            "set": first, "components": DATA, "beside": "none", "spectra": "DADS", "pointer": LOOK,
+            "point": None, "scan": None,
         }  # fmt: skip
         self.menus = {
             "set": list(sets),
             "components": [DATA, *map(str, range(1, 6))],
             "beside": ["none", FIRST, *sets],
+            "spectra": list(SPECTRA),
             "pointer": [LOOK, CHIRP, DROP],
         }
         several = any(one.scans for one in sets.values())
@@ -158,8 +175,9 @@ class Cuts(Explorer):
             self.menus["pointer"].append(SCAN)
             self.points["scan"] = self.axes["scans"]
         self._make_cuts()
-        self.said = self.figure.suptitle("\n\n", fontsize=7)  # room for what will be said
+        self.said = self.figure.suptitle("\n\n\n", fontsize=7)  # room for what will be said
         self.fits: dict[tuple, GlobalFit] = {}
+        self.beside_of: Analysed | None = None
         self._turn_map()
 
     # ---- choices -------------------------------------------------------------------------------
@@ -167,6 +185,12 @@ class Cuts(Explorer):
     @property
     def one(self) -> Analysed:
         return self.sets[self.chosen["set"]]
+
+    @property
+    def other(self) -> Analysed | None:
+        """What stands beside."""
+        beside = self.chosen["beside"]
+        return self.one if beside == FIRST else self.sets.get(beside)
 
     @property
     def choice(self) -> _Choice:
@@ -178,14 +202,18 @@ class Cuts(Explorer):
 
     @property
     def settings(self) -> dict[str, Any]:
-        made = {label: choice for label, choice in self.made.items() if choice.changed}
-        found = {
-            "components": {k: int(c.components) for k, c in made.items() if c.components != DATA},
-            "drop_delays_ps": {k: sorted(c.dropped) for k, c in made.items() if c.dropped},
-            "drop_scans": {k: sorted(c.scans) for k, c in made.items() if c.scans},
-            "chirp_ps": {k: c.knots.tolist() for k, c in made.items() if c.knots is not None},
-        }
-        return {name: said for name, said in found.items() if said}
+        found: dict[str, dict[str, Any]] = {name: {} for name in _OF_SETS}
+        for label, choice in self.made.items():
+            for name, said in choice.settings.items():
+                found[name][label] = said
+        for name, chosen in found.items():  # what else the sets were analysed with stays
+            for label, said in self.analysed_with.items() if chosen else ():
+                before, now = said[name], chosen.get(label)
+                if name.startswith("drop") and (before or now):
+                    chosen[label] = sorted({*before, *(now or ())})
+                elif before and now is None:
+                    chosen[label] = before
+        return {name: chosen for name, chosen in found.items() if chosen}
 
     def turned(self, name: str) -> None:
         """A set, a number of components, or a click: kept among what was chosen for the set.
@@ -282,17 +310,17 @@ class Cuts(Explorer):
         dots = {"marker": ".", "ms": 3, "ls": ""}
         for where, colour, style in (("spectrum", blue, {"lw": 0.8}), ("trace", orange, dots)):
             self.lines[where] = [
-                ax[where].plot([], [], **style, color=grey)[0],  # the set beside
+                ax[where].plot([], [], **style, color=grey)[0],  # the set beside, and below its fit
                 ax[where].plot([], [], **style, color=colour, label="measured")[0],
                 ax[where].plot([], [], "--", color="k", lw=0.8, label="fit")[0],
+                ax[where].plot([], [], "--", color=grey, lw=0.8)[0],
             ]
             ax[where].axhline(0, color=grey, lw=0.5, zorder=0)
             ax[where].set_ylabel("ΔA (mOD)")
         ax["spectrum"].set_xlabel("Wavelength (nm)")
-        ax["spectrum"].legend(handles=self.lines["spectrum"][1:], fontsize=5.5, loc="best")
+        ax["spectrum"].legend(handles=self.lines["spectrum"][1:3], fontsize=5.5, loc="best")
         ax["trace"].set_xlabel("Delay (ps)")
         ax["decays"].set_xlabel("Wavelength (nm)")
-        ax["decays"].set_ylabel("DADS (mOD)")
 
     def _turn_map(self) -> None:
         """The map of another set."""
@@ -351,7 +379,7 @@ class Cuts(Explorer):
         self._beside(ps, nm)
         self._decays(fit)
         lines = self._sentences(fit, ps, nm)
-        self.said.set_text("\n".join([*lines, "", ""][: max(3, len(lines))]))  # room for three
+        self.said.set_text("\n".join([*lines, "", "", ""][: max(4, len(lines))]))  # room for four
 
     def _mark(self, fit: GlobalFit, ps: float, nm: float) -> None:
         m, marks = self.one.matrix, self.marks
@@ -374,29 +402,40 @@ class Cuts(Explorer):
         for line in [*ax.lines]:
             line.remove()
         ax.axhline(0, color=COLOURS["grey"], lw=0.5, zorder=0)
-        beside = self.chosen["beside"]
-        other = self.one if beside == FIRST else self.sets.get(beside)
-        for shown, style in ((other and other.fit, "--"), (fit, "-")):
-            spectra = shown.dads() if shown else None
+        ax.set_ylabel(f"{self.chosen['spectra']} (mOD)")
+        for shown, style in ((self.other and self.other.fit, "--"), (fit, "-")):
+            spectra = SPECTRA[self.chosen["spectra"]](shown) if shown else None
             for colour, y in zip(plots.COMPONENTS, spectra.values if shown else ()):
                 ax.plot(spectra.wavelength_nm, 1e3 * y, style, color=COLOURS[colour], lw=0.8)
         ax.relim()
         ax.autoscale_view(scalex=False)
 
     def _beside(self, ps: float, nm: float) -> None:
-        other = self.sets.get(self.chosen["beside"])
         for where in ("spectrum", "trace"):
-            self.lines[where][0].set_data([], [])
-        if other is not None:
-            m = other.matrix
-            i = int(np.argmin(np.abs(m.delay_ps - ps)))
-            self.lines["spectrum"][0].set_data(m.wavelength_nm, 1e3 * m.signal[i])
-            self.lines["trace"][0].set_data(m.delay_ps, 1e3 * m.signal[:, m.near(nm)])
+            for line in self.lines[where][::3]:
+                line.set_data([], [])
+        if self.other is None:
+            return
+        m, fitted = self.other.matrix, self._fitted_beside()
+        i, j = int(np.argmin(np.abs(m.delay_ps - ps))), m.near(nm)
+        for number, y in ((0, m.signal), (3, fitted)):
+            if number or self.other is not self.one:
+                self.lines["spectrum"][number].set_data(m.wavelength_nm, 1e3 * y[i])
+                self.lines["trace"][number].set_data(m.delay_ps, 1e3 * y[:, j])
+
+    def _fitted_beside(self) -> np.ndarray:
+        """The fit of what stands beside, made once."""
+        if self.beside_of is not self.other:
+            self.beside_of, self.beside_fit = self.other, self.other.fit.fitted()
+        return self.beside_fit
 
     def _sentences(self, fit: GlobalFit, ps: float, nm: float) -> list[str]:
         lines = [f"{self.one.label} at {ps:.4g} ps and {nm:.4g} nm"]
-        for name, found in (("by the data", self.one.fit), ("as chosen", fit)):
-            if name == "as chosen" and not self.choice.changed:
+        shown = {"by the data": self.one.fit, "as chosen": fit}
+        if self.other not in (None, self.one):
+            shown[f"beside, {self.other.label}"] = self.other.fit
+        for name, found in shown.items():
+            if name == "as chosen" and not self.choice.settings:
                 continue
             estimates = found.estimates()
             each = [

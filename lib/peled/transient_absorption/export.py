@@ -118,7 +118,8 @@ def netcdf(fit, matrix: int = 0) -> bytes:
         variable[:] = values
         variable.units = unit
     letters = out.createVariable("component", "c", ("component", "letter"))
-    letters[:] = np.array([list(n.ljust(width).decode("latin-1")) for n in names], "S1")
+    letters[:] = np.array([list(n.ljust(width, b"\0").decode("latin-1")) for n in names], "S1")
+    letters._Encoding = "utf-8"  # read as words, not as bytes
     out.record = json.dumps(fit_record(fit), allow_nan=False)
     out.flush()
     content = stream.getvalue()

@@ -26,6 +26,8 @@ from peled.transient_absorption.restricted import placed
 from peled.transient_absorption.schemes import Model, sequential
 from peled.transient_absorption.setup import Setup, as_matrices, overridden, own_of, parameters_of
 
+UNRESOLVED = "response not resolved by the delays"
+"""Beginning of a flag: its width is held, and no number comes of it."""
 _SCREENED = 40  # candidate starts judged by their cost alone
 _SAID = (
     "undetermined",
@@ -37,6 +39,9 @@ _SAID = (
 )
 """Flags that `Estimates` says by null space, bounds, convergence, goodness and covariance."""
 _UNITS = {"scale": "", "size": "", "alpha": "", "beta": "", "line": "1/cm"}  # all others: ps
+_COARSE = 2.0  # steps of the delays that a response must be wide to be resolved for certain
+_LONG = 6.0  # steps of the delays from which on a lifetime does not depend on the response
+_SURE = 10.8  # rise of χ² that one width in a thousand reaches by chance
 # wavelengths kept while searching starts of a fit in which every wavelength has a basis of its own
 _THIN = 48
 
@@ -241,6 +246,9 @@ class GlobalFit:
         fitted = np.any(jacobian != 0, axis=1)
         found = [errors.segment_structure(self.setup, self.rows, s) for s in self.setup.segments]
         z = [f.z for f in found if f is not None]
+        # a lifetime many steps long does not feel how wide a response is that they do not resolve
+        fastest = min(self.lifetimes(i).min(initial=np.inf) for i in range(len(self.matrices)))
+        said = (*_SAID, UNRESOLVED) if fastest > _LONG * _step(self.matrices) else _SAID
         return Estimates(
             tuple(names),
             np.array([self.optimum[n] for n in names]),
@@ -252,7 +260,7 @@ class GlobalFit:
             jacobian @ self.null,
             self.converged,
             max(z) if z else None,
-            tuple(f for f in self.flags if not f.startswith(_SAID)),
+            tuple(f for f in self.flags if not f.startswith(said)),
         )
 
     def directions(self) -> tuple[np.ndarray, np.ndarray]:
@@ -706,16 +714,6 @@ def global_fit(
         if not np.nanmax(np.abs(m.signal)) > 0:
             raise ValueError(f"{m.name}: expected a signal, found zeros only")
     own = own_of(model, own_spectra)
-    setup = Setup(matrices, model, found, locals_, shared_spectra, late, own)
-    best, minima = _search(setup, starts, seed, max_evaluations)
-    narrow = _narrow(setup, best, model)
-    if narrow:
-        held = [
-            replace(p, value=model.fwhm_ps, vary=False) if p.name in narrow else p for p in found
-        ]
-        setup = Setup(matrices, model, held, locals_, shared_spectra, late, own)
-        best, minima = _search(setup, starts, seed, max_evaluations)
-    setup, best = _ordered(setup, best, model)
     options = {
         "link": tuple(link),
         "shared_spectra": shared_spectra,
@@ -724,19 +722,52 @@ def global_fit(
         "seed": seed,
         "noise": noise,
     }
-    fit = _result(setup, best, minima, matrices, options)
-    said = [
-        f"response not resolved by the delays: {n} held at {model.fwhm_ps:g} ps" for n in narrow
-    ]
+
+    def fitted(found):
+        setup = Setup(matrices, model, found, locals_, shared_spectra, late, own)
+        best, minima = _search(setup, starts, seed, max_evaluations)
+        return _result(*_ordered(setup, best, model), minima, matrices, options)
+
+    fit = fitted(found)
+    held = _unresolved(fit)
+    if held:
+        fit = fitted(
+            [
+                replace(p, value=held.get(p.name, p.value), vary=p.vary and p.name not in held)
+                for p in found
+            ]
+        )
+    said = [f"{UNRESOLVED}: {name} held at {width:.3g} ps" for name, width in held.items()]
     return replace(fit, flags=(*fit.flags, *said))
 
 
-def _narrow(setup: Setup, best: Minimum, model: Model) -> list[str]:
-    """Widths that ran to the lower of the default bounds: narrower than any step of the delays can
-    tell."""
-    low = best.at_bound & (best.theta <= setup.low)
-    names = [setup.names[i] for i, at in zip(setup.free, low, strict=True) if at]
-    return [n for n in names if n.startswith("fwhm") and "fwhm" not in model.bounds_ps]
+def _step(matrices) -> float:
+    return min(float(np.diff(m.delay_ps).min()) for m in matrices)
+
+
+def _unresolved(fit: GlobalFit) -> dict[str, float]:
+    """Widths that a response far narrower than any step of the delays describes as well, and what
+    to hold them at: the start, or what was found where the start is too wide."""
+    setup, out = fit.setup, {}
+    if "fwhm" in fit.model.bounds_ps:
+        return out
+    for j, name in enumerate(fit.free):
+        width = float(np.exp(fit.theta[j])) if name.startswith("fwhm") else np.inf
+        if not np.isfinite(width):
+            continue
+        if fit.minimum.at_bound[j] and fit.theta[j] <= setup.low[j]:
+            out[name] = fit.model.fwhm_ps
+        elif (
+            width < _COARSE * _step(fit.matrices)
+            and fit.model.artefact <= 1  # the derivatives of more are changes of the width
+            and fit.covariance_white[j, j] > 0
+        ):
+            others = np.delete(fit.theta, j)
+            ends = setup.low[j], np.log(fit.model.fwhm_ps)
+            narrow, start = (errors.rise_at(fit, j, end, others)[0] < _SURE for end in ends)
+            if narrow:
+                out[name] = fit.model.fwhm_ps if start else width
+    return out
 
 
 def _search(setup: Setup, starts: int, seed: int, limit: int):
@@ -780,7 +811,7 @@ def _candidates(setup: Setup, theta0, first, seed):
     widths = [i for i, n in enumerate(names) if n.startswith("fwhm")]
     centres = [i for i, n in enumerate(names) if n.startswith("t0")]
     bends = [i for i, n in enumerate(names) if n.startswith("dispersion")]
-    step = min(float(np.diff(m.delay_ps).min()) for m in setup.matrices)
+    step = _step(setup.matrices)
     last = max(float(m.delay_ps[-1]) for m in setup.matrices)
     width = setup.model.fwhm_ps if setup.model.irf == "gaussian" else step
     low, high = np.log(max(step, 0.5 * width)), np.log(max(2 * last, 10 * step))
