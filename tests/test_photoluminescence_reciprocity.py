@@ -133,3 +133,28 @@ def test_a_folder_gives_the_radiative_limit_of_its_film(tmp_path):
             assert abs(q.value - truth) < 2 * q.standard_error < 0.01
             (line,) = report.select(name="temperature of emission")
             assert abs(line.value - 300) < 3 * line.standard_error < 30
+
+
+def test_the_quantum_efficiency_of_a_cell_gives_its_radiative_limit(tmp_path):
+    """Every 10 nm, over energies, ending in the tail, with a zero that a printer has underflown:
+    as an EQE is published. The voltage and kT are those of the curve it was taken from."""
+    absorbed, emitted = film()
+    _folder(tmp_path, absorbed, emitted)
+    truth = r.radiative_voltage(20.0, r.radiative_dark_current(E, absorbed, 300.0), 300.0)
+    at = r.HC_EV_NM / np.arange(565.0, 676.0, 2.5)
+    at = at[np.argsort(-at)]
+    rows = [f"{e:.12g}\t{q:.7g}" for e, q in zip(at, np.interp(at, E, absorbed))]
+    rows.append(f"{r.HC_EV_NM / 680:.12g}\t6.9940525E-452")
+    (tmp_path / "cell.dat").write_text("\n".join(rows) + "\n")
+    head = "sample,measurement,file,value_unit,temperature_K,photocurrent_mA_cm2\n"
+    sheet = head + "f,pl,pl.csv,,,\nf,absorption,cell.dat,{},300,20\n"
+    (tmp_path / "samples.csv").write_text(sheet.format("EQE"))
+    report = analyse(read_sheet(tmp_path, "photoluminescence", sniff=sniff))
+    (volts,) = report.select(name="radiative limit of the voltage")
+    assert abs(volts.value - truth) < 2 * volts.standard_error < 0.012
+    (line,) = report.select(name="temperature of emission")
+    assert abs(line.value - 300) < 2.5 * line.standard_error < 60
+    (tmp_path / "samples.csv").write_text(sheet.format("%A"))  # fractions
+    report = analyse(read_sheet(tmp_path, "photoluminescence", sniff=sniff))
+    assert not report.select(name="radiative limit of the voltage")
+    assert any("EQE into value_unit" in problem.reason for problem in report.problems)

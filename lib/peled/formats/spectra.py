@@ -406,7 +406,7 @@ def _value_unit(names: list[str]) -> str:
     for name in names:
         if re.search(r"%\s*T\b|transmit", name, re.IGNORECASE):
             return "transmittance_percent"
-        if re.search("absorptance", name, re.IGNORECASE):
+        if re.search(r"absorptance|\bEQE\b|\bIPCE\b|quantum efficiency", name, re.IGNORECASE):
             return "absorptance_percent" if "%" in name else "absorptance"
         if re.search(r"\babs(orbance|\.|\b)|\bO\.?D\.?\b|optical density", name, re.IGNORECASE):
             return "absorbance"

@@ -282,13 +282,22 @@ def absorption(holdings: Holdings, members: Sequence[Held], settings: Mapping, l
     return Result(held.row.label, held.row.state, tuple(made), raw, ready, fits, tuple(problems))
 
 
+FLAT = 0.05  #: of the largest absorbance, by which its level far below the gap may rise
+
+
 def _edge(ready: Signal):
-    """Energies and absorbance (2, n), rising, above the level far below the gap, and its error."""
+    """Energies and absorbance (2, n), rising, above the level far below the gap, and its error.
+
+    A spectrum that rises from its first points on has no such level.
+    """
     good = np.isfinite(ready.values[0])
     energy, value = HC_EV_NM / ready.axis[good], ready.values[0][good]
     order = np.argsort(energy)
     energy, value = energy[order], value[order]
-    value = value - np.median(value[: max(value.size // 10, 8)])
+    low = value[: max(value.size // 10, 8)]
+    first, later = (np.median(part) for part in np.array_split(low, 2))
+    if later - first < FLAT * np.max(value):
+        value = value - np.median(low)
     return np.array([energy, value]), _errors(value, energy)
 
 
@@ -348,8 +357,11 @@ def reciprocity_of(
     share = 1 - 10 ** -edge[1]
     seen_at = _vacuum(emitted.signal, air)
     energy, per_eV = reciprocity.per_energy(seen_at.axis, seen_at.values[0])
-    seen = np.interp(energy, edge[0], share, left=0.0, right=0.0)
+    seen = _between(energy, edge[0], share)
     error = np.interp(energy, edge[0], noise * np.log(10) * 10 ** -edge[1])
+    # Between points of the absorption lie several of the emission that are none of their own.
+    shared = np.interp(energy, edge[0], np.gradient(edge[0])) / np.gradient(energy)
+    error = error * np.sqrt(np.maximum(shared, 1.0))
     line = reciprocity.thermal_energy(energy, per_eV, _errors(per_eV, energy), seen, error)
     made = [_of_line("temperature of emission", line, "K", 1 / reciprocity.K_EV, (), labels)]
     pumped = [(q, at) for one in yields for q, at in _pumped(one, said)]
@@ -360,14 +372,20 @@ def reciprocity_of(
     if "photocurrent_mA_cm2" in said or pumped:
         grid = np.union1d(edge[0], energy)
         grid = grid[grid >= energy[0]]
-        both = (np.interp(grid, *edge), np.interp(grid, energy, per_eV, left=0, right=0))
-        limit = _Limit(grid, 1 - 10 ** -both[0], both[1], line, said)
+        light = np.interp(grid, energy, per_eV, left=0, right=0)
+        limit = _Limit(grid, _between(grid, edge[0], share), light, line, said)
         if "photocurrent_mA_cm2" in said:
             made.append(limit.voltage(said["photocurrent_mA_cm2"], labels))
         made += [limit.voltage(current, labels, plqy) for plqy, current in pumped]
     return Result(
         emitted.label, emitted.state, tuple(made), (absorbed, emitted), None, line, problems
     )  # fmt: skip
+
+
+def _between(energy, at, share):
+    """Absorptance (n,) between points of a steep edge, where its logarithm is the straighter."""
+    straight = np.log(np.maximum(share, 1e-9))
+    return np.exp(np.interp(energy, at, straight, left=-np.inf))
 
 
 def _pumped(one: Result, said: Mapping) -> Iterator[tuple[Quantity, float]]:

@@ -218,7 +218,8 @@ def read_absorption(path: Path, row: Row) -> Signal:
     """One absorption spectrum; its unit the sheet's, or the head's, or none.
 
     An absorptance (`absorptance`, `%A`) is what is not transmitted, reflection left out: it is
-    turned into T = 1 − a.
+    turned into T = 1 − a. So is the quantum efficiency of a photovoltaic device (`EQE`), which is
+    an absorptance in its relation to emission.
 
     Parameters
     ----------
@@ -234,14 +235,23 @@ def read_absorption(path: Path, row: Row) -> Signal:
     Raises
     ------
     FormatError
-        If the file cannot be read, or holds more than one spectrum and none is named.
+        If the file cannot be read, or holds more than one spectrum and none is named, or fractions
+        where per cent are stated.
     """
     found = _one(path, row)
     order = np.argsort(found.wavelength_nm)
     x, values = found.wavelength_nm[order], found.values[:, order]
     unit = str(row.settings.get("value_unit") or _UNITS.get(found.value_unit, ""))
-    if unit in ("absorptance", "%A"):
-        per_cent = unit == "%A" or np.nanmax(values) > 1.5
+    if unit in ("absorptance", "%A", "EQE"):
+        top = float(np.nanmax(values))
+        if unit == "%A" and top <= 1:
+            raise FormatError(
+                path,
+                expected="per cent, as value_unit says",
+                found=f"{top:.3g} at most",
+                advice="write absorptance or EQE into value_unit where the values are fractions",
+            )
+        per_cent = unit == "%A" or top > 1.5
         values, unit = 1 - values / (100 if per_cent else 1), "T"
     return Signal(x, values, unit=unit, source=row.label)
 
