@@ -15,7 +15,8 @@ from ledger.files import ROOT
 from peled.conditioning import Signal
 from peled.formats import FormatError
 from peled.formats.sweeps import read_sweeps
-from peled.led import ceiling, device, lifetime, photometry, printed, sphere, stability
+from peled.led import ceiling, device, lifetime, photometry, printed, routes, sphere, stability
+from peled.quantities import Quantity
 
 STACK = ROOT / "data" / "led" / "device.yaml"
 
@@ -550,3 +551,23 @@ def test_silent_units_are_told_by_what_is_possible(share, eqe, units):
     found = device.consistent_units(run, curve, silent)
     assert [*found.values()] == units
     assert device.consistent_units(run, SimpleNamespace(peak=None), silent) == {}
+
+
+def test_an_efficiency_has_the_relative_errors_of_geometry_spectrum_and_scale():
+    """EQE ∝ Ω/R: in per cent of it e_Ω/Ω, e_R/R, and d ln R/dλ times the error of the scale."""
+    ends = np.array([2.0, 4.0])
+    one = SimpleNamespace(settings={"wavelength_error_nm": 0.5}, kind="measured", inputs=(),
+                          label="")  # fmt: skip
+    seen = routes.Response("bias_V", ends, np.array([1.0, 1.0]), {"counting": np.full(2, 0.02)},
+                           np.array([0.03, 0.05]), (), (one,))  # fmt: skip
+    run = SimpleNamespace(row=SimpleNamespace(label="a", state=""), kind="measured", digest="x")
+    c = device.Context("d", run, "", {"spectrum_shift_nm": 2.0, "wavelength_nm": 1.0})
+    angle = Quantity("effective solid angle", "", 2.5, {"pattern": 0.1}, "sr")
+    curve = SimpleNamespace(response=seen, place=3.0)
+    q = device.external(c, "EQE", 12.0, curve, angle, "", reading=0.3)
+    assert q.value == pytest.approx(12.0)
+    mean = 0.02 / 2**0.5  # of two spectra, halfway
+    expected = {"pattern": 12 * 0.1 / 2.5, "counting": 12 * mean, "wavelength scale": 12 * 0.02}
+    for cause, error in expected.items():
+        assert q.budget[cause] == pytest.approx(error, rel=1e-3)
+    assert q.budget["reading"] == 0.3

@@ -20,6 +20,7 @@ from peled.photoluminescence import (
     confocal,
     fluence,
     gap,
+    lifetimes,
     measures,
     plqy,
     poisson,
@@ -431,6 +432,22 @@ def test_unweighted_least_squares_are_those_of_scipy():
     found, error = least_squares_lifetime(T + 3.0, counts, background=7.0)
     assert found == pytest.approx(values[1], rel=1e-4)
     assert error == pytest.approx(np.sqrt(covariance[1, 1]), rel=1e-3)
+
+
+@pytest.mark.parametrize("stretched, components, along, left_open", [
+    (False, 1, [0, 1, -1, 0], False), (False, 1, [0.01, 1, -1, 0], True),
+    (True, 1, [0, 1, -1, 0], True), (True, 1, [0, 0, 1, -1], False),
+    (False, 2, [0, 0, 1, -1], True),
+])  # fmt: skip
+def test_what_is_left_open_matters_where_it_is_a_lifetime(stretched, components, along, left_open):
+    """A lifetime or exponent, or anything where a mean of several is made."""
+    model = SimpleNamespace(components=components, stretched=int(stretched))
+    first = np.array(along) / np.linalg.norm(along)
+    vectors = np.linalg.qr(np.column_stack([first, np.eye(4)]))[0]
+    free = np.ones(4, bool)
+    for least, told in ((1e-14, left_open), (1e-9, False)):
+        values = np.array([least, 0.5, 1, 2])
+        assert lifetimes._lifetimes_open(model, values, vectors, free) == told
 
 
 def test_a_window_is_the_decay_cut_to_it():
