@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from peled.formats import FormatError
-from peled.formats.infrared import read_infrared
+from peled.formats.infrared import is_infrared, read_infrared
 
 X = np.arange(4000.0, 599.0, -4.0)
 Y = 0.2 * np.exp(-0.5 * ((X - 2920) / 20) ** 2) + 0.1 * np.exp(-0.5 * ((X - 1640) / 30) ** 2) + 0.01
@@ -313,3 +313,34 @@ def test_a_wavenumber_is_not_a_micrometre(tmp_path, head, first):
     (tmp_path / "a.csv").write_text(f"{head},absorbance\n{rows}", encoding="utf-8")
     (spectrum,) = read_infrared(tmp_path / "a.csv")
     assert spectrum.wavenumber_cm1[0] == pytest.approx(first)
+
+
+def spc_of(values, axis: int = 1, ordinate: int = 2, version: bytes = b"K") -> bytes:
+    """A Galactic file of one spectrum of 32-bit floats over an even axis, from 4000 down."""
+    head = struct.pack(
+        "<BcbbiddiBB", 0, version, 0, -128, len(values), 4000.0, 400.0, 1, axis, ordinate
+    )
+    sub = struct.pack("<BbHfffIIf4x", 0, -128, 0, 0.0, 0.0, 0.0, 0, 0, 0.0)
+    return head.ljust(512, b"\0") + sub + np.asarray(values, "<f4").tobytes()
+
+
+def test_galactic_spc_over_wavenumbers_is_infrared(tmp_path):
+    """Read with spc-io, asked for where that is missing; another axis is no infrared spectrum."""
+    path, values = tmp_path / "a.spc", np.linspace(0.1, 0.5, 40)
+    path.write_bytes(spc_of(values, axis=3))
+    assert not is_infrared(path)
+    path.write_bytes(spc_of(values))
+    assert is_infrared(path)
+    try:
+        import spc_io  # noqa: F401
+    except ImportError:
+        with pytest.raises(FormatError, match=r"peled\[spc\]"):
+            read_infrared(path)
+        return
+    (found,) = read_infrared(path)
+    assert found.quantity == "absorbance"
+    assert found.wavenumber_cm1 == pytest.approx(np.linspace(400, 4000, 40))
+    assert found.values == pytest.approx(values[::-1])
+    path.write_bytes(spc_of(values, version=b"M"))
+    with pytest.raises(FormatError, match="4B of SPC"):
+        read_infrared(path)

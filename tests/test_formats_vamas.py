@@ -130,6 +130,17 @@ def test_texts_of_spectrometers_are_photoelectrons(tmp_path):
     assert first.counts == pytest.approx(np.array([1000, 1050, 1550, 2000, 1750]))  # half a second
     assert (first.photon_energy_eV, second.name) == (1486.61, "Br3d cycle 1")
     assert {sniff(folder / n).measurement for n in ("xps_scienta.txt", "xps_specs.xy")} == {"xps"}
+    bromide, iodide = read_photoelectrons(folder / "xps_casaxps.txt")
+    assert (bromide.sample, bromide.name, bromide.collection_time_s) == ("film", "Br3d", 2)
+    # As calibrated in the program, not from kinetic energies; counts, not counts per second.
+    assert bromide.binding_energy_eV == pytest.approx(np.arange(72, 67, -1.0))
+    assert bromide.counts[3] == 1200 and iodide.counts.tolist() == [90, 95, 200, 150]
+    assert sniff(folder / "xps_casaxps.txt").measurement == "xps"
+    rate = tmp_path / "rate.txt"
+    text = (folder / "xps_casaxps.txt").read_text(encoding="utf-8")
+    rate.write_text(text.replace("\tCounts\t", "\tCorrected\t"))
+    with pytest.raises(FormatError, match="line 9"):
+        read_photoelectrons(rate)
     blank = tmp_path / "blank.vms"
     blank.write_text("\n\n" + (folder / "xps_regular.vms").read_text(encoding="utf-8"))
     assert len(read_photoelectrons(blank)) == len(read_vamas(folder / "xps_regular.vms"))
@@ -152,3 +163,14 @@ def test_an_axis_that_is_no_wavenumber_is_no_infrared(tmp_path):
         else:
             with pytest.raises(FormatError, match="an axis of binding"):
                 sniff(path)
+
+
+def test_a_file_is_opened_once_to_see_what_it_is(tmp_path, monkeypatch):
+    """However many readers look at it."""
+    opened, read_bytes = [], Path.read_bytes
+    monkeypatch.setattr(Path, "read_bytes", lambda p: (opened.append(p.name), read_bytes(p))[1])
+    folder = Path(__file__).parent / "formats"
+    for name in ("eds_counts.csv", "xps_regular.vms", "ftir.dpt", "xps_casaxps.txt"):
+        sniff(folder / name)
+        assert opened == [name]
+        opened.clear()

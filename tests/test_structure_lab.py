@@ -175,6 +175,21 @@ def test_a_line_is_found_where_it_is():
     assert len(found.features) == 1
 
 
+def test_particles_that_are_left_out_make_the_rest_doubtful(tmp_path):
+    """A third of them rods, which are not counted as cubes."""
+    rng, grey = np.random.default_rng(31), np.full((360, 360), 60.0)
+    for k in range(36):
+        row, column = 20 + 55 * (k // 6), 20 + 55 * (k % 6)
+        width = 64 if k % 3 == 0 else 20
+        grey[row : row + (12 if k % 3 == 0 else 20), column : column + min(width, 40)] = 160
+    grey += rng.normal(0, 6, grey.shape)
+    write_tiff(tmp_path / "tem.tif", grey.round().astype("uint8"), pixel_nm=0.5)
+    report = report_of(tmp_path, "sample,measurement,file\na,tem,tem.tif\n")
+    (mean,) = (q for q in report.quantities if q.name == "particle edge, mean")
+    assert mean.status == "doubtful" and "12 of 36 particles" in mean.reasons
+    assert abs(mean.value - 10) < 0.3
+
+
 # ---- powder patterns ----------------------------------------------------------------------------
 
 

@@ -8,14 +8,43 @@ One module a technique; `delimited` is the pattern for the others and reads most
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import re
+from collections.abc import Iterator
+from contextvars import ContextVar
 from pathlib import Path
 
 from peled.formats.contract import FormatError, limits, require_file, unpacked
 
-__all__ = ["FormatError", "limits", "read_bytes", "read_json", "read_text", "read_yaml"]
+__all__ = [
+    "FormatError",
+    "limits",
+    "read_bytes",
+    "read_json",
+    "read_text",
+    "read_yaml",
+    "reading_once",
+]
+
+_held: ContextVar[dict[str, bytes] | None] = ContextVar("held", default=None)
+
+
+@contextlib.contextmanager
+def reading_once() -> Iterator[None]:
+    """Within it a file is opened once, however many readers look at it one after the other; of
+    libraries that are handed a path each opens it itself.
+
+    Yields
+    ------
+    None
+    """
+    token = _held.set({})
+    try:
+        yield
+    finally:
+        _held.reset(token)
 
 
 def read_bytes(path: str | os.PathLike, *, what: str = "a data file") -> bytes:
@@ -37,8 +66,10 @@ def read_bytes(path: str | os.PathLike, *, what: str = "a data file") -> bytes:
         No file, a folder, an empty or damaged file, or more than the limit when unpacked.
     """
     require_file(path, what)
+    held = _held.get()
+    held = {} if held is None else held
     try:
-        content = Path(path).read_bytes()
+        content = held.get(os.fspath(path)) or Path(path).read_bytes()
     except OSError as error:
         raise FormatError(
             path,
@@ -48,6 +79,7 @@ def read_bytes(path: str | os.PathLike, *, what: str = "a data file") -> bytes:
         ) from None
     if not content:
         raise FormatError(path, expected=what, found="an empty file", advice="export it again")
+    held[os.fspath(path)] = content
     return unpacked(path, content, what)
 
 

@@ -79,7 +79,7 @@ class Image:
         return columns * self.pixel_nm, rows * self.pixel_nm
 
 
-def says_image(path: str | os.PathLike) -> bool:
+def is_image(path: str | os.PathLike) -> bool:
     """Whether a file begins as one of these formats does.
 
     Parameters
@@ -92,11 +92,10 @@ def says_image(path: str | os.PathLike) -> bool:
 
     Raises
     ------
-    OSError
+    FormatError
         If the file cannot be read.
     """
-    with open(path, "rb") as stream:
-        head = stream.read(512)
+    head = read_bytes(path)[:512]
     return any(is_it(head) for is_it in _READERS.values())
 
 

@@ -1,9 +1,10 @@
-"""Infrared spectra: Thermo OMNIC `.spa` and `.spg`, Bruker OPUS and `.dpt`, JCAMP-DX `.jdx`, and
-delimited text.
+"""Infrared spectra: Thermo OMNIC `.spa` and `.spg`, Bruker OPUS and `.dpt`, JCAMP-DX `.jdx`,
+Galactic `.spc` (with spc-io), and delimited text.
 """
 
 from __future__ import annotations
 
+import io
 import os
 import re
 import struct
@@ -24,6 +25,9 @@ _OPUS_RESULTS = {
     "logr": "log reflectance",
     "atr": "ATR",
 }
+#: Ordinates of Galactic files, as spc-io names them.
+_SPC = {"YABSRB": "absorbance", "YTRANS": "transmittance", "YREFLEC": "reflectance",
+        "YKMONK": "Kubelka-Munk", "YLOGDR": "log reflectance"}  # fmt: skip
 _OPUS = b"\x0a\x0a\xfe\xfe"  # the first bytes of every Bruker OPUS file
 
 
@@ -71,7 +75,7 @@ class InfraredSpectrum:
         raise FormatError(self.path, expected="absorbance or transmittance", found=self.quantity)
 
 
-def says_infrared(path: str | os.PathLike) -> bool:
+def is_infrared(path: str | os.PathLike) -> bool:
     """Whether a file is of a program that writes spectra over wavenumbers, or JCAMP-DX.
 
     Parameters
@@ -84,12 +88,17 @@ def says_infrared(path: str | os.PathLike) -> bool:
 
     Raises
     ------
-    OSError
+    FormatError
         If the file cannot be read.
     """
-    with open(path, "rb") as stream:
-        head = stream.read(4000)
-    return head[:18] == b"Spectral Data File" or head[:4] == _OPUS or jcampdx.is_jcampdx(head)
+    head = read_bytes(path)[:4000]
+    of_program = head[:18] == b"Spectral Data File" or head[:4] == _OPUS or _is_spc(head)
+    return of_program or jcampdx.is_jcampdx(head)
+
+
+def _is_spc(head: bytes) -> bool:
+    """Whether a Galactic file over wavenumbers: version 4B or 4D, axis 1, a binary header."""
+    return len(head) > 512 and head[1] in b"KM" and head[28] == 1 and b"\0" in head[4:256]
 
 
 @reader("an infrared spectrum")
@@ -100,12 +109,13 @@ def read_infrared(path: str | os.PathLike) -> tuple[InfraredSpectrum, ...]:
     (`inst/extdata`), spectrochempy/spectrochempy_data (`testdata/irdata/OPUS`) and
     joshduran/brukeropus (`examples/file.0`); OMNIC on spectrochempy_data (83 `.spa`, `wodger.spg`,
     `CO@Mo_Al2O3.SPG`); JCAMP-DX on the 88 infrared files of nzhagen/jcamp and
-    cheminfo/jcampconverter, value by value against the `jcamp` package.
+    cheminfo/jcampconverter, value by value against the `jcamp` package; SPC on the three over
+    wavenumbers of github.com/rohanisaac/spc.
 
     Parameters
     ----------
     path : path-like
-        OMNIC, OPUS, JCAMP-DX, or text with a column of wavenumbers.
+        OMNIC, OPUS, JCAMP-DX, Galactic SPC, or text with a column of wavenumbers.
 
     Returns
     -------
@@ -124,6 +134,8 @@ def read_infrared(path: str | os.PathLike) -> tuple[InfraredSpectrum, ...]:
         found = _read_omnic(path, content)
     elif content[:4] == _OPUS:
         found = _read_opus(path)
+    elif _is_spc(content[:4000]):
+        found = _read_spc(path, content)
     elif jcampdx.is_jcampdx(content[:4000]):
         found = _read_jcamp(path)
     else:
@@ -299,6 +311,29 @@ def _read_opus(path: Path) -> list[InfraredSpectrum]:
                 )
             )
     return found
+
+
+def _read_spc(path: Path, content: bytes) -> list[InfraredSpectrum]:
+    """Galactic `.spc` of version 4B, its spectra one by one."""
+    try:
+        import spc_io
+    except ImportError:
+        advice = "pip install 'peled[spc]', or export it as JCAMP-DX"
+        raise FormatError(
+            path, expected="spc-io to read .spc", found="none installed", advice=advice
+        ) from None
+    if content[1:2] != b"K":
+        raise FormatError(path, place="byte 1", expected="version 4B of SPC", found="4D, of DOS",
+                          advice="save it anew, or export it as JCAMP-DX")  # fmt: skip
+    file = spc_io.SPC.from_bytes_io(io.BytesIO(content))
+    spectra, kind = list(file), _SPC.get(file.ytype, file.ytype)
+    return [
+        InfraredSpectrum(
+            path, path.stem if len(spectra) == 1 else f"{path.stem} {number}", one.xarray,
+            one.yarray, _quantity(kind, one.yarray, kind),
+        )
+        for number, one in enumerate(spectra, start=1)
+    ]  # fmt: skip
 
 
 def _read_jcamp(path: Path) -> list[InfraredSpectrum]:

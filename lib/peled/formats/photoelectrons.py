@@ -1,8 +1,9 @@
 """Photoelectron spectra as programs of spectrometers write them: VAMAS, Scienta SES text, SPECS
-Prodigy text.
+Prodigy text, CasaXPS text.
 
 Tried on files not written here: tests of github.com/FAIRmat-NFDI/pynxtools-xps (`scienta_txt`,
-`specs_xy`) and, VAMAS, `vms_*` there and `samples/*.vms` of github.com/wojdyr/xylib.
+`specs_xy`, `vms_txt_export`, `vms_analysis`) and, VAMAS, `vms_*` there and `samples/*.vms` of
+github.com/wojdyr/xylib.
 """
 
 from __future__ import annotations
@@ -14,16 +15,17 @@ from pathlib import Path
 
 import numpy as np
 
-from peled.formats import FormatError, read_text
+from peled.formats import FormatError, read_bytes, read_text
 from peled.formats.contract import reader
 from peled.formats.delimited import parse_number
 from peled.formats.vamas import Spectrum, is_vamas, read_vamas
 
 _SCIENTA = re.compile(r"\A\s*\[Info\]\s*$.*?^\[Region 1\]\s*$", re.MULTILINE | re.DOTALL)
+_CASA = re.compile(r"\A\s*Cycle \d+:.*\n\tCharacteristic Energy")
 _SPECS = re.compile(r"\A\s*# Created by: +SpecsLab", re.MULTILINE)
 
 
-def writes_photoelectrons(path: str | os.PathLike) -> bool:
+def is_photoelectrons(path: str | os.PathLike) -> bool:
     """Whether a file says of itself that it is one of these.
 
     Parameters
@@ -41,12 +43,11 @@ def writes_photoelectrons(path: str | os.PathLike) -> bool:
     """
     if is_vamas(path):
         return True
-    with open(path, "rb") as stream:
-        head = stream.read(4000).decode("latin-1").replace("\r\n", "\n")
-    return bool(_SCIENTA.search(head) or _SPECS.search(head))
+    head = read_bytes(path)[:4000].decode("latin-1").replace("\r\n", "\n")
+    return any(form.search(head) for form in (_SCIENTA, _SPECS, _CASA))
 
 
-@reader("photoelectron spectra of VAMAS, Scienta SES or SPECS Prodigy")
+@reader("photoelectron spectra of VAMAS, Scienta SES, SPECS Prodigy or CasaXPS")
 def read_photoelectrons(path: str | os.PathLike) -> tuple[Spectrum, ...]:
     """All spectra of a file.
 
@@ -74,8 +75,10 @@ def read_photoelectrons(path: str | os.PathLike) -> tuple[Spectrum, ...]:
         return _scienta(path, text)
     if _SPECS.search(text):
         return _specs(path, text)
-    raise FormatError(path, expected="VAMAS, Scienta SES or SPECS Prodigy", found=repr(text[:40]),
-                      advice="export it as VAMAS")  # fmt: skip
+    if _CASA.search(text):
+        return _casa(path, text)
+    raise FormatError(path, expected="VAMAS, Scienta SES, SPECS Prodigy or CasaXPS",
+                      found=repr(text[:40]), advice="export it as VAMAS")  # fmt: skip
 
 
 def _scienta(path: Path, text: str) -> tuple[Spectrum, ...]:
@@ -141,6 +144,44 @@ def _specs(path: Path, text: str) -> tuple[Spectrum, ...]:
     close()
     if not found:
         raise FormatError(path, expected="rows of energy and counts", found="comments alone")
+    return tuple(found)
+
+
+def _casa(path: Path, text: str) -> tuple[Spectrum, ...]:
+    """Blocks `Cycle n:sample:region`, each with its settings, fitted components, and a table whose
+    heads begin with K.E.; energies as calibrated there, counts as measured.
+    """
+    lines = [[cell.strip(' "') for cell in line.split("\t")] for line in text.split("\n")]
+    decimal = "," if re.search(r"^\d+,\d+(e|\t|$)", text, re.MULTILINE | re.IGNORECASE) else "."
+    starts = [i for i, line in enumerate(lines) if re.match(r"Cycle \d+:", line[0])]
+    found = []
+    for start, end in zip(starts, [*starts[1:], len(lines)], strict=True):
+        cycle, sample, *region = lines[start][0].split(":")
+        said = {"cycle": cycle.removeprefix("Cycle ")}
+        rows, columns = [], None
+        for number, cells in enumerate(lines[start + 1 : end], start=start + 2):
+            if cells[0] == "K.E.":
+                columns = [cells.index(head) for head in ("B.E.", "Counts") if head in cells]
+            elif columns is None and not cells[0]:
+                values = (cell.replace(decimal, ".") for cell in cells[2::2])
+                said |= zip(map(str.lower, cells[1::2]), values, strict=False)
+            elif columns and any(cells):
+                row = [parse_number(cells[i], decimal) if i < len(cells) else None for i in columns]
+                if None in row or len(row) < 2:
+                    raise FormatError(path, place=f"line {number}", expected="energy and counts",
+                                      found=repr(" ".join(cells)[:40]))  # fmt: skip
+                rows.append(row)
+        if not rows or len(columns) < 2:
+            raise FormatError(path, place=f"line {start + 1}, {lines[start][0]}",
+                              expected="rows below the columns K.E., Counts and B.E.",
+                              found=f"{len(rows)} rows of {len(columns or ())} of them",
+                              advice="export counts and binding energies")  # fmt: skip
+        energy, counts = np.array(rows).T
+        found.append(
+            _spectrum(path, ":".join(region).strip() or sample, sample, said, energy, counts,
+                      "binding energy", "characteristic energy ev",
+                      _number(said, "acquisition time s"))
+        )  # fmt: skip
     return tuple(found)
 
 

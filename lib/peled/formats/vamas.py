@@ -16,7 +16,7 @@ from pathlib import Path
 
 import numpy as np
 
-from peled.formats import FormatError, read_text
+from peled.formats import FormatError, read_bytes, read_text
 from peled.formats.contract import reader
 from peled.formats.delimited import parse_number
 
@@ -137,8 +137,7 @@ def is_vamas(path: str | os.PathLike) -> bool:
     FormatError
         For a folder or no file.
     """
-    with open(path, "rb") as stream:
-        return stream.read(200).lstrip().partition(b"\n")[0].startswith(b"VAMAS")
+    return read_bytes(path)[:200].lstrip().partition(b"\n")[0].startswith(b"VAMAS")
 
 
 @reader("a VAMAS file")

@@ -4,12 +4,17 @@ from __future__ import annotations
 
 import numpy as np
 
+from peled.quantities import Finding
 from peled.samples import Held
 from peled.structure import microscopy
 from peled.structure.making import Bench, estimates
 
 #: Fewer particles than this give no distribution.
 LEAST_PARTICLES = 20
+
+#: Share of particles that are odd in shape, and not counted, beyond which the rest stand for
+#: themselves alone.
+ODD = 0.2
 
 #: What the microscope's own blur, which nobody knows, moves the outline of round particles by.
 ROUND_RELATIVE = 0.015
@@ -59,6 +64,8 @@ def sizes(bench: Bench) -> float | None:
         return None
     d = microscopy.size_distribution(edges, pixel_relative_error=0.0)
     bench.keep["sizes"] = d
+    odd = sum(one.odd for one in found)
+    since = len(bench.quantities)
     note = f"{len(edges)} particles in {len(used)} micrographs; magnification known to {scale:.0%}"
     fit = estimates(
         ("mean", "sd"), (d.mean_nm, max(d.sd_nm, 1e-9)), ("nm", "nm"),
@@ -68,13 +75,17 @@ def sizes(bench: Bench) -> float | None:
     if what == "particle diameter":
         budget["outline"] = ROUND_RELATIVE * d.mean_nm
     bench.make(used, f"{what}, mean", "nm", lambda p: p["mean"], fit, note=note, **budget)
-    if d.sd_nm > 2 * d.sd_error_nm:
+    spread = d.sd_nm > 2 * d.sd_error_nm
+    if spread:
         bench.make(used, f"{what}, spread", "nm", lambda p: p["sd"], fit,
                    calibration=scale * d.sd_nm)  # fmt: skip
-        return None if what == "particle diameter" else d.sd_nm / d.mean_nm
-    text = f"spread {d.sd_nm:.2g} nm, not above the error of an outline"
-    bench.nothing(used[0], f"{what}, spread", "nm", "determined", text)
-    return None
+    else:
+        text = f"spread {d.sd_nm:.2g} nm, not above the error of an outline"
+        bench.nothing(used[0], f"{what}, spread", "nm", "determined", text)
+    if odd > ODD * (odd + len(edges)):
+        text = f"{odd} of {odd + len(edges)} particles are odd in shape and not counted"
+        bench.doubt(since, Finding("described", "doubtful", text, used[0].row.label))
+    return d.sd_nm / d.mean_nm if spread and what == "particle edge" else None
 
 
 def lattices(bench: Bench) -> None:

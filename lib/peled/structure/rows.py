@@ -8,12 +8,12 @@ from pathlib import Path
 
 import numpy as np
 
-from peled.formats import FormatError
+from peled.formats import FormatError, reading_once
 from peled.formats.delimited import Column, Table, read_table
 from peled.formats.diffraction import Pattern, read_pattern, read_patterns
-from peled.formats.images import Image, read_image, says_image
-from peled.formats.infrared import InfraredSpectrum, read_infrared, says_infrared
-from peled.formats.photoelectrons import read_photoelectrons, writes_photoelectrons
+from peled.formats.images import Image, is_image, read_image
+from peled.formats.infrared import InfraredSpectrum, is_infrared, read_infrared
+from peled.formats.photoelectrons import is_photoelectrons, read_photoelectrons
 from peled.formats.vamas import Spectrum
 from peled.materials import HC_EV_NM
 from peled.samples import Content, Row
@@ -51,11 +51,16 @@ def sniff(path: Path) -> Content | None:
     """
     if path.is_dir():
         return None
-    if writes_photoelectrons(path):
+    with reading_once():
+        return _sniffed(path)
+
+
+def _sniffed(path: Path) -> Content | None:
+    if is_photoelectrons(path):
         return _photoelectrons(read_photoelectrons(path))
-    if says_infrared(path):
+    if is_infrared(path):
         return _sniff_infrared(path)
-    if says_image(path):
+    if is_image(path):
         return _sniff_image(path)
     errors = []
     for look in (_sniff_lead, _sniff_counts, _sniff_pattern, _sniff_table):
@@ -76,10 +81,10 @@ def _photoelectrons(spectra: Sequence[Spectrum]) -> Content:
 
 
 def _sniff_image(path: Path) -> Content:
-    image = read_image(path, pixel_nm=1.0)
     try:
         image = read_image(path)
     except FormatError:
+        read_image(path, pixel_nm=1.0)  # the size of a pixel was all that it lacked
         return Content("tem")
     return Content("hrtem" if image.pixel_nm < _LATTICE_NM else "tem")
 
@@ -160,7 +165,7 @@ def _image(path: Path, row: Row) -> Image:
 
 
 def _spectra(path: Path, row: Row) -> tuple[Spectrum, ...]:
-    if writes_photoelectrons(path):
+    if is_photoelectrons(path):
         spectra = read_photoelectrons(path)
         if row.part:
             word = row.part.lower()
