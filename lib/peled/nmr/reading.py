@@ -174,6 +174,9 @@ def clipped(decays: np.ndarray) -> int:
     sign, more than lie 0.2 % below it: the top of a slow line in its noise is not so. Decays of
     less than 500 steps of their converter cannot tell the two apart and count as sound.
 
+    Limits: a converter that overflows ahead of a digital filter leaves no ceiling in the decay that
+    is stored; the filter rounds it off, and it counts as sound.
+
     Parameters
     ----------
     decays : ndarray of complex, shape (traces, points) or (points,)
