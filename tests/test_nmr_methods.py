@@ -1,13 +1,16 @@
 """Single methods of NMR against peers and closed forms: diffusion, NMRPipe, scales, phases."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
+from scipy import stats
 
 from hassan2021.simulate.writers import write_bruker
 from peled import nmr
-from peled.formats.nmr import Fid, read, read_gradients
+from peled.formats.nmr import Fid, Spectrum, read, read_gradients
+from peled.nmr import integrals, processing, referencing, series
 from peled.nmr.analyse import analyse, sniff
 from peled.samples import read_sheet
 
@@ -167,3 +170,439 @@ def test_a_hump_takes_no_lines_along(tmp_path):
     assert all(any(v is not None and abs(v - d) < 0.002 for v in found) for d in (-1.0, 0.0, 0.6))
     ratios = [q for q in report.quantities if q.name.startswith("integral") and q.value is not None]
     assert any(abs(q.value - 0.5) < 3 * q.standard_error < 0.3 for q in ratios)
+
+
+# ---- parts of a phase ----------------------------------------------------------------------------
+
+
+def made(values, noise=1.0, width=4000.0):
+    """A spectrum of these values with white noise, at 400 MHz."""
+    values = np.asarray(values, complex)
+    ppm = (np.arange(values.size) / values.size - 0.5) * width / 400.0
+    covariance = np.zeros(values.size // 2, complex)
+    covariance[0] = noise**2
+    return processing.Processed(ppm, values, covariance, 400.0, width, 0.0, values.size / 2)
+
+
+def roofs(of, size=4000, ground=0.0):
+    """Triangles (point, height) of half width 5."""
+    away = np.abs(np.arange(size)[:, None] - np.array([p for p, _ in of]))
+    return ground + (np.array([h for _, h in of]) * np.clip(1 - away / 10, 0, 1)).sum(axis=1)
+
+
+def test_lines_to_phase_stand_ten_noises_and_a_hundredth_of_the_largest_high():
+    everywhere = np.ones(4000, bool)
+    of = [(500, 9.5), (900, 10.5), (1300, 40.0), (1700, 90.0)]
+    peaks, prominences = processing._standing(roofs(of), 1.0, everywhere, 40)
+    assert peaks.tolist() == [900, 1300, 1700] and prominences.tolist() == [10.5, 40.0, 90.0]
+    few = processing._standing(roofs(of), 1.0, everywhere, 2)
+    assert few[0].tolist() == [1300, 1700] and few[1].tolist() == [40.0, 90.0]
+    of[0] = (500, 5000.0)
+    assert processing._standing(roofs(of), 1.0, everywhere, 40)[0].tolist() == [500, 1700]
+    # Where not to look a line has no height either.
+    right = processing._standing(roofs(of), 1.0, np.arange(4000) > 600, 40)[0]
+    assert right.tolist() == [900, 1300, 1700]
+
+
+@pytest.mark.parametrize("valley, noise, kept", [(94.5, 1.0, 1), (93.5, 1.0, 2), (93.5, 2.0, 1)])
+def test_a_line_on_another_stands_six_noises_over_the_valley(valley, noise, kept):
+    y = np.interp(np.arange(1000), [0, 400, 450, 500, 900], [0, 100.0, valley, 100.5, 0])
+    assert len(processing._standing(y, noise, np.ones(1000, bool), 40)[0]) == kept
+    assert len(processing._standing(20 * y, noise, np.ones(1000, bool), 40)[0]) == 2
+    wide = np.interp(np.arange(1000), [0, 400, 450, 500, 900], [0, 1000, 995.5, 1000.5, 0])
+    assert len(processing._standing(wide, 0.1, np.ones(1000, bool), 40)[0]) == 1  # 5 of 1000
+
+
+@pytest.mark.parametrize("others, found", [(2, [300, 700, 1500, 1600]), (3, [300, 900, 1500])])
+def test_shoulders_have_no_phase_where_three_lines_stand_alone(others, found):
+    of = [(300, 50.0), (900 if others == 3 else 700, 30.0)]
+    y = roofs([*of, (1500, 100.0)])
+    y[1500:1700] = np.interp(np.arange(1500, 1700), [1500, 1550, 1600, 1660], [100, 60, 90, 0])
+    if others == 2:
+        y[650:750] = 0.0
+        found = [300, 1500, 1600]
+    assert processing._standing(y, 1.0, np.ones(4000, bool), 40)[0].tolist() == found
+
+
+def test_turns_on_which_lines_agree_come_best_first():
+    rng = np.random.default_rng(24)
+    places, weights = rng.uniform(-0.5, 0.5, 12), rng.uniform(1, 5, 12)
+    for p1 in (200.0, -1000.0, 1380.0):
+        phases = 0.3 + np.deg2rad(p1) * places
+        turns = processing._agreed_turns(places, phases, weights)
+        assert turns[0] == pytest.approx(p1, abs=2) and 3 < len(turns) <= 5
+        agreed = [abs(np.exp(1j * (phases - np.deg2rad(t) * places)) @ weights) for t in turns]
+        assert agreed == sorted(agreed, reverse=True)
+    # The heavier lines decide.
+    phases = np.deg2rad(np.where(weights > 2.5, 400.0, -300.0)) * places
+    assert processing._agreed_turns(places, phases, weights**8)[0] == pytest.approx(400, abs=40)
+    # Two lines half a width apart agree every 720 degrees: the least turn is taken.
+    pair = np.array([-0.25, 0.25])
+    for p1, least in ((452.0, -268.0), (-300.0, -300.0)):
+        turns = processing._agreed_turns(pair, np.deg2rad(p1) * pair, np.ones(2))
+        assert turns[0] == least and least + 720 in turns
+
+
+def test_points_near_lines_count_by_the_root_of_the_higher_line():
+    magnitude = np.ones(5000)
+    peaks, half = np.array([1000, 1100, 3000]), np.array([4, 4, 10])
+    magnitude[peaks] = 400.0, 100.0, 25.0
+    index, share = processing._near_lines(magnitude, peaks, half)
+    by_point = np.zeros(5000)
+    by_point[index] = share
+    assert (by_point[1100 - 31 : 1100 + 69] == 0.1).all()
+    assert (by_point[1000 - 68 : 1000 + 69] == 0.05).all()
+    assert (by_point[3000 - 158 : 3000 + 159] == 0.2).all()
+    assert index.size == 137 + 100 + 317
+    wide = processing._near_lines(np.ones(50_000), np.array([25_000]), np.array([1000]))[0]
+    assert 3000 < wide.size <= 6000 and np.ptp(wide) > 29_990
+
+
+def _disagreement(seed=25):
+    rng = np.random.default_rng(seed)
+    place = np.sort(rng.uniform(-0.5, 0.5, 300))
+    part = rng.uniform(5, 50, 300) * np.exp(
+        1j * (0.4 + 1.1 * place + 0.3 * rng.standard_normal(300))
+    )
+    places = rng.uniform(-0.5, 0.5, 9)
+    phases = 0.4 + 1.1 * places + 0.1 * rng.standard_normal(9)
+    return processing._Disagreement(
+        part, place, rng.uniform(0.1, 1, 300), 2.0, places, phases, rng.uniform(1, 9, 9)
+    )
+
+
+@pytest.mark.parametrize("at", [(1.9, 2.3), (-2.5, 0.4), (0.4, 1.1)])
+def test_slope_of_what_speaks_against_a_phase_is_its_difference(at):
+    cost, at, h = _disagreement(), np.array(at), 1e-6 * np.eye(2)
+    expected = [(cost(at + d)[0] - cost(at - d)[0]) / 2e-6 for d in h]
+    assert cost(at)[1] == pytest.approx(expected, rel=1e-5, abs=1e-8)
+
+
+def test_what_speaks_against_a_phase_is_area_below_and_lines_elsewhere():
+    """Nothing at the right one; upside down all but the noise, and each line."""
+    place, places = np.linspace(-0.5, 0.5, 50), np.array([-0.4, 0.1, 0.3])
+    share, weights = np.linspace(1, 3, 50), np.array([1.0, 2.0, 5.0])
+    part = 10 * np.exp(1j * (0.4 + 1.1 * place))
+    cost = processing._Disagreement(part, place, share, 2.0, places, 0.4 + 1.1 * places, weights)
+    right, wrong = np.array([0.4, 1.1]), np.array([0.4 + np.pi, 1.1])
+    assert cost(right)[0] == pytest.approx(0) and cost.negative_fraction(right) == 0
+    assert cost(wrong)[0] == pytest.approx(0.8 + 1)
+    assert cost.negative_fraction(wrong) == pytest.approx(0.4)  # below three times the noise
+    assert cost.p0(1.1) == pytest.approx(0.4)
+    turned = cost(right + [np.pi / 3, 0])[0]  # still above the ground
+    assert turned == pytest.approx(0.5 * (1 - 0.5))
+    assert cost.spread_deg(right) == pytest.approx(0, abs=1e-9)
+    off = processing._Disagreement(
+        part, place, share, 2.0, places, 0.4 + 1.1 * places + np.deg2rad([1.0, 9.0, -3.0]), weights
+    )
+    assert off.spread_deg(right) == pytest.approx(1.4826 * 3)  # five of eight in weight
+    light = replace(off, weights=np.array([5.0, 2.0, 1.0]))
+    assert light.spread_deg(right) == pytest.approx(1.4826)
+
+
+def test_the_least_disagreement_is_found_from_near_it():
+    cost, exact = _disagreement(), None
+    grid = [(p0, p1) for p0 in np.linspace(0.3, 0.5, 41) for p1 in np.linspace(0.8, 1.4, 61)]
+    exact = min(grid, key=lambda at: cost(np.array(at))[0])
+    found = processing._least_of(cost, [900.0, 30.0, -700.0], True)
+    assert found == pytest.approx(exact, abs=0.01)
+    held = processing._least_of(cost, [50.0], False)
+    assert held[1] == pytest.approx(np.deg2rad(50.0))
+    best = min(np.linspace(0, 1, 2001), key=lambda p0: cost(np.array([p0, held[1]]))[0])
+    assert held[0] == pytest.approx(best, abs=1e-3)
+    # Of many candidates the best three by their cost are refined.
+    far = processing._least_of(cost, [900.0, -900.0, 700.0, -700.0, 60.0], True)
+    assert far == pytest.approx(found, abs=1e-3)
+
+
+@pytest.mark.parametrize("first, whole", [(100.0, (-160.0, 105.0)), (30.0, (170.0, 30.0))])
+def test_a_turn_that_rolls_the_baseline_takes_a_second_pass(first, whole, monkeypatch):
+    passes = [nmr.Phase(170.0, first, lines=3), nmr.Phase(30.0, 5.0, lines=3)]
+    seen = []
+
+    def once(processed, p1_deg, inside, most):
+        seen.append(processed.phase)
+        return passes[len(seen) - 1]
+
+    monkeypatch.setattr(processing, "_one_pass", once)
+    flat = made(np.ones(512))
+    found = processing._two_passes(flat, None, np.ones(512, bool), 40)
+    assert (found.p0_deg, found.p1_deg) == pytest.approx(whole)
+    assert [p.p1_deg for p in seen] == [0.0, first][: len(seen)]
+    seen.clear()
+    found = processing._two_passes(flat, -70.0, np.ones(512, bool), 40)
+    assert (found.p0_deg, found.p1_deg) == (170.0, -70.0) and seen[0].p1_deg == -70.0
+
+
+def _hyperbolas(size, of, ground=(0.0, 0.0, 0.0)):
+    """Complex areas over 2πi (f − f₀), in units of a group's half width over the distance, on a
+    parabola; within six points of a group a peak that is even about it."""
+    k = np.arange(size, dtype=float)
+    x = k / size - 0.5
+    y = np.polyval(ground, x).astype(complex)
+    for at, amplitude in of:
+        with np.errstate(divide="ignore"):
+            y += np.where(k == at, 0, amplitude / (2j * np.pi * (k - at)))
+    for at, amplitude in of:
+        y[at - 6 : at + 7] = abs(amplitude) / (1 + (np.arange(-6, 7) / 2.0) ** 2)
+    return y
+
+
+def test_phases_of_groups_are_those_of_hyperbolas_on_a_parabola():
+    of = [(700, 900 * np.exp(0.7j)), (1800, 250 * np.exp(-2.1j)), (3100, 400 * np.exp(1.9j))]
+    y = _hyperbolas(4096, of, (3 + 2j, -1j, 4 - 1j))
+    peaks, half = np.array([3100, 700, 1800]), np.array([2, 2, 2])
+    centres, phases, errors = processing._group_phases(made(y), peaks, half)
+    assert centres == pytest.approx([700, 1800, 3100], abs=1e-6)
+    assert phases == pytest.approx([0.7, -2.1, 1.9], abs=1e-6)
+    assert errors == pytest.approx(np.deg2rad([1.5] * 3), rel=1e-3)  # by what no noise makes
+
+
+@pytest.mark.parametrize("apart, groups", [(27, 1), (29, 2)])
+def test_lines_nearer_than_seven_half_widths_are_one_group(apart, groups):
+    y = _hyperbolas(2048, [(900, 300.0)])
+    found = processing._group_phases(made(y), np.array([900, 900 + apart]), np.array([2, 4]))
+    assert len(found[0]) == groups
+    if groups == 1:  # weighed by width and height
+        weight = np.array([2, 4]) * np.abs(y[[900, 900 + apart]])
+        assert found[0][0] == pytest.approx(900 + apart * weight[1] / weight.sum())
+
+
+def test_errors_of_phases_of_groups_are_those_of_noise():
+    of = [(700, 900 * np.exp(0.7j)), (1800, 250 * np.exp(-2.1j)), (3100, 400 * np.exp(1.9j))]
+    clean, rng, found = _hyperbolas(4096, of), np.random.default_rng(26), []
+    for _ in range(60):
+        noise = rng.standard_normal(4096) + 1j * rng.standard_normal(4096)
+        noise[[p + k for p, _ in of for k in range(-6, 7)]] = 0
+        found.append(processing._group_phases(
+            made(clean + noise), np.array([700, 1800, 3100]), np.array([2, 2, 2])
+        )[1:])  # fmt: skip
+    phases, errors = np.array(found).transpose(1, 0, 2)
+    claimed = errors.mean(axis=0) - np.deg2rad(1.5)
+    assert claimed / phases.std(axis=0) == pytest.approx([1.6] * 3, abs=0.4)  # of both parts
+
+
+@pytest.mark.parametrize("at", [800.0, 800.37, 799.55])
+def test_phase_of_a_line_between_two_points(at):
+    step = 4000.0 / 2048
+    rate = 2 * np.pi * 3 * step / np.sqrt(3)
+    y = 5 * np.exp(0.9j) / (rate + 2j * np.pi * (np.arange(2048) - at) * step)
+    found = processing._line_phases(made(y), np.array([800]), np.array([3]))
+    assert found == pytest.approx([0.9], abs=1e-6)
+
+
+def test_phases_of_lines_that_overlap_are_found_together():
+    step, half = 4000.0 / 2048, np.array([3, 4])
+    rate = 2 * np.pi * half * step / np.sqrt(3)
+    k, at = np.arange(2048)[:, None], np.array([800, 830])
+    y = (np.exp([0.9j, -1.2j]) * rate / (rate + 2j * np.pi * (k - at) * step)).sum(axis=1)
+    found = processing._line_phases(made(y), at, half)
+    assert found == pytest.approx([0.9, -1.2], abs=0.04)
+
+
+@pytest.mark.parametrize("begin", [-2.3, 0.4, 3.6])
+def test_a_roll_of_missing_points_is_taken_off(begin):
+    """Points at times d, d − 1, … or at −d, … that are too many; lines stay."""
+    size = 4096
+    x = np.arange(size) / size - 0.5
+    times = [begin - np.sign(begin) * k for k in range(int(abs(begin)) + 1)]
+    rng = np.random.default_rng(27)
+    roll = sum(rng.uniform(2, 9) * np.exp(-2j * np.pi * x * t + 1j * k)
+               for k, t in enumerate(times)) + 3.0  # fmt: skip
+    lines = sum(200 / (1 + ((x - at) * size / 4) ** 2) for at in (-0.31, -0.1, 0.22))
+    noise = 0.5 * rng.standard_normal(size)
+    spectrum = replace(made(roll + lines + noise, 0.5), phase=nmr.Phase(0.0, 360 * begin))
+    rest = processing.without_roll(spectrum).real - lines - noise
+    assert np.abs(rest).max() < 0.35
+    for turn in (40.0, 3700.0):  # no roll, and more points than may be missing
+        same = replace(spectrum, phase=nmr.Phase(0.0, turn))
+        assert processing.without_roll(same) is same
+    for turn in (50.0, 3500.0):
+        other = replace(spectrum, phase=nmr.Phase(0.0, turn))
+        assert processing.without_roll(other) is not other
+
+
+# ---- spectra that others processed ---------------------------------------------------------------
+
+
+def _spectrum(y, **more):
+    ppm = np.linspace(-1.0, 9.0, y.size)
+    return Spectrum(Path("a"), ppm, y, more.pop("mhz", 400.0), "1H", **more)
+
+
+@pytest.mark.parametrize("smooth", [1, 5])
+@pytest.mark.parametrize("lit", [0.0, 0.5])
+def test_noise_of_a_processed_spectrum_is_that_between_its_lines(smooth, lit):
+    """Running means of white noise: a triangle of covariances; parabolas below; lines in half of
+    it, or in none."""
+    rng, found, n = np.random.default_rng(28), [], 32768
+    kernel, x = np.ones(smooth) / smooth, np.linspace(-1, 1, n)
+    for _ in range(4):
+        y = np.convolve(rng.standard_normal(n + smooth - 1), kernel, "valid") + 5 * x**2
+        y[: int(lit * n)] += 40 * rng.standard_normal(int(lit * n)).cumsum() / 50
+        found.append(processing.from_spectrum(_spectrum(y)).autocovariance[:7].real)
+    expected = np.clip(smooth - np.arange(7), 0, None) / smooth**2
+    assert np.mean(found, axis=0) == pytest.approx(expected, abs=0.03 * expected[0])
+
+
+def test_stretches_set_to_zero_are_not_quiet():
+    rng = np.random.default_rng(29)
+    y = rng.standard_normal(16384)
+    y[:4000] = y[14000:] = 0.0
+    done = processing.from_spectrum(_spectrum(y))
+    assert done.noise_sd == pytest.approx(1.0, rel=0.04)
+    assert processing.from_spectrum(_spectrum(np.zeros(4096))).noise_sd == 0.0
+
+
+def test_axis_and_parts_of_a_processed_spectrum():
+    rng = np.random.default_rng(30)
+    y, other = rng.standard_normal((2, 4096))
+    done = processing.from_spectrum(_spectrum(y, imaginary=other))
+    assert (done.values == y + 1j * other).all()
+    assert done.spectral_width_Hz == pytest.approx(10.0 * 400.0 * 4096 / 4095)
+    assert done.hz_per_point * 4096 == pytest.approx(done.spectral_width_Hz)
+    assert done.carrier_ppm == pytest.approx(4.0)
+    unknown = processing.from_spectrum(_spectrum(y, mhz=np.nan))
+    assert unknown.reference_MHz == 1.0 and (unknown.values.imag == 0).all()
+
+
+# ---- integrals, limits, patterns -----------------------------------------------------------------
+
+
+def _under(y, part, width, **more):
+    taken = np.zeros(y.size, bool)
+    taken[part] = True
+    return integrals._line_under(part, y, width, 0.5, taken, **more) @ y
+
+
+def test_what_is_under_a_region_is_the_line_through_its_flanks():
+    k = np.arange(400.0)
+    line = 3 + 0.02 * k
+    y = line + 50 * np.exp(-(((k - 210) / 6) ** 2)) * (np.abs(k - 210) < 30)
+    for part, width in ((slice(180, 250), 25), (slice(180, 250), 300)):
+        assert _under(y, part, width) == pytest.approx(0.5 * line[part].sum())
+    y[:30] = line[:30] + 7.0  # a flank ends with the spectrum: three points and 25
+    assert _under(line, slice(3, 60), 25) == pytest.approx(0.5 * line[3:60].sum())
+    assert _under(line, slice(0, 399), 25) == 0.0  # fewer than four points
+
+
+def test_wings_of_a_line_are_moved_into_its_region():
+    k = np.arange(400.0)
+    line, part, at = 3 + 0.02 * k, slice(180, 250), 205
+    with np.errstate(divide="ignore"):
+        y = line + np.where(k == at, 0.0, 900 / (k - at) ** 2) * ((k < 180) | (k >= 250))
+    y[at] += 1000.0
+    y[at + 20] += 99.0  # less than a tenth of the top: no part of the signal
+    outside = 900 * (1 / (205 - 179.5) + 1 / (249.5 - 205))
+    found = _under(y, part, 40, wings=True)
+    assert found == pytest.approx(0.5 * (line[part].sum() - outside), rel=1e-6)
+    y[at + 20] += 300.0  # two places, weighted by what is in them
+    pair = [(205, 1000.0), (225, 399.0)]
+    total = sum(h for _, h in pair)
+    for x in (*range(100, 180), *range(250, 330)):
+        y[x] = line[x] + sum(900 * h / total / (x - c) ** 2 for c, h in pair)
+    outside = sum(900 * h / total * (1 / (c - 179.5) + 1 / (249.5 - c)) for c, h in pair)
+    level = [line[180 + k] + v for k, v in enumerate(y[part] - line[part])]
+    y[part] = np.where(np.isin(np.arange(180, 250), [205, 225]), level, np.median(y[100:180]))
+    found = _under(y, part, 40, wings=True)
+    assert found == pytest.approx(0.5 * (line[part].sum() - outside), rel=2e-2)
+
+
+def test_limits_of_a_line_are_those_of_its_error():
+    """Currie's of a normal estimate; the upper one of a normal cut off at zero."""
+    rng = np.random.default_rng(31)
+    spectrum = nmr.process(Fid(Path("a"), decay([], rng)[None], 4000.0, 400.0, 400.0, "1H"),
+                           line_broadening_Hz=2.0)  # fmt: skip
+    for at in (-2.0, 0.7, 3.1):
+        found = nmr.limit_at(spectrum, [at, at + 0.05], 3.0)
+        same = nmr.limit_at(spectrum, [at, at + 0.05], 3.0,
+                            window_ppm=(at - 50 / 400, at + 0.05 + 50 / 400))  # fmt: skip
+        assert found == same
+        error = found.area_error
+        assert found.critical == pytest.approx(1.6448536 * error)
+        assert found.detection_limit == pytest.approx(2 * 1.6448536 * error)
+        above = stats.norm.sf(found.upper_limit, found.area, error)
+        assert above / stats.norm.sf(0, found.area, error) == pytest.approx(0.05)
+        assert found.detected is (found.area > found.critical)
+
+
+def test_a_limit_grows_with_what_is_not_described():
+    rng = np.random.default_rng(32)
+    data = decay([(0.0, 2.0, 3.0)], rng)
+    spectrum = nmr.process(Fid(Path("a"), data[None], 4000.0, 400.0, 400.0, "1H"))
+    of = {"shifts_ppm": [0.1], "width_Hz": 4.0, "window_ppm": (-0.2, 0.4)}
+    blind = nmr.limit_at(spectrum, **of)
+    told = nmr.limit_at(spectrum, **of, nuisance=[(0.0, 2.0)])
+    assert blind.area_error > 3 * told.area_error and abs(told.area) < 3 * told.area_error
+    # By the root mean square of what is left over the noise, for the independent points less four.
+    part = spectrum.window(-0.2, 0.4)
+    y, axis = spectrum.real[part], spectrum.ppm[part]
+    columns = nmr.lines.shape_columns(spectrum, axis, np.array([0.1]), 4.0)
+    design = np.column_stack([columns, np.vander(np.linspace(-1, 1, y.size), 3)])
+    rest = y - design @ np.linalg.lstsq(design, y, rcond=None)[0]
+    points = spectrum.independent_points(y.size)
+    misfit = np.sqrt(np.mean(rest**2) * points / (points - 4)) / spectrum.noise_sd
+    operator = np.linalg.pinv(design)[:1].T
+    plain = np.sqrt(spectrum.covariance_of(operator)[0, 0])
+    assert blind.area_error == pytest.approx(misfit * plain)
+
+
+@pytest.mark.parametrize("area", [np.nan, 20.0])
+@pytest.mark.parametrize("broader", [1.0, 2.5, 6.0])
+@pytest.mark.parametrize("at", [0.63, 0.517])
+def test_a_pattern_is_found_where_and_as_broad_as_it_is(area, broader, at):
+    """A doublet of 8 Hz beside a line five times as strong."""
+    rng = np.random.default_rng(33)
+    lines = [(at + s * 4 / 400, 2.0 * broader, 10.0) for s in (-1, 1)]
+    lines += [(1.1, 2.0, 100.0)] if np.isfinite(area) else []
+    data = decay(lines, rng, points=8192, noise=0.02)
+    spectrum = nmr.process(Fid(Path("a"), data[None], 4000.0, 400.0, 400.0, "1H"))
+    place, width = series._pattern(spectrum, 0.6, (8.0,), (1,), 2.0, 0.2, area)
+    assert place == pytest.approx(at, abs=2 * spectrum.hz_per_point / 400)
+    if np.isfinite(area):
+        assert width == 2.0 * broader
+    assert series._pattern(spectrum, 40.0, (8.0,), (1,), 2.0, 0.2, area) == (40.0, 2.0)
+
+
+def test_of_two_patterns_alike_the_nearer_is_taken():
+    rng = np.random.default_rng(34)
+    data = decay([(0.5, 2.0, 20.0), (0.67, 2.0, 20.0)], rng, points=8192, noise=0.02)
+    spectrum = nmr.process(Fid(Path("a"), data[None], 4000.0, 400.0, 400.0, "1H"))
+    for start, nearer in ((0.56, 0.5), (0.61, 0.67)):
+        place, width = series._pattern(spectrum, start, (), (), 2.0, 0.2, 20.0)
+        assert place == pytest.approx(nearer, abs=0.003) and width == 2.0
+
+
+# ---- standards -----------------------------------------------------------------------------------
+
+
+def _tube(lines, seed=35, noise=0.05):
+    rng = np.random.default_rng(seed)
+    data = decay(lines, rng, points=8192, noise=noise)
+    return nmr.process(Fid(Path("a"), data[None], 4000.0, 400.0, 400.0, "1H"))
+
+
+def test_a_standard_moves_the_axis_and_knows_its_rivals():
+    standard = referencing.Standard("made", "1H", 0.0, 0.004, 0, 0.0, "")
+    spectrum = _tube([(0.11, 1.5, 30.0), (-0.05, 1.5, 12.0), (0.2, 1.5, 6.0), (2.0, 1.5, 400.0)])
+    found = referencing.reference(spectrum, standard)
+    line = found.fit["standard"]
+    assert found.moved_ppm == pytest.approx(-0.11, abs=1e-3)
+    assert found.spectrum.ppm[0] == pytest.approx(spectrum.ppm[0] + found.moved_ppm)
+    assert found.error_ppm == pytest.approx(np.hypot(line.position_error_ppm, 0.004))
+    # Of 0.3 of its height on, beyond the window that was fitted.
+    assert found.rivals_ppm == pytest.approx([-0.16], abs=1e-3)
+    near = _tube([(0.11, 1.5, 30.0), (0.142, 1.5, 12.0)])
+    assert len(referencing.reference(near, standard).rivals_ppm) == 0  # within 12 widths
+    with pytest.raises(ValueError, match="may be anything"):
+        referencing.reference(_tube([(0.1, 1.5, 9.0), (2.0, 1.5, 12_000.0)]), standard)
+    assert referencing.reference(_tube([(0.1, 1.5, 9.0), (2.0, 1.5, 7000.0)]), standard)
+
+
+@pytest.mark.parametrize("highest", [-2, -1, 0, 1, 2])
+def test_the_middle_of_a_quintet_is_found_from_any_of_its_lines(highest):
+    standard = referencing.Standard("quintet", "1H", 0.5, 0.0, 4, 2.0, "")
+    lines = [(0.5 + k * 2.0 / 400, 0.6, a) for k, a in zip(range(-2, 3), (1, 4, 6, 4, 1))]
+    spectrum = _tube(lines, noise=0.002)
+    at = referencing._centre(spectrum, standard, 0.5 + highest * 2.0 / 400, 0.6)
+    assert at == pytest.approx(0.5, abs=1e-9)
