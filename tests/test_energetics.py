@@ -3,6 +3,7 @@ notebook's verdicts.
 """
 
 import dataclasses
+import itertools
 import math
 import re
 from collections import Counter
@@ -27,9 +28,11 @@ from peled.energetics import (
     Interval,
     affinity,
     bonding,
+    comparability,
     dilute_fraction,
     draw,
     frenkel,
+    outputs,
     pair_fraction,
     pair_interaction_eV,
     pairs_per_crystal,
@@ -39,7 +42,7 @@ from peled.energetics import (
 )
 from peled.energetics.outputs import covalent_bonds, error_of_minimum
 from peled.formats import FormatError
-from peled.formats.atomistic import read_calculation, read_structure
+from peled.formats.atomistic import Structure, read_calculation, read_structure
 from peled.formats.atomistic.calculation import RYDBERG_EV
 
 FINITE = st.floats(-1e3, 1e3)
@@ -387,8 +390,6 @@ def test_a_start_that_reacted_is_left_out_where_others_did_not(tmp_path):
 
 
 def test_bonds_across_the_cell_are_counted():
-    from peled.formats.atomistic import Structure
-
     split = Structure(("C", "O"), np.array([[0.1, 0, 0], [9.1, 0, 0]]), np.diag([10.0, 10, 10]))
     assert covalent_bonds(split) == Counter({("C", "O"): 1})
     assert covalent_bonds(Structure(split.symbols, split.positions)) == Counter()
@@ -642,3 +643,103 @@ def test_constants_that_make_no_sense(tmp_path, change):
     )
     with pytest.raises(FormatError, match=r"stability\.yaml"):
         affinity.constants(path)
+
+
+# ---- geometry, sums and signs at no special point ------------------------------------------------
+
+
+OBLIQUE = np.array([[7.1, 0.3, -0.4], [1.9, 6.2, 0.5], [-0.8, 1.1, 8.3]])
+
+
+def test_near_pairs_are_those_of_counting_all_images():
+    """Also of atoms outside their cell; each pair once, at the shift of the second atom."""
+    rng = np.random.default_rng(6)
+    positions = rng.uniform(-1.5, 2.5, (9, 3)) @ OBLIQUE
+    limit = rng.uniform(1.5, 5.5, (9, 9))
+    limit = (limit + limit.T) / 2
+    counted, shifts = {}, np.array(list(itertools.product(range(-6, 7), repeat=3)))
+    for i, j in itertools.product(range(9), repeat=2):
+        away = np.linalg.norm(positions[j] + shifts @ OBLIQUE - positions[i], axis=1)
+        for shift, distance in zip(map(tuple, shifts.tolist()), away, strict=True):
+            if distance < limit[i, j] and (i < j or (i == j and shift > (0, 0, 0))):
+                counted[i, j, shift] = distance
+    found = bonding.near_pairs(positions, OBLIQUE, limit)
+    assert {(i, j, s): d for i, j, s, d in found} == pytest.approx(counted)
+    assert found == sorted(found) and len(counted) > 30
+    alone = bonding.near_pairs(positions, None, limit)
+    distance = np.linalg.norm(positions[:, None] - positions, axis=2)
+    assert {(i, j) for i, j, *_ in alone} == {
+        (i, j) for i, j in itertools.combinations(range(9), 2) if distance[i, j] < limit[i, j]
+    }
+
+
+def _on_a_slab(origin=(0.0, 0.0, 0.0)):
+    """Two layers of lead sulphide, a carbon monoxide and a water above; 18 angstrom of cell."""
+    cell = np.diag([6.0, 7.0, 18.0]) + 0.4 * np.eye(3, k=1)
+    symbols = ("Pb", "S", "Pb", "S", "C", "O", "O", "H", "H")
+    at = np.array([
+        [0, 0, 0], [3, 0, 0], [0, 0.4, -2.9], [3, 0.4, -2.9], [0.2, 0.1, 2.4], [0.3, 0.1, 3.5],
+        [3.1, 3.3, 2.0], [3.9, 3.3, 2.6], [2.3, 3.3, 2.6],
+    ])  # fmt: skip
+    return Structure(symbols, at + origin, cell)
+
+
+def test_a_slab_is_cut_in_its_vacuum_and_its_ligands_come_to_the_middle():
+    first = bonding.arranged(_on_a_slab())
+    inverse = np.linalg.inv(first.cell)
+    for origin in ((0, 0, 0), (2.7, -1.4, 11.3), (-8.2, 5.5, -3.9)):
+        given = _on_a_slab(origin)
+        found = bonding.arranged(given)
+        moved = (found.positions - given.positions) @ inverse
+        moved -= moved[0]
+        assert moved == pytest.approx(np.round(moved), abs=1e-9)  # by cell vectors only
+        # Nothing but the origin differs.
+        relative = found.positions - found.positions[0]
+        assert relative == pytest.approx(first.positions - first.positions[0], abs=1e-6)
+        fractions = found.positions @ inverse
+        assert np.ptp(fractions[:, 2]) * 18 == pytest.approx(6.4, abs=0.1)
+        turns = np.exp(2j * np.pi * fractions[4:, :2]).mean(axis=0)
+        assert np.angle(-turns) == pytest.approx(0, abs=0.8)
+        assert np.linalg.norm(found.positions[4] - found.positions[5]) < 1.2
+        assert np.linalg.norm(found.positions[6] - found.positions[7]) < 1.1
+
+
+def test_the_widest_gap_of_a_slab():
+    gaps, middles = bonding._widest_gaps(_on_a_slab())
+    inverse = np.linalg.inv(_on_a_slab().cell)
+    height = 1 / np.linalg.norm(inverse[:, 2])
+    assert gaps[2] == pytest.approx((1 - 6.4 / 18) * height, abs=0.03)
+    assert middles[2] == pytest.approx((3.5 + (18 - 2.9)) / 2 / 18, abs=0.02)
+
+
+@pytest.mark.parametrize("height, lies_on", [(0.7, False), (0.9, True)])
+def test_what_lies_eight_tenths_above_the_metal_is_adsorbed(height, lies_on):
+    """By its middle, of as many atoms as it has."""
+    at = np.array([[0, 0, 5.0], [3, 0, 4.0], [1, 3, 5 + height - 2], [1, 3, 5 + height + 2]])
+    slab = Structure(("Pb", "Pb", "C", "O"), at, np.diag([9.0, 9.0, 30.0]))
+    found = bonding.adsorbed(slab, np.array([-1, -1, 0, 0]))
+    assert found.tolist() == ([0] if lies_on else [])
+
+
+@pytest.mark.parametrize("composition, charge, odd", [
+    ({"C": 1, "H": 3}, 0, True), ({"C": 1, "H": 4}, 0, False), ({"C": 1, "H": 3}, 1, False),
+    ({"Pb": 1, "N": 1}, 0, True), ({"O": 3, "H": 1}, -1, False),
+])  # fmt: skip
+def test_radicals_have_an_odd_number_of_electrons(composition, charge, odd):
+    calculation = SimpleNamespace(settings={"charge": charge}, composition=Counter(composition))
+    assert comparability._odd(calculation) is odd
+    told = SimpleNamespace(settings={"electrons": 7.0}, composition=Counter())
+    assert comparability._odd(told) is True
+    assert comparability._odd(SimpleNamespace(settings={}, composition=Counter())) is None
+
+
+def test_a_gibbs_energy_is_that_of_electrons_and_the_difference_of_the_rest(tmp_path, monkeypatch):
+    table, read = lab(tmp_path), outputs.read_calculations
+    rest = {"both": 0.9, "ligand": 0.5, "surface": 0.07}
+
+    def with_rest(path, **more):
+        return [dataclasses.replace(c, thermal_eV=rest[path.stem]) for c in read(path, **more)]
+
+    monkeypatch.setattr(outputs, "read_calculations", with_rest)
+    (row,), _ = read_table(table)
+    assert row.gibbs_eV == pytest.approx(-1.5 + 0.9 - 0.57)

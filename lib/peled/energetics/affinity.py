@@ -179,7 +179,7 @@ def speciation(metal: float, ligands: Sequence[float], conditional: Sequence[flo
         return np.log(free + np.sum(total * k * free / (1 + k * free))) - np.log(metal)
 
     low = np.log10(metal) - max(0.0, np.log10(1 + np.sum(k * total))) - 1
-    free = 10.0 ** brentq(surplus, low, np.log10(metal) + 1e-12, xtol=1e-14, rtol=1e-14)
+    free = 10.0 ** brentq(surplus, low, np.log10(metal) + 1e-12)
     return Speciation(float(free), tuple(float(x) for x in total * k * free / (1 + k * free)))
 
 
