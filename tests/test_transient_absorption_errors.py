@@ -3,12 +3,26 @@ response, an amplitude at each wavelength, white noise."""
 
 import math
 from dataclasses import replace
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
+from scipy import stats
 
-from peled.transient_absorption import Model, before_after, errors, global_fit, matrix, preprocess
+from peled.transient_absorption import (
+    Model,
+    before_after,
+    errors,
+    global_fit,
+    globalfit,
+    matrix,
+    noise,
+    preprocess,
+    workflow,
+)
 from peled.transient_absorption import drift as ta_drift
+from peled.transient_absorption.globalfit import FoundMinimum
+from peled.transient_absorption.irf import FWHM_PER_SIGMA, gaussian, gaussian_decay
 from peled.transient_absorption.scans import smooth_errors
 
 T, X = np.geomspace(0.2, 30.0, 80), np.linspace(500.0, 600.0, 40)
@@ -141,3 +155,175 @@ def test_a_weight_divides_the_standard_error_of_its_wavelengths():
     known = replace(_made(1), standard_error=np.full((T.size, X.size), 0.3))
     weighed = preprocess.weigh(known, (540.0, 560.0, 0.5), (550.0, 600.0, 0.2))
     assert weighed.standard_error == pytest.approx(0.3 * plain.standard_error)
+
+
+# ---- zero time over the wavelengths --------------------------------------------------------------
+
+
+def _at_once(t, t0, fwhm, parts):
+    """A step, two decays, an artefact and a level through a Gaussian response at `t0`."""
+    x, s = np.subtract.outer(t, t0), fwhm / FWHM_PER_SIGMA
+    rates = (0.0, 1 / (4 * fwhm), 0.2)
+    made = [gaussian_decay(x.T.reshape(-1, 1), np.array([k]), s)[:, 0].reshape(x.T.shape).T
+            for k in rates]  # fmt: skip
+    return sum(a * m for a, m in zip(parts, [*made, gaussian(x, s) * s, np.ones_like(x)]))
+
+
+def test_rises_are_found_between_the_delays_and_as_strong_as_they_are():
+    t, t0 = np.linspace(-1.1, 1.3, 97), np.array([-0.613, -0.2, 0.0471, 0.39])
+    clean = _at_once(t, t0, 0.15, (0.7, -1.1, 0.4, 0.8, 0.3))
+    rise, strength = preprocess._rises(t, clean, 0.15)
+    assert rise == pytest.approx(t0, abs=6e-3) and strength.min() > 100
+    rng, found = np.random.default_rng(41), []
+    for _ in range(40):
+        y = clean + 0.03 * rng.standard_normal(clean.shape)
+        rise, strength = preprocess._rises(t, y, 0.15)
+        found.append(rise)
+        total = ((y - y.mean(0)) ** 2).sum(0)
+        # What is left has 97 delays less five columns and a centre.
+        assert strength == pytest.approx(total / (9e-4 * 91) - 1, rel=0.6)
+    assert np.mean(found, axis=0) == pytest.approx(t0, abs=0.02)
+    # At an end of the delays nothing rises.
+    late = preprocess._rises(t, np.where(t > 1.29, 1.0, 0.0)[:, None], 0.15)[1]
+    assert late == 0.0
+
+
+def test_a_biweight_is_least_squares_where_nothing_is_far_off():
+    """Its estimating equation: Σ w² (1 − (r/c)²)² r x = 0, c of 4.7 · 1.4826 median |r|."""
+    rng = np.random.default_rng(42)
+    design = np.vander(np.linspace(-0.3, 0.4, 60), 3, increasing=True)
+    weight = rng.uniform(0.5, 2, 60)
+    weight[::7] = 0.0
+    y = design @ [0.3, -0.8, 1.7] + 0.02 * rng.standard_normal(60)
+    y[5::9] += 3.0
+    found, covariance, used = preprocess._biweight(design, y, weight, 1e-6)
+    off = y - design @ found
+    reach = 4.7 * 1.4826 * np.median(np.abs(off[weight > 0]))
+    psi = weight**2 * np.clip(1 - (off / reach) ** 2, 0, None) ** 2
+    assert design.T @ (psi * off) == pytest.approx(np.zeros(3), abs=1e-6 * np.abs(psi * off).sum())
+    assert (used == ((weight > 0) & (np.abs(off) < reach))).all() and 30 < used.sum() < 52
+    normal = design.T @ (psi[:, None] * design)
+    variance = (psi * off) @ off / (used.sum() - 3)
+    assert covariance == pytest.approx(np.linalg.inv(normal) * variance, rel=1e-6)
+    # All within the least reach: plain weighted least squares but for the outliers.
+    wide, _, used = preprocess._biweight(design, y, weight, 0.5)
+    kept = (weight > 0) & (np.abs(y - design @ [0.3, -0.8, 1.7]) < 1)
+    plain = np.linalg.lstsq(design[kept] * weight[kept, None], y[kept] * weight[kept], rcond=None)
+    assert wide == pytest.approx(plain[0], abs=2e-3) and (used == kept).all()
+
+
+@pytest.mark.parametrize("pixels", [96, 230])
+def test_a_chirp_is_found_from_neighbouring_pixels_together(pixels):
+    """Of more than two times 96 pixels two are averaged; a polynomial in 1/λ about the middle."""
+    rng, x = np.random.default_rng(43), np.linspace(480.0, 720.0, pixels)
+    true = (0.11, -0.9, 0.7)
+    xi = 1e3 / x - 1e3 / np.median(x)
+    t = np.r_[np.arange(-1.5, 2, 0.04), np.geomspace(2.1, 60, 12)]
+    size = np.linspace(0.4, 1.5, pixels)
+    signal = size * _at_once(t, np.polyval(true[::-1], xi), 0.15, (0.7, 0.5, 0.4, 0.2, 0.0))
+    m = matrix(t, x, signal + 0.01 * rng.standard_normal(signal.shape))
+    found = preprocess.find_chirp(m, fwhm_ps=0.15)
+    assert len(found.points) == (96 if pixels == 96 else 115)
+    assert found.points[:, 0] == pytest.approx(x if pixels == 96 else x.reshape(-1, 2).mean(1))
+    off = np.array(found.coefficients) - true
+    assert np.abs(off / found.standard_errors)[1:].max() < 4.5
+    assert abs(off[0]) < 0.015  # a start value: an artefact moves all rises alike
+    assert max(found.standard_errors) < 0.06 and found.points[:, 2].all()
+    assert found(x) == pytest.approx(np.polyval(true[::-1], xi), abs=0.02)
+    late = preprocess.find_chirp(m, fwhm_ps=0.15, window_ps=5.0)
+    assert found(x) == pytest.approx(late(x), abs=0.02)
+
+
+def test_a_chirp_asks_for_delays_and_for_wavelengths_with_a_rise():
+    rng, t, x = np.random.default_rng(44), np.arange(-1.0, 3.0, 0.05), np.linspace(500, 700, 30)
+    signal = _at_once(t, np.full(30, 0.2), 0.15, (1.0, 0, 0, 0, 0)) * (np.arange(30) < 3)
+    m = matrix(t, x, signal + 0.02 * rng.standard_normal(signal.shape))
+    with pytest.raises(ValueError, match="at 4 wavelengths at least, found 3"):
+        preprocess.find_chirp(m, fwhm_ps=0.15)
+    assert preprocess.find_chirp(m, fwhm_ps=0.15, order=1).points[:, 2].sum() == 3
+    with pytest.raises(ValueError, match="at least 8 delays"):
+        preprocess.find_chirp(replace(m, delay_ps=8 * t), fwhm_ps=0.15, window_ps=0.1)
+    # The response is four widths to either side, whatever the window.
+    assert preprocess.find_chirp(m, fwhm_ps=0.15, order=1, window_ps=0.1).points[:, 2].sum() == 3
+
+
+# ---- what the noise remembers, whose dispersion, which minima ------------------------------------
+
+
+@pytest.mark.parametrize("nt, octaves", [(3, 2), (40, 5), (150, 7)])
+def test_memories_of_noise_fall_off_as_exponentials_of_the_distance(nt, octaves):
+    short, pink, drift = noise._memories(nt)
+    for m in (0, 1, nt - 1):
+        of = [math.exp(-m / 2.0**k) for k in range(1, octaves + 1)]
+        expected = of[0], sum(of) / octaves, math.exp(-m / (2 * nt))
+        for matrix_, value in zip((short, pink, drift), expected, strict=True):
+            assert np.diag(matrix_, m) == pytest.approx(np.full(nt - m, value))
+            assert (matrix_ == matrix_.T).all()
+
+
+def _joint(monkeypatch, rise, bend, signal=None):
+    """One of two sets: its residual alone is a 1/(1 + rise) of that with the joint dispersion,
+    which its own differs from by `bend`; noise white over 30 wavelengths."""
+    rng = np.random.default_rng(45)
+    rest = rng.standard_normal((50, 30))
+    x = np.linspace(500.0, 700.0, 30)
+    signal = np.ones((50, 30)) if signal is None else signal * np.ones((50, 1))
+    model = Model((5.0,), dispersion=(0.5, 0.1), reference_nm=600.0)
+    m = SimpleNamespace(signal=signal, shape=(50, 30), wavelength_nm=x, delay_ps=np.arange(50.0))
+    gram = rest @ rest.T
+    joint = SimpleNamespace(
+        matrices=[m], model=model, rows=[SimpleNamespace(gram=gram)],
+        setup=SimpleNamespace(locals=[{n: n for n in model.names}]),
+        optimum=dict.fromkeys(model.names, 0.1) | {"dispersion_1": 0.5, "dispersion_2": 0.1},
+    )  # fmt: skip
+    found = {"dispersion_1": 0.5 + bend, "dispersion_2": 0.1, "fwhm": 0.2}
+    alone = SimpleNamespace(theta=np.zeros(5), ssr=float(np.trace(gram)) / (1 + rise),
+                            value=found.__getitem__)  # fmt: skip
+    asked = []
+    monkeypatch.setattr(workflow, "global_fit", lambda *a, **k: asked.append(k) or alone)
+    own = workflow._own_dispersion(joint, 0)
+    assert asked[0]["parameters"]["dispersion_1"] == 0.5
+    return own, gram, len(model.spectra)
+
+
+@pytest.mark.parametrize("factor, own", [(0.8, False), (1.25, True)])
+def test_an_own_dispersion_lowers_the_residual_by_more_than_chance(factor, own, monkeypatch):
+    """F test of three parameters at 10⁻³, wavelengths by their effective number."""
+    _, gram, spectra = _joint(monkeypatch, 1.0, 1.0)
+    effective = min(noise.effective_wavelengths(noise.differences(gram)), 30)
+    count = (50 - spectra) * effective - 5
+    limit = stats.f.isf(1e-3, 3, count) * 3 / count
+    assert _joint(monkeypatch, factor * limit, 1.0)[0] is own
+
+
+@pytest.mark.parametrize("factor, own", [(0.95, False), (1.05, True)])
+@pytest.mark.parametrize("part", [slice(None), slice(0, 12)])
+def test_an_own_dispersion_bends_by_a_quarter_of_the_response_where_there_is_signal(
+    factor, own, part, monkeypatch
+):
+    """Root mean square about its mean, weighted by the size of the signal; fwhm 0.2 ps."""
+    size = np.zeros(30)
+    size[part] = np.linspace(1, 3, 30)[part]
+    xi = 1e3 / np.linspace(500.0, 700.0, 30) - 1e3 / 600.0
+    mean = (size @ xi) / size.sum()
+    spread = math.sqrt(size @ (xi - mean) ** 2 / size.sum())
+    bend = -factor * 0.25 * 0.2 / spread
+    assert _joint(monkeypatch, 1.0, bend, size)[0] is own
+
+
+def test_minima_alike_in_lifetimes_or_cost_are_one():
+    def ended(cost, *tau):
+        return SimpleNamespace(cost=cost, theta=np.log(tau))
+
+    segment = SimpleNamespace(rates=lambda u: (np.exp(-u),))
+    setup = SimpleNamespace(expand=lambda theta: (theta, None), segments=[segment])
+    minima = [
+        ended(2.5, 3.0, 40.0), ended(2.0, 10.0, 1.0), ended(2.0001, 1.015, 10.1),
+        ended(2.0001, 1.03, 10.0), ended(2.0 * (1 + 5e-8), 77.0, 99.0),
+    ]  # fmt: skip
+    found = globalfit._distinct(setup, minima, 300.0)
+    assert found == (
+        FoundMinimum(2.0, 0.0, (pytest.approx(1.0), pytest.approx(10.0)), 3),
+        FoundMinimum(2.0001, pytest.approx(0.015), (pytest.approx(1.03), pytest.approx(10.0)), 1),
+        FoundMinimum(2.5, pytest.approx(75.0), (pytest.approx(3.0), pytest.approx(40.0)), 1),
+    )

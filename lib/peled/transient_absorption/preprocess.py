@@ -370,32 +370,7 @@ def find_chirp(
         )
     groups = max(1, len(m.wavelength_nm) // 96)
     coarse = bin_wavelengths(m, groups) if groups > 1 else m
-    y = filled(m.delay_ps, coarse.signal)[early]
-    grid = np.linspace(t[0], t[-1], max(60, int(4 * np.ptp(t) / fwhm_ps)))
-    s = fwhm_ps / FWHM_PER_SIGMA
-    costs = np.empty((len(grid), y.shape[1]))
-    for i, g in enumerate(grid):
-        x = (t - g)[:, None]
-        c = np.concatenate(
-            [
-                gaussian_decay(x, np.array([0.0, 1 / (4 * fwhm_ps), 0.2]), s),
-                gaussian(x, s) * s,
-                np.ones_like(x),
-            ],
-            1,
-        )
-        q, _ = np.linalg.qr(c)
-        costs[i] = np.sum(y**2, 0) - np.sum((q.T @ y) ** 2, 0)
-    best = np.argmin(costs, axis=0)
-    inner = np.clip(best, 1, len(grid) - 2)
-    a, b, c = (costs[inner + d, np.arange(len(best))] for d in (-1, 0, 1))
-    curvature = a - 2 * b + c
-    shift = np.where(curvature > 0, 0.5 * (a - c) / np.where(curvature > 0, curvature, 1), 0.0)
-    rise = grid[inner] + np.clip(shift, -1, 1) * (grid[1] - grid[0])
-    flat = np.sum((y - y.mean(0)) ** 2, 0)
-    strength = np.where(
-        (best > 0) & (best < len(grid) - 1), np.maximum(flat - b, 0) / np.maximum(b, 1e-300), 0.0
-    )
+    rise, strength = _rises(t, filled(m.delay_ps, coarse.signal)[early], fwhm_ps)
     # Two parameters' worth of improvement is what noise gives; below ten times that there is no
     # rise to be seen.
     usable = strength > 10.0 * 4 / len(t)
@@ -407,23 +382,7 @@ def find_chirp(
     xi = 1e3 / coarse.wavelength_nm - 1e3 / reference
     design = np.vander(xi, order + 1, increasing=True)
     weight = np.where(usable, np.sqrt(np.minimum(strength, np.median(strength[usable]))), 0.0)
-    robust = np.ones_like(weight)
-    # Start from the median's neighbourhood so that wavelengths locked to a later feature do not
-    # bend the first polynomial.
-    for _ in range(30):
-        w = weight * np.sqrt(robust)
-        coefficients = np.linalg.lstsq(design * w[:, None], rise * w, rcond=None)[0]
-        off = rise - design @ coefficients
-        scale = max(1.4826 * np.median(np.abs(off[usable])), 0.02 * fwhm_ps)
-        robust = np.where(np.abs(off) < 4.7 * scale, (1 - (off / (4.7 * scale)) ** 2) ** 2, 0.0)
-    w = weight * np.sqrt(robust)
-    used = w > 0
-    dof = max(used.sum() - order - 1, 1)
-    covariance = (
-        np.linalg.pinv((design * w[:, None]).T @ (design * w[:, None]))
-        * np.sum((w * off) ** 2)
-        / dof
-    )
+    coefficients, covariance, used = _biweight(design, rise, weight, 0.02 * fwhm_ps)
     return Chirp(
         tuple(float(x) for x in coefficients),
         tuple(float(x) for x in np.sqrt(np.diag(covariance))),
@@ -431,6 +390,44 @@ def find_chirp(
         fwhm_ps,
         np.column_stack([coarse.wavelength_nm, rise, used]),
     )
+
+
+def _rises(t, y, fwhm_ps: float) -> tuple[np.ndarray, np.ndarray]:
+    """Centre of the response in each transient (nt, n), and by what share of the rest a rise there
+    describes it better than a constant; 0 at the ends of the delays."""
+    grid = np.linspace(t[0], t[-1], max(60, int(4 * np.ptp(t) / fwhm_ps)))
+    s = fwhm_ps / FWHM_PER_SIGMA
+    costs = np.empty((len(grid), y.shape[1]))
+    for i, g in enumerate(grid):
+        x = (t - g)[:, None]
+        decays = gaussian_decay(x, np.array([0.0, 1 / (4 * fwhm_ps), 0.2]), s)
+        q, _ = np.linalg.qr(np.concatenate([decays, gaussian(x, s) * s, np.ones_like(x)], 1))
+        costs[i] = np.sum(y**2, 0) - np.sum((q.T @ y) ** 2, 0)
+    best = np.argmin(costs, axis=0)
+    inner = np.clip(best, 1, len(grid) - 2)
+    a, b, c = (costs[inner + d, np.arange(len(best))] for d in (-1, 0, 1))
+    curvature = a - 2 * b + c
+    shift = np.where(curvature > 0, 0.5 * (a - c) / np.where(curvature > 0, curvature, 1), 0.0)
+    rise = grid[inner] + np.clip(shift, -1, 1) * (grid[1] - grid[0])
+    gain = np.maximum(np.sum((y - y.mean(0)) ** 2, 0) - b, 0) / np.maximum(b, 1e-300)
+    return rise, np.where(best == inner, gain, 0.0)
+
+
+def _biweight(design, y, weight, least: float) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Coefficients (p,) of a weighted regression by Tukey's biweight at 4.7 robust standard
+    deviations, of `least` at the least, their covariance (p, p), and which points count."""
+    usable, robust = weight > 0, np.ones_like(weight)
+    for _ in range(30):
+        w = weight * np.sqrt(robust)
+        coefficients = np.linalg.lstsq(design * w[:, None], y * w, rcond=None)[0]
+        off = y - design @ coefficients
+        reach = 4.7 * max(1.4826 * np.median(np.abs(off[usable])), least)
+        robust = np.where(np.abs(off) < reach, (1 - (off / reach) ** 2) ** 2, 0.0)
+    w = weight * np.sqrt(robust)
+    used = w > 0
+    dof = max(used.sum() - design.shape[1], 1)
+    inverse = np.linalg.pinv((design * w[:, None]).T @ (design * w[:, None]))
+    return coefficients, inverse * np.sum((w * off) ** 2) / dof, used
 
 
 def correct_chirp(m: Matrix, chirp, *, keep_zero: bool = True) -> Matrix:
