@@ -371,9 +371,8 @@ def find_chirp(
     groups = max(1, len(m.wavelength_nm) // 96)
     coarse = bin_wavelengths(m, groups) if groups > 1 else m
     rise, strength = _rises(t, filled(m.delay_ps, coarse.signal)[early], fwhm_ps)
-    # Two parameters' worth of improvement is what noise gives; below ten times that there is no
-    # rise to be seen.
-    usable = strength > 10.0 * 4 / len(t)
+    # Noise gives two parameters' worth of improvement; below twenty times that no rise is seen.
+    usable = strength > 40 / len(t)
     if usable.sum() < order + 2:
         raise ValueError(
             f"{m.name}: chirp: expected a rise at {order + 2} wavelengths at least, found "
@@ -401,7 +400,7 @@ def _rises(t, y, fwhm_ps: float) -> tuple[np.ndarray, np.ndarray]:
     for i, g in enumerate(grid):
         x = (t - g)[:, None]
         decays = gaussian_decay(x, np.array([0.0, 1 / (4 * fwhm_ps), 0.2]), s)
-        q, _ = np.linalg.qr(np.concatenate([decays, gaussian(x, s) * s, np.ones_like(x)], 1))
+        q, _ = np.linalg.qr(np.concatenate([decays, gaussian(x, s), np.ones_like(x)], 1))
         costs[i] = np.sum(y**2, 0) - np.sum((q.T @ y) ** 2, 0)
     best = np.argmin(costs, axis=0)
     inner = np.clip(best, 1, len(grid) - 2)
