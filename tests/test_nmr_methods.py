@@ -606,3 +606,51 @@ def test_the_middle_of_a_quintet_is_found_from_any_of_its_lines(highest):
     spectrum = _tube(lines, noise=0.002)
     at = referencing._centre(spectrum, standard, 0.5 + highest * 2.0 / 400, 0.6)
     assert at == pytest.approx(0.5, abs=1e-9)
+
+
+# ---- shapes and courses --------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("broadening", [0.0, 1.5])
+def test_a_line_is_drawn_as_the_transform_of_its_decay(broadening):
+    """The first point counts by half; also where the decay is cut off."""
+    t = np.arange(1024) / 4000.0
+    data = 3.0 * np.exp((2j * np.pi * 0.637 * 400.0 - np.pi * 2.2) * t)
+    spectrum = nmr.process(Fid(Path("a"), data[None], 4000.0, 400.0, 400.0, "1H"),
+                           line_broadening_Hz=broadening)  # fmt: skip
+    drawn = nmr.lines.shape_columns(spectrum, spectrum.ppm, np.array([0.637]), 2.2)[:, 0]
+    assert 3.0 * drawn == pytest.approx(spectrum.real, abs=1e-6 * spectrum.real.max())
+
+
+def test_a_pattern_of_unknown_area_is_told_from_a_higher_line():
+    """Two lines of ten against one of twelve a piece: by likeness, times size."""
+    rng = np.random.default_rng(36)
+    lines = [(0.5 + s * 4 / 400, 2.0, 10.0) for s in (-1, 1)] + [(0.72, 2.0, 24.0)]
+    data = decay(lines, rng, points=8192, noise=0.02)
+    spectrum = nmr.process(Fid(Path("a"), data[None], 4000.0, 400.0, 400.0, "1H"))
+    place, _ = series._pattern(spectrum, 0.6, (8.0,), (1,), 2.0, 0.2, np.nan)
+    assert place == pytest.approx(0.5, abs=0.003)
+
+
+def test_two_sites_move_with_the_axis():
+    x = np.linspace(-200, 300, 101)
+    here = nmr.two_site(x, 0.3, 0.0, 80.0, 60.0, 2.0, 5.0)
+    there = nmr.two_site(x + 37.0, 0.3, 37.0, 117.0, 60.0, 2.0, 5.0)
+    assert there == pytest.approx(here)
+
+
+@pytest.mark.parametrize("t1, scatter, long", [(2.4, 0.1, True), (1.2, 0.05, False)])
+@pytest.mark.parametrize("told", [1.0, 8.0])
+def test_ends_of_a_time_are_open_by_the_scatter_not_by_what_errors_say(t1, scatter, long, told):
+    t = np.geomspace(0.05, 1.6, 8)
+    noise = scatter * np.random.default_rng(3).standard_normal(8)
+    y = 5 * (1 - 1.9 * np.exp(-t / t1)) + noise
+    course = nmr.fit_relaxation(t, y, np.full(8, scatter / told))
+    assert [bool(e) for e in course.open_ends["T1"]] == [False, long]
+
+
+def test_lines_of_a_series_are_followed_within_reach():
+    """None beyond it, whatever the cost of missing one; areas tell lines that cross."""
+    reach = nmr.titration.REACH_PPM
+    found = nmr.track([np.array([1.0, 2.0]), np.array([1.0 + 0.9 * reach, 2.0 + 1.1 * reach])])
+    assert found.tolist() == [[0, 1], [0, -1]]

@@ -1,16 +1,18 @@
 """Errors of patterns, breadths and micrographs: scatter of repetitions, weights written out."""
 
+import itertools
 import math
 from types import SimpleNamespace
 
 import numpy as np
 import pytest
+from scipy import special
 
 from peled import materials
 from peled.lineshapes.bands import pseudo_voigt
-from peled.quantities import threshold
-from peled.structure import microscopy, ups, urbach, xrd
-from peled.structure.xrd import pawley
+from peled.quantities import Quantity, threshold
+from peled.structure import composition, diffract, microscopy, ups, urbach, xrd
+from peled.structure.xrd import pawley, profiles
 from peled.structure.xrd.breadths import _breadth
 from peled.structure.xrd.phases import Phase, fit_phases, widths
 
@@ -159,8 +161,7 @@ def test_floor_of_a_tail_is_its_level_and_its_noise():
 
 
 def _parabola(start=1.37, wide=0.9, height=2e4, ground=1e6, noise=30.0):
-    """Counts that grow as a parabola over `wide` eV and then stay; their ground goes up and down.
-    """
+    """Counts that grow as a parabola over `wide` eV and stay; their ground goes up and down."""
     x = np.arange(-1.6, 3.4, 0.005)
     y = ground + height * np.clip((x - start) / wide, 0, 1) ** 2
     ripple = np.resize([2.0, -1.0, 0.0, -2.0, 1.0], x.size) / math.sqrt(2)  # smoothed away
@@ -303,9 +304,196 @@ def test_neighbours_of_a_residual_count_as_their_correlation():
         assert bool(pawley._serial(y, np.ones(100)) > 1) is counted
 
 
+@pytest.mark.parametrize("tetragonality", [0.0, 0.011])
+def test_columns_of_a_pattern_are_voigts_over_the_reciprocal_spacing(tetragonality):
+    """Each equivalent reflection at the spacing of its tetragonal cell, both wavelengths, a height
+    and a zero: strain-free Lorentzians of integral breadth 1/size in s = 2 sin θ/λ."""
+    a, zero, height, size, fwhm, radius = 6.05, 0.13, 0.31, 90.0, 0.11, 217.0
+    x, lines = np.arange(11.0, 46.0, 0.05), (1.540593, 1.544427)
+    hkls = [(1, 0, 0), (1, 1, 0), (2, 1, 0), (2, 1, 1), (3, 0, 0)]
+    made = profiles.Profiles(x, hkls, lines, radius, "lorentzian", 0.0, False).matrix(
+        a, zero, height, size, fwhm, tetragonality
+    )
+    theta = np.radians(x - zero + np.degrees(2 * height / radius) * np.cos(np.radians(x / 2))) / 2
+    c_over = (1 + tetragonality) ** (1 / 3)
+    edges = np.array([a / c_over, a / c_over, a * c_over**2])
+    for column, hkl in zip(made.T, hkls, strict=True):
+        same = sorted({tuple(s * i for s, i in zip(sign, p)) for p in itertools.permutations(hkl)
+                       for sign in itertools.product((1, -1), repeat=3)})  # fmt: skip
+        if hkl == (3, 0, 0):
+            same += sorted({tuple(s * i for s, i in zip(sign, p))
+                            for p in itertools.permutations((2, 2, 1))
+                            for sign in itertools.product((1, -1), repeat=3)})  # fmt: skip
+        expected, within = np.zeros(x.size), np.ones(x.size, bool)
+        for wavelength, share in zip(lines, (2 / 3, 1 / 3), strict=True):
+            s = 2 * np.sin(theta) / wavelength
+            for member in same:
+                s0 = np.linalg.norm(np.array(member) / edges)
+                bragg = math.asin(s0 * lines[0] / 2)
+                sigma = math.radians(fwhm) * math.cos(bragg) / lines[0] / math.sqrt(8 * math.log(2))
+                line = special.voigt_profile(s - s0, sigma, 1 / (math.pi * size))
+                polarised = (1 + np.cos(2 * theta) ** 2) / 2 / s / s0
+                fall = np.exp(profiles.FALLOFF_A2 * (s0**2 - s**2))
+                expected += share * line * polarised * fall / len(same)
+                within &= np.abs(s - s0) < 0.85 * max(40 / size, 6 * sigma * 2.3548)
+        assert within.sum() > 150
+        assert column[within] == pytest.approx(expected[within], rel=2e-3)
+
+
+def test_lines_fade_out_at_their_ends():
+    """Within the last tenth of their reach, evenly: no point that comes in is a step."""
+    x = np.arange(11.0, 40.0, 0.01)
+    (column,) = (
+        profiles.Profiles(x, [(1, 0, 0)], (LINE,), 240.0, "lorentzian", 0.0, False)
+        .matrix(6.0, 0.0, 0.0, 300.0, 0.05, 0.0)
+        .T
+    )
+    lit = np.flatnonzero(column)
+    s = 2 * np.sin(np.radians(x / 2)) / LINE
+    assert np.abs(s[lit[[0, -1]]] - 1 / 6).max() == pytest.approx(40 / 300, abs=2e-4)
+    away = (s[lit] - 1 / 6) / (40 / 300)
+    smooth = column[lit] * s[lit] * away**2 * np.exp(profiles.FALLOFF_A2 * s[lit] ** 2)
+    smooth /= 1 + np.cos(np.radians(x[lit])) ** 2
+    level = np.median(smooth[(away > 0.6) & (away < 0.85)])
+    assert smooth[away > 0.8] / level == pytest.approx(
+        np.minimum(10 * (1 - away[away > 0.8]), 1), abs=0.02
+    )
+
+
+@pytest.mark.parametrize("strongest, width", [(0, 0.43), (2, 0.71)])
+def test_typical_width_is_that_of_the_strongest_line(strongest, width):
+    x, y = np.arange(12.0, 28.5, 0.02), np.full(825, 60.0)
+    hkls = [(1, 0, 0), (1, 1, 0), (1, 1, 1)]
+    for k, (hkl, full) in enumerate(zip(hkls, (0.43, 0.3, 0.71))):
+        at = xrd.two_theta(6.0, hkl, LINE)
+        y += (500 if k == strongest else 100) / (1 + ((x - at) / full * 2) ** 4)
+    assert pawley._typical_width(x, y, 6.0, LINE) == pytest.approx(width, abs=0.03)
+    flat = np.where(np.abs(x - xrd.two_theta(6.0, hkls[1], LINE)) < 0.005, 900.0, 60.0)
+    assert pawley._typical_width(x, flat, 6.0, LINE) == pytest.approx(0.04)  # two points at least
+
+
+def test_a_background_has_a_degree_for_every_eight_degrees():
+    x = np.arange(12.0, 53.0, 0.05)
+    waves = np.polynomial.chebyshev.Chebyshev.basis(5, domain=[x[0], x[-1]])(x)
+    clean = _pattern(x, 6.0, (900.0, 500.0, 300.0), floor=400.0) + 120 * waves
+    counts = np.random.default_rng(9).poisson(clean).astype(float)
+    options = {k: v for k, v in OPTIONS.items() if k != "background_order"}
+    found = xrd.pawley_fit(x, counts, **options)
+    assert found.chi2_reduced < 1.15
+    assert found.background == pytest.approx(400 + 120 * waves, abs=25)
+    assert np.count_nonzero(found.intensities > 5 * found.intensity_errors) == 3
+
+
+def test_pulls_of_compositions_are_from_the_mean_of_the_others():
+    of = {"a": (0.60, 0.01), "b": (0.63, 0.02), "c": (0.55, 0.03)}
+    found = composition.joint_composition(of)
+    for name, (value, error) in of.items():
+        others = np.array([v for n, v in of.items() if n != name])
+        mean = np.average(others[:, 0], weights=others[:, 1] ** -2)
+        known = math.hypot(error, 1 / math.sqrt(np.sum(others[:, 1] ** -2)))
+        assert found.pulls[name] == pytest.approx((value - mean) / known)
+
+
+# ---- what a pattern tells ------------------------------------------------------------------------
+
+
+def _told(fit=(), ruler=None, radius=240.0, **settings):
+    """What `_quantities` makes of a fit, by name: value, gates' statuses, note."""
+    made = {}
+    held = SimpleNamespace(
+        row=SimpleNamespace(label="a", settings={"radius_mm": radius} if radius else {})
+    )
+    bench = SimpleNamespace(settings={"alloy": False} | settings, quantities=[])
+
+    def make(held, name, unit, of, estimates, gates=(), note="", **causes):
+        values = getattr(estimates, "values", None)
+        given = dict(zip(estimates.names, values)) if values is not None else estimates.value
+        one = Quantity(name, "a", of(given), {"fit": 1e-3}, unit, "measured", ())
+        made[name] = (one.value, [g(one) for g in gates if g(one)], note, causes)
+        bench.quantities.append(one)
+        return bench.quantities[-1]
+
+    def nothing(held, name, unit, gate, reason):
+        made[name] = (None, [gate], reason, {})
+
+    def withheld(held, name, unit, *findings):
+        made[name] = (None, findings, "", {})
+
+    bench.make, bench.nothing, bench.withheld = make, nothing, withheld
+    whole = SimpleNamespace(**{
+        "intensities": np.array([900.0, 40.0, 500.0]), "indices": ((1, 0, 0), (1, 1, 0), (2, 0, 0)),
+        "intensity_errors": np.array([9.0, 1.0, 100.0]), "notes": (), "a_A": 6.05,
+        "displacement_mm": -0.07, "size_nm": 15.0, "a_error_A": 0.002, "size_error_nm": 3.0,
+        "displacement_error_mm": 0.01, "converged": True, "shape": "lorentzian", **dict(fit),
+    })  # fmt: skip
+    diffract._quantities(bench, held, whole, ruler, (LINE,))
+    return made, bench.quantities
+
+
+def test_cell_height_and_size_of_a_pattern():
+    made, quantities = _told(alloy=True)
+    assert made["lattice constant"][0] == 6.05 and made["sample height"][0] == -0.07
+    assert "zero 0 ± 0.02° assumed" in made["lattice constant"][2]
+    assert made["crystal size"][0] == 15.0 and "column length" in made["crystal size"][2]
+    size = next(q for q in quantities if q.name == "crystal size")
+    assert "assumed" in {f.gate for f in size.findings}  # the instrument's width was fitted too
+    x, ends = materials.bromide_fraction_of_lattice(6.05, 0.0)
+    found = made["x_Br (lattice)"]
+    assert found[0] == pytest.approx(x) and found[3]["end members"] == pytest.approx(ends)
+    ruled, quantities = _told(ruler=object(), radius=None)
+    assert "assumed" not in ruled["lattice constant"][2] and "x_Br (lattice)" not in ruled
+    assert ruled["sample height"][0] is None
+    assert "assumed" not in {f.gate for q in quantities for f in q.findings}
+
+
+@pytest.mark.parametrize("fit, told", [
+    ({"size_error_nm": 7.4}, True), ({"size_error_nm": 7.6}, False),
+    ({"notes": ("size: a lower bound",)}, False), ({"shape": "cube"}, True),
+])  # fmt: skip
+def test_a_size_is_told_where_its_error_is_less_than_half(fit, told):
+    made, _ = _told(fit)
+    assert (made["crystal size"][0] is not None) is told
+
+
+@pytest.mark.parametrize("errors, seen", [((9.0, 40.0, 400.0), False), ((9.0, 40.0, 50.0), True),
+                                          ((300.0, 1.0, 500.0), False)])  # fmt: skip
+def test_a_cell_takes_two_reflections(errors, seen):
+    """By what they are in their errors, not by their heights."""
+    made, _ = _told({"intensity_errors": np.array(errors)})
+    assert (not made["lattice constant"][1]) is seen
+
+
 @pytest.mark.parametrize("wavelength", [400.0, 633.0, 1500.0])
 def test_refractive_index_of_air(wavelength):
     """Against Peck and Reeder, J. Opt. Soc. Am. 62, 958 (1972), doi:10.1364/JOSA.62.000958."""
     square = (1e3 / wavelength) ** 2
     expected = 8060.51 + 2480990 / (132.274 - square) + 17455.7 / (39.32957 - square)
     assert 1e8 * (materials.index_of_air(wavelength) - 1) == pytest.approx(expected, abs=4)
+
+
+def test_degree_of_a_background_is_a_for_every_eight_degrees_between_three_and_fourteen():
+    for first, span, degree in ((11.0, 20.0, 3), (11.0, 41.0, 5), (5.0, 140.0, 14)):
+        x = np.linspace(first, first + span, 400)
+        ground = pawley._ground(x)
+        assert ground.shape == (400, degree + 1)
+        assert ground[:, 2] == pytest.approx(2 * np.linspace(-1, 1, 400) ** 2 - 1)
+
+
+def test_an_instrument_as_narrow_as_three_steps_is_found():
+    x = np.arange(12.0, 28.5, 0.04)
+    clean = _pattern(x, 6.0, (9e5, 5e5, 3e5), gauss=0.13, lorentz=1e-3)
+    counts = np.random.default_rng(10).poisson(clean).astype(float)
+    phase = Phase("cube", (6.0, 6.0, 6.0, 90.0, 90.0, 90.0), "P m -3 m")
+    found = fit_phases(x, counts, np.sqrt(clean), phases=[phase], wavelengths_A=(LINE,)).estimates
+    width = dict(zip(found.names, found.values))["width"]
+    assert (math.exp(width) if width < 0 else width) == pytest.approx(0.13, abs=0.01)
+
+
+def test_decades_of_a_tail_are_those_of_its_window():
+    e = np.linspace(1.4, 1.9, 101)
+    fit = urbach.urbach_energy(
+        e, 1e-4 + np.exp((e - 1.9) / 0.02) * (1 + 1e-3 * np.sin(40 * np.arange(101)))
+    )
+    low, high = fit.window_eV
+    assert fit.decades == pytest.approx((high - low) / fit.energy_meV * 1e3 / math.log(10))
+    assert fit.curve[-1, 0] == pytest.approx(high + 0.05, abs=0.006)

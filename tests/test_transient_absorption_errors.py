@@ -12,17 +12,20 @@ from scipy import stats
 from peled.transient_absorption import (
     Model,
     before_after,
+    density,
     errors,
     global_fit,
     globalfit,
     matrix,
     noise,
     preprocess,
+    scans,
     workflow,
 )
 from peled.transient_absorption import drift as ta_drift
 from peled.transient_absorption.globalfit import FoundMinimum
 from peled.transient_absorption.irf import FWHM_PER_SIGMA, gaussian, gaussian_decay
+from peled.transient_absorption.resample import bootstrap
 from peled.transient_absorption.scans import smooth_errors
 
 T, X = np.geomspace(0.2, 30.0, 80), np.linspace(500.0, 600.0, 40)
@@ -325,7 +328,8 @@ def test_minima_alike_in_lifetimes_or_cost_are_one():
     setup = SimpleNamespace(expand=lambda theta: (theta, None), segments=[segment])
     minima = [
         ended(2.5, 3.0, 40.0), ended(2.0, 10.0, 1.0), ended(2.0001, 1.015, 10.1),
-        ended(2.0001, 1.03, 10.0), ended(2.0 * (1 + 5e-8), 77.0, 99.0), ended(2.0 * (1 + 1.5e-7), 7.0, 9.0),
+        ended(2.0001, 1.03, 10.0), ended(2.0 * (1 + 5e-8), 77.0, 99.0),
+        ended(2.0 * (1 + 1.5e-7), 7.0, 9.0),
     ]  # fmt: skip
     found = globalfit._distinct(setup, minima, 300.0)
     assert found == (
@@ -334,3 +338,75 @@ def test_minima_alike_in_lifetimes_or_cost_are_one():
         FoundMinimum(2.0001, pytest.approx(0.015), (pytest.approx(1.03), pytest.approx(10.0)), 1),
         FoundMinimum(2.5, pytest.approx(75.0), (pytest.approx(3.0), pytest.approx(40.0)), 1),
     )
+
+
+# ---- resampling, scans, corners ------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("lost", [0.0, 0.5])
+def test_a_bootstrap_spreads_as_least_squares_of_the_cells_that_are_there(lost):
+    found = []
+    for seed in (1, 2, 3):
+        m = _made(seed)
+        gone = np.random.default_rng(seed).random(m.shape) < lost
+        fit = global_fit(replace(m, signal=np.where(gone, np.nan, m.signal)), MODEL, starts=0)
+        found.append(bootstrap(fit, 120).spectra.std(axis=0).mean())
+    expected = SIGMA / math.sqrt((np.exp(-2 * T / TAU)).sum() * (1 - lost))
+    assert np.mean(found) == pytest.approx(expected, rel=0.1)
+
+
+def test_loss_over_scans_is_the_slope_of_their_sizes():
+    rng, sizes = np.random.default_rng(46), np.array([1.1, 1.0, 0.93, 0.82, 0.75])
+    shape = np.exp(-T / TAU)[:, None] * AMPLITUDE
+    stack = sizes[:, None, None] * shape + 1e-3 * rng.standard_normal((5, T.size, X.size))
+    stack[:, 7, 3] = stack[2, 11] = np.nan  # a cell of all scans, a row of one
+    found, error = scans.loss_over_scans(stack)
+    relative = sizes / np.mean(sizes)
+    slope, rest = np.polyfit(np.arange(5), relative, 1, full=True)[:2]
+    assert found == pytest.approx(slope[0], rel=2e-3)
+    assert error == pytest.approx(math.sqrt(rest[0] / 3 / 10), rel=0.02)
+    assert scans.loss_over_scans(stack[:2]) is None
+
+
+@pytest.mark.parametrize("stretch", [1.0, 0.2])
+def test_corner_of_an_l_curve_is_its_tightest_turn(stretch):
+    """A quarter of a circle between two straight lines, run through at any pace."""
+    u = np.linspace(0, 3**stretch, 200) ** (1 / stretch)
+    turn = np.clip(u - 1, 0, 1) * math.pi / 2
+    x = 0.3 * (1 - np.cos(turn)) + np.clip(u - 2, 0, None)
+    y = -np.clip(u, 0, 1) - 0.3 * np.sin(turn)
+    assert 1.0 <= u[density._corner(x, y)] <= 2.0
+    tight = np.hypot(u - 1.5, 0.05)
+    assert u[density._corner(tight, u)] == pytest.approx(1.5, abs=0.05)
+
+
+def test_ways_to_share_are_judged_by_their_rise_of_chi_square():
+    """F test against the freest way; the count of data follows from each BIC."""
+    test = before_after(_made(1), _made(2, tau=TAU * 1.012, name="b"), MODEL, starts=0)
+    free, *shared = test.hypotheses
+    count = math.exp((free.bic - free.chi2) / free.free)
+    assert free.p_value == 1.0 and count < 2 * T.size * X.size + 1
+    for way in shared:
+        assert way.bic == pytest.approx(way.chi2 + way.free * math.log(count))
+        rise = (way.chi2 - free.chi2) / (free.free - way.free)
+        noise_ = free.chi2 / (count - free.free)
+        expected = stats.f.sf(rise / noise_, free.free - way.free, count - free.free)
+        assert way.p_value == pytest.approx(expected)
+    lifetimes = next(w for w in shared if w.name == "lifetimes")
+    assert 1e-9 < lifetimes.p_value < 0.5
+
+
+def test_a_blue_share_over_much_dark_has_the_error_of_the_dark_level(tmp_path):
+    """One level for all channels of the band: their number squared times its variance."""
+    rng, x = np.random.default_rng(47), np.linspace(560, 700, 281)
+    clean = 900 * np.exp(-(((x - 630) / 14) ** 2)) + 200
+    found = []
+    for _ in range(60):
+        counts = rng.poisson(clean, (2, 281))
+        rows = (",".join(map(str, row)) for row in zip(x, *counts, strict=True))
+        (tmp_path / "a.csv").write_text("wavelength (nm),fresh,1\n" + "\n".join(rows))
+        found.append(workflow.read_pl_series(tmp_path / "a.csv"))
+    blue = np.count_nonzero(x < 630 - 2 * 14 / math.sqrt(2))
+    total = 900 * 14 * math.sqrt(math.pi) / 0.5
+    one = math.sqrt(blue * 200 + blue**2 * 200 / 28) / total
+    assert np.mean([f.blue_share_error for f in found]) == pytest.approx(one * 2**0.5, rel=0.1)

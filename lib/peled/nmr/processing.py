@@ -896,12 +896,8 @@ def _line_phases(processed: Processed, peaks: np.ndarray, half_widths: np.ndarra
         1e-300,
     )
     curve = inverse[:, 0] - 2 * inverse[:, 1] + inverse[:, 2]
-    place = peaks + np.clip(
-        np.where(
-            curve > 0, 0.5 * (inverse[:, 0] - inverse[:, 2]) / np.where(curve > 0, curve, 1.0), 0.0
-        ),
-        -0.6,
-        0.6,
+    place = peaks + np.where(
+        curve > 0, 0.5 * (inverse[:, 0] - inverse[:, 2]) / np.where(curve > 0, curve, 1.0), 0.0
     )
     away = 2 * np.pi * step / rate * (index[:, None] - place[None, :])
     even = 1 / (1 + away * away)

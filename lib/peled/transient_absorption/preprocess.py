@@ -426,7 +426,8 @@ def _biweight(design, y, weight, least: float) -> tuple[np.ndarray, np.ndarray, 
     used = w > 0
     dof = max(used.sum() - design.shape[1], 1)
     inverse = np.linalg.pinv((design * w[:, None]).T @ (design * w[:, None]))
-    return coefficients, inverse * np.sum((w * off) ** 2) / dof, used
+    covariance = inverse * np.sum((w * off) ** 2) / dof
+    return coefficients, covariance, used
 
 
 def correct_chirp(m: Matrix, chirp, *, keep_zero: bool = True) -> Matrix:

@@ -98,7 +98,9 @@ def bootstrap(fit, draws: int = 1000, *, scans=None) -> Bootstrap:
     nt, nw = rest.shape
     # Raw residuals are too small by the share of the data that the fit takes up at each delay.
     leverage = np.clip(np.einsum("ij,ji->i", c, pseudo), 0, 0.95)
-    rest = rest / np.sqrt(1 - leverage)[:, None] / np.sqrt(1 - missing.mean(0))
+    # Where cells are missing the residual is zero, and the rest has to tell for them: its variance
+    # falls by their share twice, once as it is found and once as it is drawn.
+    rest = rest / np.sqrt(1 - leverage)[:, None] / (1 - missing.mean(0))
     weights = segment.delay_weight[:, None] * segment.wavelength_weight[None, :]
     stack = None
     if scans is not None:

@@ -214,7 +214,7 @@ def loss_over_scans(stack: np.ndarray) -> tuple[float, float] | None:
     """
     good = np.isfinite(stack)
     number = good.sum(0)
-    mean = np.where(number > 0, np.where(good, stack, 0).sum(0) / np.maximum(number, 1), np.nan)
+    mean = np.where(good, stack, 0).sum(0) / np.where(number, number, np.nan)
     weight = 1 / _scan_variances(np.where(good, stack, np.nan))
     found = _slope(stack, good, mean, weight[:, None, None])
     return found and found[:2]

@@ -595,7 +595,7 @@ class PLSeries:
 def read_pl_series(path: Path) -> PLSeries:
     """Mean wavelengths from a table of counts: wavelength, fresh spectrum, then one column a scan.
 
-    The dark level is the median of the reddest and bluest twentieth; errors from Poisson counts.
+    The dark level is the mean of the reddest and bluest twentieth; errors from Poisson counts.
 
     Parameters
     ----------

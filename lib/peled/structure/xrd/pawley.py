@@ -333,12 +333,7 @@ def pawley_fit(
         size_relative_sd,
         thin_film,
     )
-    order = (
-        background_order
-        if background_order is not None
-        else int(np.clip((x[-1] - x[0]) / 8, 3, 14))
-    )
-    chebyshev = np.polynomial.chebyshev.chebvander(2 * (x - x[0]) / (x[-1] - x[0]) - 1, order)
+    chebyshev = _ground(x, background_order)
 
     width = _typical_width(x, y, a, wavelengths_A[0])
     sought = {
@@ -370,7 +365,7 @@ def pawley_fit(
     names = [
         *("line " + " ".join(f"{i:g}" for i in hkl) for hkl in hkls),
         *(f"extra {i}" for i in range(len(extra_d_A))),
-        *(f"background {i}" for i in range(order + 1)),
+        *(f"background {i}" for i in range(chebyshev.shape[1])),
     ]
 
     def fitted(sought, sigma, most) -> SeparableFit:
@@ -399,6 +394,12 @@ def pawley_fit(
         fit = fitted(now, sigma, max(max_evaluations // 2, 5))
         sought = now
     return _report(x, y, sigma, fit, sought, hkls, len(extra_d_A), shape)
+
+
+def _ground(x, order: int | None = None) -> np.ndarray:
+    """Chebyshev polynomials over a pattern (n, order + 1), by default one for every 8 degrees."""
+    order = int(np.clip(np.ptp(x) / 8, 3, 14)) if order is None else order
+    return np.polynomial.chebyshev.chebvander(2 * (x - x[0]) / np.ptp(x) - 1, order)
 
 
 def _linear_errors(fit: SeparableFit) -> np.ndarray:

@@ -20,7 +20,7 @@ from peled.lineshapes.bands import pseudo_voigt
 from peled.quantities import Estimates
 from peled.separable import Slopes, Sought
 from peled.structure.xrd.crystal import KALPHA2_RATIO
-from peled.structure.xrd.pawley import _freedom, misfit, noise_of
+from peled.structure.xrd.pawley import _freedom, _ground, misfit, noise_of
 from peled.tables import table
 
 #: Which of a, b, c, alpha, beta, gamma are free, by crystal system; others follow these.
@@ -315,8 +315,7 @@ class _Model:
         self.wavelengths = tuple(wavelengths_A)[:2]
         d_of = [self.wavelengths[0] / 2 / np.sin(np.radians(e / 2)) for e in (x[-1], x[0])]
         self.lines = [p.lines(*d_of) for p in self.phases]
-        order = int(np.clip((x[-1] - x[0]) / 8, 3, 14))
-        self.ground = np.polynomial.chebyshev.chebvander(2 * (x - x[0]) / (x[-1] - x[0]) - 1, order)
+        self.ground = _ground(x)
         self.linear = [
             name
             for p, (hkl, strength) in zip(self.phases, self.lines, strict=True)
@@ -325,7 +324,7 @@ class _Model:
                 if strength is not None
                 else [f"{p.name} {' '.join(map(str, h))}" for h in hkl.tolist()]
             )
-        ] + [f"background {k}" for k in range(order + 1)]
+        ] + [f"background {k}" for k in range(self.ground.shape[1])]
 
     def sought(self, zero, displacement, fwhm) -> dict[str, Sought]:
         """Parameters in the order of `basis`."""
