@@ -11,7 +11,7 @@ from scipy import special
 from peled import materials
 from peled.lineshapes.bands import pseudo_voigt
 from peled.quantities import Quantity, threshold
-from peled.structure import composition, diffract, microscopy, ups, urbach, xrd
+from peled.structure import composition, diffract, microscopy, ups, urbach, xps, xrd
 from peled.structure.xrd import pawley, profiles
 from peled.structure.xrd.breadths import _breadth
 from peled.structure.xrd.phases import Phase, fit_phases, widths
@@ -497,3 +497,38 @@ def test_decades_of_a_tail_are_those_of_its_window():
     low, high = fit.window_eV
     assert fit.decades == pytest.approx((high - low) / fit.energy_meV * 1e3 / math.log(10))
     assert fit.curve[-1, 0] == pytest.approx(high + 0.05, abs=0.006)
+
+
+def test_a_net_is_of_its_two_strongest_directions(monkeypatch):
+    q = 1 / 0.6
+    tilted = (q * math.cos(math.radians(86)), q * math.sin(math.radians(86)))
+    spots = [(q, 0.0, 0.004, 30.0), (*tilted, 0.004, 25.0), (0.0, q, 0.004, 20.0)]
+    for order in ((0, 1, 2), (2, 1, 0), (0, 2, 1)):
+        _spots(monkeypatch, [spots[k] for k in order])
+        assert _net().angle_deg == pytest.approx(86.0, abs=0.1)
+
+
+def test_a_size_is_sought_from_what_the_instrument_leaves_of_a_width():
+    """Scherrer; of an unknown instrument half of the width, of one as wide three tenths."""
+    for shape, factor in (("cube", 0.886), ("lorentzian", 0.64)):
+        for instrument, excess in ((0.3, 0.4), (None, 0.25 * 3**0.5), (0.5, 0.15)):
+            found = pawley._start_size(0.5, LINE, instrument, shape)
+            assert found == pytest.approx(factor * LINE / math.radians(excess))
+
+
+@pytest.mark.parametrize("saddle, seeds", [(18.5, 1), (17.0, 2)])
+def test_cubes_have_a_seed_each_where_a_saddle_parts_them(saddle, seeds):
+    """By a twelfth of the deepest point."""
+    profile = np.interp(np.arange(120), [10, 40, 60, 80, 110], [0, 20, saddle, 19.4, 0])
+    distance = np.minimum(profile, np.interp(np.arange(60), [5, 30, 55], [0, 25, 0])[:, None])
+    found = microscopy._seeds(distance, 1.0)
+    assert len(np.unique(found[found > 0])) == seeds
+
+
+@pytest.mark.parametrize("moved", [-22.0, 21.0])
+def test_a_region_that_followed_the_charging_is_searched_as_a_whole(moved):
+    x = np.arange(284.8 + moved - 9, 284.8 + moved + 11, 0.1)
+    line = pseudo_voigt(x, 284.8 + moved, 1.2, 0.3, False)[0]
+    counts = np.random.default_rng(12).poisson(500 + 2500 * line / line.max())
+    found = xps.find_shift(x, counts, [xps.Doublet("C 1s", 284.8, fwhm_eV=1.2)])
+    assert found.found and found.value_eV == pytest.approx(moved, abs=0.11)

@@ -410,3 +410,17 @@ def test_a_blue_share_over_much_dark_has_the_error_of_the_dark_level(tmp_path):
     total = 900 * 14 * math.sqrt(math.pi) / 0.5
     one = math.sqrt(blue * 200 + blue**2 * 200 / 28) / total
     assert np.mean([f.blue_share_error for f in found]) == pytest.approx(one * 2**0.5, rel=0.1)
+
+
+def test_slopes_of_a_factor_between_sets_that_share_their_spectra():
+    first, second = _made(1), _made(2, name="b")
+    second = replace(second, signal=0.6 * second.signal)
+    fit = global_fit([first, second], MODEL, shared_spectra=True, starts=0)
+    problem, rng = fit.setup.problem, np.random.default_rng(48)
+    at = fit.theta + 0.05 * rng.standard_normal(fit.theta.size)
+    expected = [
+        (problem.evaluate(at + d, False).cost - problem.evaluate(at - d, False).cost) / 2e-5
+        for d in 1e-5 * np.eye(at.size)
+    ]
+    found = 2 * problem.evaluate(at).gradient
+    assert found == pytest.approx(expected, rel=1e-4, abs=1e-5 * np.abs(expected).max())
