@@ -158,3 +158,19 @@ def test_the_quantum_efficiency_of_a_cell_gives_its_radiative_limit(tmp_path):
     report = analyse(read_sheet(tmp_path, "photoluminescence", sniff=sniff))
     assert not report.select(name="radiative limit of the voltage")
     assert any("EQE into value_unit" in problem.reason for problem in report.problems)
+
+
+@pytest.mark.parametrize("urbach", [0.012, 0.02, 0.04])
+def test_an_urbach_tail_ends_where_the_edge_bends(tmp_path, urbach):
+    """A film that absorbs five times as much in the blue as at its edge, in per cent transmitted,
+    known as an absorption by the name of its file alone."""
+    wavelength = np.linspace(400, 900, 1200)
+    energy = r.HC_EV_NM / wavelength
+    alpha = np.where(energy > 1.7, 1 + 3 * (energy - 1.7), np.exp((energy - 1.7) / urbach))
+    seen = 92 * 10 ** (-0.5 * alpha) + np.random.default_rng(7).normal(0, 0.1, energy.size)
+    np.savetxt(tmp_path / "film_transmission.txt", np.column_stack([wavelength, seen]), "%.4f")
+    report = analyse(read_sheet(tmp_path, "photoluminescence", sniff=sniff))
+    assert not report.select(name="PL peak")
+    (found,) = report.select(name="Urbach energy")
+    assert found.sample == "film" and found.status == "doubtful"
+    assert abs(found.value - 1e3 * urbach) < 3.5 * found.standard_error < 0.05 * 1e3 * urbach

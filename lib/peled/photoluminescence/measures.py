@@ -298,7 +298,10 @@ def _edge(ready: Signal):
     first, later = (np.median(part) for part in np.array_split(low, 2))
     if later - first < FLAT * np.max(value):
         value = value - np.median(low)
-    return np.array([energy, value]), _errors(value, energy)
+    if ready.variance is None:
+        return np.array([energy, value]), _errors(value, energy)
+    # The noise of what was measured, not of its logarithm.
+    return np.array([energy, value]), np.sqrt(ready.variance[0][good][order])
 
 
 def _errors(values, axis):

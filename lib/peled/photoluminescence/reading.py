@@ -21,6 +21,7 @@ from peled.samples import Content, Row
 
 _IRF = re.compile(r"irf|response|prompt|scatter", re.IGNORECASE)
 _RUN = re.compile(r"(?:^|[\W_])(empty|indirect|direct|blank|dark)(?:$|[\W_])", re.IGNORECASE)
+_ABSORBED = re.compile(r"(?:^|[\W_])(transmi\w+|absor\w+|abs|uv[\W_]?vis|%?T|OD)(?:$|[\W_])", re.I)
 _SPHERE = re.compile(r"sphere|plqy|(?<![a-z])qy", re.IGNORECASE)
 #: What a spectrometer writes of one measurement, each in a column.
 _STAGES = {
@@ -59,7 +60,8 @@ def sniff(path: Path) -> Content | None:
 
     Times in ns or a counter's own format make a decay, an image a confocal stack; of spectra the
     unit of the values, the heads and the axis of a series tell. A file named as a run of a sphere,
-    in a folder or beside names of a sphere, is one.
+    in a folder or beside names of a sphere, is one; so is one named as an absorption, where its
+    values have no unit.
 
     Parameters
     ----------
@@ -113,7 +115,8 @@ def _sniff_spectra(path: Path) -> Content:
         return Content("absorption", many)
     if len(groups) == 1 and first.parameter is not None and first.parameter_unit == "s":
         return Content("pl_series", labels, "time_s")
-    return Content("pl", many)
+    unitless = first.value_unit in ("", "a.u.")
+    return Content("absorption" if unitless and _ABSORBED.search(path.stem) else "pl", many)
 
 
 def _one_spectrum(labels: tuple[str, ...], unit: str) -> tuple[Content, ...]:

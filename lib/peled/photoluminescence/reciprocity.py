@@ -20,6 +20,7 @@ from __future__ import annotations
 from typing import NamedTuple
 
 import numpy as np
+from numpy.lib.stride_tricks import sliding_window_view
 
 from peled.lineshapes import HC_EV_NM
 
@@ -123,8 +124,8 @@ def thermal_energy(
 def urbach_energy(energy_eV: np.ndarray, absorption: np.ndarray, error: np.ndarray) -> Line:
     """Urbach energy of an absorption edge: α = α₀ e^(E/E_U) below the gap.
 
-    The window is where the local slope of ln α is steepest: between `SEEN` noises and a third of
-    the largest value.
+    The window goes from `SEEN` noises to a third of the largest value, and not farther than the
+    local slope of ln α keeps half of its steepest.
 
     Parameters
     ----------
@@ -157,12 +158,26 @@ def urbach_energy(energy_eV: np.ndarray, absorption: np.ndarray, error: np.ndarr
         last = at[-1]
         breaks = np.flatnonzero(~good[: last + 1])
         good[: breaks[-1] + 1 if breaks.size else 0] = False
+    good[np.flatnonzero(good)[_steep(e[good], a[good]) :]] = False
     if np.count_nonzero(good) < LEAST:
         raise ValueError(
             f"absorption edge: expected at least {LEAST} points between {SEEN:g} noises and a "
             f"third of the maximum, found {np.count_nonzero(good)}"
         )
     return _line(e[good], np.log(a[good]), error[good] / a[good], "ln α")
+
+
+def _steep(energy, absorption) -> int:
+    """Number of points up to where ln α rises by less than half of its steepest."""
+    size = max(energy.size // 6, LEAST)
+    if energy.size < 2 * size:
+        return energy.size
+    x, y = (sliding_window_view(part, size) for part in (energy, np.log(absorption)))
+    x = x - x.mean(axis=1, keepdims=True)
+    slope = (x * y).sum(axis=1) / (x * x).sum(axis=1)
+    top = int(np.argmax(slope))
+    less = np.flatnonzero(slope[top:] < 0.5 * slope[top])
+    return top + int(less[0]) + size // 2 if less.size else energy.size
 
 
 def absorption_of_emission(energy_eV: np.ndarray, emission: np.ndarray, kT_eV: float) -> np.ndarray:
