@@ -654,3 +654,26 @@ def test_lines_of_a_series_are_followed_within_reach():
     reach = nmr.titration.REACH_PPM
     found = nmr.track([np.array([1.0, 2.0]), np.array([1.0 + 0.9 * reach, 2.0 + 1.1 * reach])])
     assert found.tolist() == [[0, 1], [0, -1]]
+
+
+def test_a_build_up_with_both_times_alike_is_the_limit_of_times_near_each_other():
+    t = np.geomspace(1e-4, 2e-2, 9)
+    limit = nmr.build_up(t, 7.0, 3e-3, 3e-3)
+    assert limit == pytest.approx(7.0 * t / 3e-3 * np.exp(-t / 3e-3))
+    assert limit == pytest.approx(nmr.build_up(t, 7.0, 3e-3, 3.003e-3), rel=5e-3)
+    course = nmr.fit_build_up(t, nmr.build_up(t, 7.0, 5e-4, 1.2e-2), np.full(9, 0.01))
+    found = dict(zip(course.estimates.names, course.estimates.values, strict=True))
+    # The amplitude is in units of the largest signal.
+    assert found["amplitude"] * np.abs(course.signal).max() == pytest.approx(7.0, rel=0.02)
+
+
+def test_sidebands_stand_at_multiples_of_the_spinning_rate():
+    rng = np.random.default_rng(37)
+    rate, sizes = 320.0, {-2: 4.0, -1: 9.0, 0: 30.0, 1: 12.0, 2: 6.0}
+    lines = [(0.3 + k * rate / 400, 3.0, a) for k, a in sizes.items()]
+    data = decay(lines, rng, points=8192, noise=0.02)
+    spectrum = nmr.process(Fid(Path("a"), data[None], 4000.0, 400.0, 400.0, "1H"))
+    family = nmr.Component("a", 0.31, 2.5, sidebands=2, mas_rate_Hz=rate)
+    line = nmr.fit_lines(spectrum, (-1.7, 2.3), [family])["a"]
+    assert line.position_ppm == pytest.approx(0.3, abs=1e-3)
+    assert line.areas_by_order == pytest.approx(list(sizes.values()), rel=0.03)
