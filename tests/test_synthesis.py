@@ -586,6 +586,26 @@ def test_repeated_pipettings_err_each_by_themselves():
     assert laboratory.measured_mL(1.0, times=4).std_dev == pytest.approx(0.02 * 2)
     common = Laboratory(pipette_calibration=0.02, pipette_repeatability=0.0)
     assert common.measured_mL(1.0, times=4).std_dev == pytest.approx(0.02 * 4)
+    balance = Laboratory(balance_calibration=0.0, balance_repeatability_mg=0.5)
+    weighed = balance.weighed_mg(30.0, times=4)
+    assert (weighed.nominal_value, weighed.std_dev) == pytest.approx((120, 0.5 * 2))
+    common = Laboratory(balance_calibration=0.01, balance_repeatability_mg=0.0)
+    assert common.weighed_mg(30.0, times=4).std_dev == pytest.approx(0.01 * 120)
+
+
+def test_a_liquid_that_is_poured_brings_its_mass_and_volume(tmp_path):
+    amine = {"formula": "C18H37N", "releases": {"amine": 1}, "density": "0.813 g/mL"}
+    content = {
+        "title": "t",
+        "chemicals": {"amine": amine},
+        "steps": [{"id": "a", "add": {"chemical": "amine", "volume": "2 mL", "to": "flask"}}],
+    }
+    (tmp_path / "p.yaml").write_text(yaml.safe_dump(content))
+    outcome = run_procedure(load_procedure(tmp_path / "p.yaml"))
+    flask = outcome.vessels["flask"]
+    assert outcome.weighed_mg["amine"].nominal_value == pytest.approx(1626)
+    assert flask.amounts["amine"].nominal_value == pytest.approx(1626 / 267.5, rel=1e-3)
+    assert flask.volume_mL.nominal_value == pytest.approx(2.0)
 
 
 def test_each_alternative_by_itself_and_none_that_is_not_there():
