@@ -89,9 +89,8 @@ def tails(bench: Bench) -> None:
 
 def _tail(bench: Bench, held: Held) -> None:
     e, s = held.data
-    level = np.abs(np.median(np.diff(s, 3))) if len(s) > 3 else 0.0
     top, ground = s[-max(len(s) // 8, 5) :], s[: max(len(s) // 8, 5)]
-    spread = float(np.hypot(ground.std(ddof=1), level))
+    spread = float(ground.std(ddof=1))
     gain = float(top.mean() - ground.mean())
     error = spread / np.sqrt(len(ground)) * np.sqrt(2)
     if not gain > threshold(tries=len(s)) * error or gain < 10 * spread:
