@@ -8,6 +8,7 @@ import re
 import shutil
 import subprocess
 import sys
+import threading
 import time
 from functools import partial
 from importlib.util import find_spec
@@ -407,6 +408,33 @@ def test_no_scheduler_at_an_address_is_said(tmp_path):
     toy.write(tmp_path / "in", {"a": "1"})
     with pytest.raises(EngineError, match="scheduler"):
         toy.run(tmp_path / "in", tmp_path / "out", "tcp://127.0.0.1:9")
+
+
+def test_a_scheduler_without_workers_is_said_and_given_up(tmp_path, monkeypatch, capsys):
+    distributed = pytest.importorskip("distributed")
+    monkeypatch.setattr(engines, "SAID_AFTER_S", 0.5)
+    monkeypatch.setattr(engines, "GIVEN_UP_AFTER_S", 3.0)
+    toy.write(tmp_path / "in", {"a": "1"})
+    with distributed.LocalCluster(
+        n_workers=0, processes=False, protocol="tcp", dashboard_address=None, silence_logs=50,
+    ) as none, pytest.raises(EngineError, match="no worker for 3 s; the same command"):  # fmt: skip
+        toy.run(tmp_path / "in", tmp_path / "out", none.scheduler_address)
+    assert f"dask worker {none.scheduler_address}" in capsys.readouterr().err
+
+
+def test_workers_that_come_late_are_waited_for(tmp_path, monkeypatch):
+    distributed = pytest.importorskip("distributed")
+    monkeypatch.setattr(engines, "SAID_AFTER_S", 0.5)
+    toy.write(tmp_path / "in", {"a": "1"})
+    with distributed.LocalCluster(
+        n_workers=0, processes=True, threads_per_worker=1, protocol="tcp", dashboard_address=None,
+        silence_logs=50,
+    ) as late:  # fmt: skip
+        timer = threading.Timer(2.0, late.scale, [1])
+        timer.start()
+        rows = toy.run(tmp_path / "in", tmp_path / "out", late.scheduler_address)
+        timer.join()
+    assert values(rows) == {"a": 1.0}
 
 
 SLURM = """\

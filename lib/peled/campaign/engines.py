@@ -8,9 +8,13 @@ from __future__ import annotations
 
 import contextlib
 import itertools
+import math
 import os
 import secrets
 import shutil
+import sys
+import threading
+import time
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import FIRST_COMPLETED, ThreadPoolExecutor, wait
 from pathlib import Path
@@ -24,6 +28,8 @@ if TYPE_CHECKING:
 Run = Callable[[Iterable[tuple[str, str]]], Iterator[tuple[str, dict]]]
 #: Samples on their way for each worker of a cluster: none waits for the network.
 AHEAD = 4
+SAID_AFTER_S = 10.0  #: without a worker, after which it is said
+GIVEN_UP_AFTER_S = 600.0  #: at a scheduler; a queue may take days
 EXTRA = "needs dask: pip install 'peled[campaign]'"
 
 
@@ -87,7 +93,8 @@ def at(scheduler: str, budget: worker.Budget) -> Iterator[Run]:
     Raises
     ------
     EngineError
-        If dask is not installed, nothing answers at the address, or the scheduler is lost.
+        If dask is not installed, nothing answers at the address, the scheduler is lost, or has no
+        worker for `GIVEN_UP_AFTER_S`.
     """
     try:
         from distributed import Client
@@ -97,8 +104,9 @@ def at(scheduler: str, budget: worker.Budget) -> Iterator[Run]:
         client = Client(scheduler, timeout="10s", set_as_default=False)
     except (OSError, ValueError) as error:
         raise EngineError(f"no scheduler at {scheduler}: {error}") from error
+    remedy = f"start some (dask worker {scheduler})"
     with client:
-        yield _through(client, budget)
+        yield _through(client, budget, remedy, GIVEN_UP_AFTER_S)
 
 
 @contextlib.contextmanager
@@ -107,7 +115,7 @@ def _queued(path: Path, budget: worker.Budget) -> Iterator[Run]:
     from distributed import Client
 
     with jobs_of(path) as cluster, Client(cluster, set_as_default=False) as client:
-        yield _through(client, budget)
+        yield _through(client, budget, "its jobs wait in the queue, or end at once: see there")
 
 
 def jobs_of(path: Path) -> Any:
@@ -158,35 +166,76 @@ def jobs_of(path: Path) -> Any:
     return cluster
 
 
-def _through(client: Client, budget: worker.Budget) -> Run:
+def _through(
+    client: Client, budget: worker.Budget, remedy: str, within_s: float = math.inf
+) -> Run:
     from distributed import CancelledError, as_completed
 
     again = secrets.token_hex(4)  # a run is not answered by what another one left at the scheduler
 
     def run(tasks: Iterable[tuple[str, str]]) -> Iterator[tuple[str, dict]]:
-        tasks, count = iter(tasks), itertools.count()
-        going = as_completed(loop=client.loop)
+        tasks, count, sent = iter(tasks), itertools.count(), set()
+        going, lost = as_completed(loop=client.loop), ["the scheduler is lost"]
 
         def more(number: int) -> None:
             for key, line in itertools.islice(tasks, number):
                 name = f"{key}-{again}-{next(count)}"
-                going.add(client.submit(worker.answer, budget, line, key=name))
+                future = client.submit(worker.answer, budget, line, key=name)
+                sent.add(future)
+                going.add(future)
+
+        def given_up(said: str) -> None:
+            lost[0] = said
+            client.cancel(list(sent), force=True)
 
         more(max(AHEAD * sum(client.nthreads().values()), 64))
-        for future in going:
-            try:  # waits where a worker was lost with it and dask computes it elsewhere
-                answer = future.result()
-            except CancelledError as error:
-                told = "the scheduler is lost; the same command goes on from here"
-                raise EngineError(told) from error
-            except Exception as error:  # dask has tried it on several workers
-                answer = {"status": "lost", "reason": repr(error)}
-            yield str(future.key).split("-")[0], answer
-            future.release()
-            more(1)
+        with _workers_watched(client, remedy, within_s, given_up):
+            for future in going:
+                try:  # waits where a worker was lost with it and dask computes it elsewhere
+                    answer = future.result()
+                except CancelledError as error:
+                    told = f"{lost[0]}; the same command goes on from here"
+                    raise EngineError(told) from error
+                except Exception as error:  # dask has tried it on several workers
+                    answer = {"status": "lost", "reason": repr(error)}
+                yield str(future.key).split("-")[0], answer
+                sent.discard(future)
+                future.release()
+                more(1)
 
     run.dashboard = client.dashboard_link
     return run
+
+
+@contextlib.contextmanager
+def _workers_watched(
+    client: Client, remedy: str, within_s: float, given_up: Callable[[str], None]
+) -> Iterator[None]:
+    """Says when the cluster has no worker; `given_up` is called when it has none for so long."""
+    ended = threading.Event()
+
+    def look() -> None:
+        since, said = time.monotonic(), False
+        while not ended.wait(SAID_AFTER_S / 10):
+            try:
+                some = client.nthreads()
+            except Exception:  # the scheduler is lost, which the futures say
+                return
+            if some:
+                since, said = time.monotonic(), False
+            elif time.monotonic() - since > within_s:
+                return given_up(f"no worker for {within_s:g} s")
+            elif time.monotonic() - since > SAID_AFTER_S and not said:
+                said = True
+                print(f"no worker at the scheduler: {remedy}", file=sys.stderr, flush=True)
+
+    watcher = threading.Thread(target=look, daemon=True)
+    watcher.start()
+    try:
+        yield
+    finally:
+        ended.set()
+        watcher.join(10)
 
 
 def dashboard(run: Run) -> str:
