@@ -20,6 +20,7 @@ from peled.quantities import shown
 
 TRENDS = 4  #: pictures of trends in a row: the clearest ones
 PER_PAGE = 6  #: quantities on a page of the PDF
+LINES = 88  #: of text on a page of the PDF
 WIDTH = 1.75  # of a picture, inch
 HEIGHT = 1.75
 _PAGE = (8.27, 11.69)
@@ -260,7 +261,7 @@ def draw(series: Series, columns: Sequence[str], place) -> None:
             if pairs:
                 ax.plot(*zip(*pairs), "o", ms=2, color=f"C{i}")
         ax.set_xlabel(column)
-        ax.set_title(f"ρ = {rho:.2f}, p = {p:.1g}", fontsize=6)
+        ax.set_title(f"Spearman ρ = {rho:.2f}, p = {p:.1g}", fontsize=6)
 
 
 def _counts(series: Series) -> str:
@@ -288,8 +289,9 @@ def _by_group(series: Series, ax) -> None:
 def _name(ax, x: float, point: Point) -> None:
     """A ring around what is to be looked at, and its sample."""
     ax.plot(x, point.value, "o", ms=5, mfc="none", mec="k", mew=0.6)
+    on_paper = {"facecolor": "w", "edgecolor": "none", "pad": 0.5}  # not struck out by a limit
     ax.annotate(point.sample, (x, point.value), (4, 0), textcoords="offset points", fontsize=5,
-                va="center")  # fmt: skip
+                va="center", bbox=on_paper)  # fmt: skip
 
 
 def _by_date(dated: Mapping[str, list[Point]], beyond: Sequence[Point], ax) -> None:
@@ -305,7 +307,7 @@ def _by_date(dated: Mapping[str, list[Point]], beyond: Sequence[Point], ax) -> N
         _name(ax, days.index(str(point.said["date"])), point)
     marks = range(0, len(days), max(1, len(days) // 4))
     ax.set_xticks(list(marks), [days[i] for i in marks], rotation=20, fontsize=5)
-    ax.set_title("by date, limits 3 s", fontsize=6)
+    ax.set_title("by date, limits at 3 standard deviations", fontsize=6)
 
 
 def write(stem: Path, topic: str, gathered: Gathered, links: Mapping) -> list[Path]:
@@ -364,14 +366,16 @@ def _pdf(topic: str, gathered: Gathered) -> bytes:
     stream = io.BytesIO()
     dates = {"CreationDate": None, "ModDate": None, "Title": f"{topic} campaign"}
     with PdfPages(stream, metadata=dates) as pdf:
-        first = _figure(*_PAGE)
-        first.text(
-            0.06, 0.96, "\n".join(_summary(topic, gathered)), size=7, va="top", family="monospace"
-        )
-        pdf.savefig(first)
+        title, *lines = _summary(topic, gathered)
+        for part in (lines[at : at + LINES] for at in range(0, len(lines), LINES)):
+            page = _figure(*_PAGE)
+            page.text(0.06, 0.965, title, size=11, va="top")
+            page.text(0.06, 0.94, "\n".join(part), size=7, va="top", family="monospace")
+            pdf.savefig(page)
         drawn = gathered.drawn
         for at in range(0, len(drawn), PER_PAGE):
             page = _figure(*_PAGE)
+            page.get_layout_engine().set(rect=(0.04, 0.03, 0.92, 0.94))
             places = page.subfigures(PER_PAGE, 1)
             for series, place in zip(drawn[at : at + PER_PAGE], places):
                 draw(series, gathered.numeric, place)
@@ -381,10 +385,14 @@ def _pdf(topic: str, gathered: Gathered) -> bytes:
 
 
 def _summary(topic: str, gathered: Gathered) -> Iterator[str]:
-    yield f"{topic}: {len(gathered.samples)} samples"
-    yield ""
+    yield f"{topic.replace('_', ' ').capitalize()}: {len(gathered.samples)} samples"
     for series in gathered.series.values():
         yield f"{series.title[:48]:48s}  n = {len(series.points)}{_counts(series)}"
+        yield from (
+            f"{'':6s}{(group or '–')[:40]:42s}  median {np.median([p.value for p in of]):.4g} "
+            f"{shown(series.unit)}, n = {len(of)}"
+            for group, of in series.groups.items()
+        )
     yield ""
     yield from (f"{s.title}: {p.label} {s.said(p)}, {why}" for s, p, why in _standing_out(gathered))
 
