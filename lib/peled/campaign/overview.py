@@ -385,12 +385,12 @@ def _pdf(topic: str, gathered: Gathered) -> bytes:
 
 
 def _summary(topic: str, gathered: Gathered) -> Iterator[str]:
-    yield f"{topic.replace('_', ' ').capitalize()}: {len(gathered.samples)} samples"
+    yield f"{topic}: {len(gathered.samples)} samples"
     for series in gathered.series.values():
         yield f"{series.title[:48]:48s}  n = {len(series.points)}{_counts(series)}"
         yield from (
-            f"{'':6s}{(group or '–')[:40]:42s}  median {np.median([p.value for p in of]):.4g} "
-            f"{shown(series.unit)}, n = {len(of)}"
+            f"{'':6s}{(group or '–')[:40]:42s}  n = {len(of)}, median "
+            f"{np.median([p.value for p in of]):.4g} {shown(series.unit)}".rstrip()
             for group, of in series.groups.items()
         )
     yield ""
