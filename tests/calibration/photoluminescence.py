@@ -18,6 +18,18 @@ sample,measurement,file,role,excitation_nm,laser_drift
 {sample},trpl,{sample}_trpl.csv,,405,
 {sample},trpl,{sample}_irf.csv,irf,,
 """
+SHEET_FLUENCE = """\
+sample,measurement,file,role,fluence_uJ_cm2,excitation_nm,absorptance,thickness_nm
+{sample},trpl,{sample}_trpl_{fluence_uJ_cm2}uJ.csv,,,405,0.45,50
+{sample},trpl,{sample}_irf.csv,irf,,,,
+"""
+SHEET_TIME = """\
+sample,measurement,file
+{sample},pl_series,{sample}_series.csv
+"""
+FLUENCE = 0.1  #: relative standard error of all fluences together, as the analysis states it
+RATES = ("first-order rate", "radiative rate (leaving)")
+GROWTH = ("red share, growth", "red share at the end", "centroid, drift")
 #: Standard error of the wavelength scale that the analysis takes for granted, nm.
 SCALE_NM = 0.3
 LASER_DRIFT = 0.01  #: of its power from run to run, relative standard deviation, as the sheet says
@@ -40,13 +52,19 @@ CONDITIONS = (
     Condition("offsets", "400 counts, rising by 100", {"offset": 400.0, "slope": 100.0}),
     Condition("contamination", "laser, second order, scatter", {"laser": 0.3}),
     Condition("two lifetimes", "", {"two": True}),
+    Condition("fluences", "dim", {"counts": 3e3}, sheet=SHEET_FLUENCE),
+    Condition("fluences", "bright", {"counts": 1e5}, sheet=SHEET_FLUENCE),
+    Condition("fluences", "no light", {"counts": 0.0}, "act", RATES, SHEET_FLUENCE),
+    Condition("in time", "dim", {"grown": 0.4, "bright": 0.03}, sheet=SHEET_TIME),
+    Condition("in time", "bright", {"grown": 0.4}, sheet=SHEET_TIME),
+    Condition("in time", "no red band", {"grown": 0.0}, "act", GROWTH[:2], SHEET_TIME),
     Condition("no light", "", {"bright": 0.0}, "act", (*SPECTRAL, *DECAY, "PLQY")),
 )
 
 
 def draw(folder: Path, sample: str, rng, *, bright=1.0, clip=None, shape="white", common=0.0,
          proportional=0.0, missing=0.0, offset=30.0, slope=0.0, laser=0.0,
-         two=False) -> dict[str, float]:  # fmt: skip
+         two=False, counts=None, grown=None) -> dict[str, float]:  # fmt: skip
     """Files of one film.
 
     Parameters
@@ -68,7 +86,15 @@ def draw(folder: Path, sample: str, rng, *, bright=1.0, clip=None, shape="white"
         share of its pulse in the decay (a third).
     two : bool
         Whether the decay has two lifetimes.
+    counts : float, optional
+        Of the decays at three fluences, in place of all else.
+    grown : float, optional
+        Largest share of a red band at the end of twenty minutes, in place of all else.
     """
+    if counts is not None:
+        return _fluences(folder, sample, rng, counts)
+    if grown is not None:
+        return _in_time(folder, sample, rng, 9000 * bright, grown)
 
     def detected(light, name: str, line_nm: float = 0.0) -> None:
         """A spectrum as counts on an axis that is off by `line_nm`."""
@@ -133,6 +159,43 @@ def _decay(folder, sample, rng, light: float, scatter: float, two: bool) -> dict
     first, second = (amplitudes @ np.power(taus, k) for k in (1, 2))
     found = dict(zip(DECAY, (first / amplitudes.sum(), second / first)))
     return found if two else found | {"lifetime, 1 exponential": taus[0]}
+
+
+def _fluences(folder, sample, rng, counts: float) -> dict[str, float]:
+    """Decays of first order with radiation after pulses of three fluences: closed form."""
+    rates = 10 ** rng.uniform(7.3, 7.9), 10 ** rng.uniform(-10.3, -9.7)
+    fine = np.arange(0.0, 120.0, 0.0125)
+    pulse = np.exp(-0.5 * ((fine - 10.5) / 0.4) ** 2)
+    off, photon_J = np.exp(FLUENCE * rng.standard_normal()), 1.98644586e-25 / 405e-9
+    for fluence in (0.2, 2, 20):
+        density = fluence * off * 1e-6 * 0.45 / photon_J / 50e-7
+        fall = np.exp(-1e-9 * rates[0] * fine)
+        light = (fall / (1 + rates[1] * density / rates[0] * (1 - fall))) ** 2
+        seen = np.convolve(pulse, light)[: fine.size].reshape(-1, 20).sum(axis=1)
+        decay = rng.poisson(counts * seen / seen.sum() + 0.5)
+        _write(folder / f"{sample}_trpl_{fluence:g}uJ.csv", "Time (ns),counts",
+               np.char.mod("%.2f", T), decay.astype(str))  # fmt: skip
+    response = rng.poisson(10000 * pulse.reshape(-1, 20).mean(axis=1) + 0.3)
+    _write(folder / f"{sample}_irf.csv", "Time (ns),counts",
+           np.char.mod("%.2f", T), response.astype(str))  # fmt: skip
+    return dict(zip(RATES, rates)) if counts else {}
+
+
+def _in_time(folder, sample, rng, height: float, grown: float) -> dict[str, float]:
+    """Twenty minutes of spectra whose red band grows as the time."""
+    minutes, x = np.arange(20.0), X[200:]
+    peak, fwhm = rng.uniform(620, 650), rng.uniform(24, 34)
+    apart = fwhm * rng.uniform(1.2, 1.8)
+    share = grown and rng.uniform(0.1, grown)
+    columns = []
+    for now in share * minutes / minutes[-1]:
+        y = (1 - now) * np.exp(-4 * np.log(2) * ((x - peak) / fwhm) ** 2)
+        y += now * np.exp(-4 * np.log(2) * ((x - peak - apart) / fwhm) ** 2)
+        columns.append(rng.poisson(height * y + 20).astype(str))
+    heads = ",".join(["Wavelength (nm)", *(f"{60 * m:.0f} s" for m in minutes)])
+    _write(folder / f"{sample}_series.csv", heads, np.char.mod("%.1f", x), *columns)
+    each = share / minutes[-1]
+    return dict(zip(GROWTH, (each, share, each * apart))) if share else {GROWTH[-1]: 0.0}
 
 
 def _write(path: Path, head: str, *columns) -> None:

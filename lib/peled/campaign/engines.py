@@ -13,7 +13,6 @@ import os
 import secrets
 import shutil
 import sys
-import threading
 import time
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import FIRST_COMPLETED, ThreadPoolExecutor, wait
@@ -30,6 +29,8 @@ Run = Callable[[Iterable[tuple[str, str]]], Iterator[tuple[str, dict]]]
 AHEAD = 4
 SAID_AFTER_S = 10.0  #: without a worker, after which it is said
 GIVEN_UP_AFTER_S = 600.0  #: at a scheduler; a queue may take days
+POLL_S = 0.005
+LOST = "the scheduler is lost; the same command goes on from here"
 EXTRA = "needs dask: pip install 'peled[campaign]'"
 
 
@@ -174,68 +175,58 @@ def _through(
     again = secrets.token_hex(4)  # a run is not answered by what another one left at the scheduler
 
     def run(tasks: Iterable[tuple[str, str]]) -> Iterator[tuple[str, dict]]:
-        tasks, count, sent = iter(tasks), itertools.count(), set()
-        going, lost = as_completed(loop=client.loop), ["the scheduler is lost"]
+        tasks, count = iter(tasks), itertools.count()
+        going = as_completed(loop=client.loop)
 
         def more(number: int) -> None:
             for key, line in itertools.islice(tasks, number):
                 name = f"{key}-{again}-{next(count)}"
-                future = client.submit(worker.answer, budget, line, key=name)
-                sent.add(future)
-                going.add(future)
-
-        def given_up(said: str) -> None:
-            lost[0] = said
-            client.cancel(list(sent), force=True)
+                going.add(client.submit(worker.answer, budget, line, key=name))
 
         more(max(AHEAD * sum(client.nthreads().values()), 64))
-        with _workers_watched(client, remedy, within_s, given_up):
-            for future in going:
-                try:  # waits where a worker was lost with it and dask computes it elsewhere
-                    answer = future.result()
-                except CancelledError as error:
-                    told = f"{lost[0]}; the same command goes on from here"
-                    raise EngineError(told) from error
-                except Exception as error:  # dask has tried it on several workers
-                    answer = {"status": "lost", "reason": repr(error)}
-                yield str(future.key).split("-")[0], answer
-                sent.discard(future)
-                future.release()
-                more(1)
+        for future in _ready(client, going, remedy, within_s):
+            try:  # waits where a worker was lost with it and dask computes it elsewhere
+                answer = future.result()
+            except CancelledError as error:
+                raise EngineError(LOST) from error
+            except Exception as error:  # dask has tried it on several workers
+                answer = {"status": "lost", "reason": repr(error)}
+            yield str(future.key).split("-")[0], answer
+            future.release()
+            more(1)
 
     run.dashboard = client.dashboard_link
     return run
 
 
-@contextlib.contextmanager
-def _workers_watched(
-    client: Client, remedy: str, within_s: float, given_up: Callable[[str], None]
-) -> Iterator[None]:
-    """Says when the cluster has no worker; `given_up` is called when it has none for so long."""
-    ended = threading.Event()
-
-    def look() -> None:
-        since, said = time.monotonic(), False
-        while not ended.wait(SAID_AFTER_S / 10):
-            try:
-                some = client.nthreads()
-            except Exception:  # the scheduler is lost, which the futures say
-                return
-            if some:
-                since, said = time.monotonic(), False
-            elif time.monotonic() - since > within_s:
-                return given_up(f"no worker for {within_s:g} s")
-            elif time.monotonic() - since > SAID_AFTER_S and not said:
-                said = True
-                print(f"no worker at the scheduler: {remedy}", file=sys.stderr, flush=True)
-
-    watcher = threading.Thread(target=look, daemon=True)
-    watcher.start()
-    try:
-        yield
-    finally:
-        ended.set()
-        watcher.join(10)
+def _ready(client: Client, going, remedy: str, within_s: float) -> Iterator:
+    """Futures as they are done; says when the cluster has no worker, and raises when it has none
+    for `within_s` or is gone: a future sent as the connection ended is never done.
+    """
+    seen = looked = time.monotonic()
+    said = False
+    while going.count():
+        if going.has_ready():
+            yield next(going)
+            continue
+        time.sleep(POLL_S)
+        now = time.monotonic()
+        if now - looked < SAID_AFTER_S / 10:
+            continue
+        looked = now
+        if client.status in ("closing", "closed"):
+            raise EngineError(LOST)
+        try:
+            some = client.nthreads()
+        except Exception:  # the connection may come back
+            continue
+        if some:
+            seen, said = now, False
+        elif now - seen > within_s:
+            raise EngineError(f"no worker for {within_s:g} s; the same command goes on from here")
+        elif now - seen > SAID_AFTER_S and not said:
+            said = True
+            print(f"no worker at the scheduler: {remedy}", file=sys.stderr, flush=True)
 
 
 def dashboard(run: Run) -> str:

@@ -417,8 +417,31 @@ def eqe_quantities(c: Context, curve: Curve, geometry: Quantity, detector: float
     out = [made.found(*_remarks(c, curve, where))]
     if made.value is not None and math.isfinite(peak.current_error):
         out.append(c.make("J at peak EQE", "mA/cm2", lambda: peak.current_density_mA_cm2,
-                          reading=peak.current_error))  # fmt: skip
+                          reading=peak.current_error, spectra=_moved(c, curve)))  # fmt: skip
     return out
+
+
+def _moved(c: Context, curve: Curve) -> float:
+    """Standard error, mA/cm², of where the EQE is largest, by the errors of the spectra.
+
+    Each spectrum's own error tilts the curve between it and its neighbours, and a flat top moves
+    far.
+    """
+    response, peak, seen = curve.response, curve.peak, np.isfinite(curve.eqe)
+    if response is None or response.value.size < 2:
+        return 0.0
+    own = np.sqrt(sum(np.square(e) for e in response.errors.values()))
+    all_j = curve.current_mA_cm2
+    j, x = all_j[seen], response.place(c.run.sweep.voltage_V, all_j)[seen]
+    moved = []
+    for k, relative in enumerate(own):
+        raised = 1 + relative * (np.arange(own.size) == k)
+        other = replace(response, value=response.value * raised)
+        factor = response(x) / other(x)
+        eqe, error = curve.eqe[seen] * factor, curve.error[seen] * factor
+        found = peak_eqe(j, eqe, np.maximum(error, 1e-4 * eqe))
+        moved.append(found.current_density_mA_cm2 - peak.current_density_mA_cm2)
+    return float(np.linalg.norm(moved))
 
 
 def external(

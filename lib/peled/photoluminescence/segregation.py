@@ -251,9 +251,7 @@ def track(
     }
     best, by_shape = _of_best_shape(energy, signal, spread, two)
     fraction, error = best.ratio("red")
-    centroid, centroid_error = lineshapes.centroids(
-        HC_EV_NM / energy[::-1], (signal / jacobian)[:, ::-1], (spread / jacobian**2)[:, ::-1]
-    )
+    centroid, centroid_error = _centroids(energy, signal, spread, jacobian, best)
     growth = drift(t, fraction, error)
     main, red = float(best.value("main_centre")[0]), float(best.value("red_centre")[0])
     red_error = float(np.nan_to_num(best.error("red_centre")[0], nan=np.inf))
@@ -285,6 +283,32 @@ def track(
     )
 
 
+def _centroids(energy, signal, spread, jacobian, fit):
+    """Centroids (m,) in nm of spectra less the baseline of their two-band fit, and their errors.
+
+    A background of b a point draws the centroid to the middle of the window: its drift is short by
+    the share of the window's counts that are background. The baseline is linear in the spectrum
+    where the bands keep their places and widths, so its noise is a part of the gradient.
+    """
+    parts = fit.model.components(energy, fit.values)
+    wavelength = HC_EV_NM / energy
+    weights = -np.gradient(wavelength) / jacobian  # of counts per eV in an integral over nm
+    light = signal - parts["baseline"]
+    area = light @ weights
+    centroid = light @ (weights * wavelength) / area
+    plain = weights * (wavelength - centroid[:, None]) / area[:, None]
+    columns = [parts["main"].mean(axis=0), parts["red"].mean(axis=0), np.ones(energy.size), energy]
+    design = np.column_stack(columns)
+    design /= np.maximum(np.linalg.norm(design, axis=0), 1e-300)
+    errors = []
+    for gradient, variance in zip(plain, np.broadcast_to(spread, signal.shape)):
+        weighted = design / variance[:, None]
+        solve = weighted @ np.linalg.pinv(design.T @ weighted, hermitian=True)
+        gradient = gradient - solve[:, 2:] @ (design[:, 2:].T @ gradient)
+        errors.append(np.sqrt(gradient**2 @ variance))
+    return centroid, np.array(errors)
+
+
 def _goodness(fit, signal) -> tuple[float, float]:
     """χ² per degree of freedom of a two-band fit, and its standard normal deviate."""
     dof = max(signal.size - 4 * len(signal) - 4, 1)
@@ -295,11 +319,10 @@ def _goodness(fit, signal) -> tuple[float, float]:
 def _of_best_shape(energy, signal, spread, two):
     """The two-band fit by Gaussians, or where they leave more than noise by half Gaussians of two
     widths if these describe it better; and what the red shares (m,) of the two differ by, unless
-    that fit leaves noise alone.
+    only the second leaves noise alone: noise hides a wrong shape long before it hides what that
+    does to a share.
     """
-    none = np.zeros(len(signal))
-    if _goodness(two, signal)[1] < threshold():
-        return two, none
+    good = _goodness(two, signal)[1] < threshold()
     shapes = {"main": "split_gaussian", "red": "split_gaussian"}
     sides = ("fwhm_low", "fwhm_high")
     start, limits = {}, {}
@@ -314,10 +337,10 @@ def _of_best_shape(energy, signal, spread, two):
     split = lineshapes.fit_series(
         energy, signal, model, start, variance=spread, shared=tuple(start)
     )  # fmt: skip
-    if split.chi2.sum() + 2 * np.log(signal.size) < two.chi2.sum():
+    if not good and split.chi2.sum() + 2 * np.log(signal.size) < two.chi2.sum():
         two, split = split, two
-    if _goodness(two, signal)[1] < threshold():
-        return two, none
+        if _goodness(two, signal)[1] < threshold():
+            return two, np.zeros(len(signal))  # the spectra themselves have refused the other
     return two, np.nan_to_num(split.ratio("red")[0] - two.ratio("red")[0])
 
 
