@@ -370,6 +370,7 @@ def test_scheduler_workers_and_client_are_killed_and_the_same_command_goes_on(ma
             if process.poll() == 0:  # all done: begin again
                 assert table(out) == table(many / "undisturbed")
                 shutil.rmtree(out)
+                process = start(many, out, address)
             lost = [process] if hit == 3 else [running[hit]]
             below = [child for one in lost for child in children(one)]
             lost[0].kill()

@@ -176,6 +176,18 @@ def test_slow_noise_is_no_spectrum(tmp_path):
     assert np.abs(pulls).max() < 3.5
 
 
+def test_where_eqe_is_largest_has_the_errors_of_the_spectra(tmp_path):
+    """A spectrum's own noise tilts the curve between it and its neighbours."""
+    for seed in range(8):
+        lamp = replace(PLAIN, seed=seed, peak_counts=600.0)
+        write_jvl(tmp_path / f"d{seed}.csv", lamp)
+        write_series(tmp_path / f"d{seed}_voltage.txt", lamp, (2.6, 3.0, 3.4, 4.0, 5.0))
+    found = analysed(tmp_path).select(name="J at peak EQE")
+    assert len(found) > 3 and all(q.budget["spectra"] > 0 for q in found)
+    pulls = [(q.value - PLAIN.j_peak) / q.standard_error for q in found]
+    assert np.abs(pulls).max() < 3 and np.std(pulls) < 1.7, pulls
+
+
 def test_a_band_too_dim_to_be_measured_says_by_how_much(tmp_path):
     lamp = replace(PLAIN, peak_counts=40.0)
     write_jvl(tmp_path / "d.csv", lamp)

@@ -31,6 +31,16 @@ sample,measurement,file,geometry,spectrum_unit
 {sample},jvl,{sample}_jvl.csv,,
 {sample},el_series,{sample}_sphere.txt,sphere,uW/nm
 """
+SHEET_HELD = """\
+sample,measurement,file,geometry
+{sample},jvl,{sample}_jvl.csv,lambertian
+{sample},jvl,{sample}_held.csv,lambertian
+{sample},el_series,{sample}_el.txt,
+"""
+SHEET_TIME = """\
+sample,measurement,file
+{sample},el_series,{sample}_time.txt
+"""
 BIASES = np.array([2.5, 3.0, 3.5, 4.0, 5.0])
 #: What the analysis takes for granted unless the sheet says otherwise, as it states it.
 METER, CURRENT, SCALE_NM = 0.02, 0.003, 0.3
@@ -52,6 +62,13 @@ CONDITIONS = (
     Condition("contamination", "room light, 3 % of the peak", {"line": 0.03}, "open"),
     Condition("route", "photodiode", {"route": "photodiode"}, sheet=SHEET_PHOTODIODE),
     Condition("route", "sphere", {"route": "sphere"}, sheet=SHEET_SPHERE),
+    Condition("held", "falls by 5 to 40 %", {"held": True}, sheet=SHEET_HELD),
+    Condition("held", "dim", {"held": True, "eqe": 2e-4}, sheet=SHEET_HELD),
+    Condition("both ways", "down 10 to 80 mV ahead", {"ahead": True}),
+    Condition("both ways", "2 % of the current", {"ahead": True, "jitter": 0.02}),
+    Condition("in time", "a second band grows to 5 to 30 %", {"grown": 0.3}, sheet=SHEET_TIME),
+    Condition("in time", "400 counts", {"grown": 0.3, "counts": 400.0}, sheet=SHEET_TIME),
+    Condition("in time", "no second band", {"grown": 0.0}, "act", ("shoulder",), SHEET_TIME),
     Condition("no light", "", {"eqe": 0.0}, "act", (*SPECTRAL, "turn-on voltage")),
     Condition("wrong unit", "EQE of 150 %", {"eqe": 1.5}, "act", ("peak EQE",)),
 )
@@ -59,7 +76,8 @@ CONDITIONS = (
 
 def draw(folder: Path, sample: str, rng, *, counts=4000.0, clip=None, drift=0.0, shape="white",
          read=8.0, common=0.0, scatter=0.005, missing=0.0, offset=0.0, stray=0.0, line=0.0,
-         eqe=None, route="") -> dict[str, float]:  # fmt: skip
+         eqe=None, route="", held=False, ahead=False, jitter=0.0,
+         grown=None) -> dict[str, float]:  # fmt: skip
     """Files of one device.
 
     Parameters
@@ -86,12 +104,23 @@ def draw(folder: Path, sample: str, rng, *, counts=4000.0, clip=None, drift=0.0,
         0.03 to 0.2 if not given.
     route : str
         `photodiode` or `sphere` in place of a luminance meter.
+    held : bool
+        Ten minutes at 3 V beside the sweep.
+    ahead : bool
+        Whether the sweep is gone back, the current as at a higher voltage.
+    jitter : float
+        Of the current from point to point, relative.
+    grown : float, optional
+        Largest share of a second band at the end of a series in time, in place of all else.
     """
     lamp = labs.Lamp(
         eqe=rng.uniform(0.03, 0.2) if eqe is None else eqe, centre=rng.uniform(625, 675),
         fwhm=rng.uniform(26, 38), j_peak=10 ** rng.uniform(-0.3, 0.7),
     )  # fmt: skip
+    if grown is not None:
+        return _in_time(folder / f"{sample}_time.txt", lamp, rng, counts, read, grown)
     per_photon = labs.photon(lamp.centre, None, lamp.fwhm)  # lm s
+    lead = rng.uniform(0.01, 0.08) if ahead else None
     _sweep(
         folder / f"{sample}_jvl.csv",
         lamp,
@@ -102,6 +131,8 @@ def draw(folder: Path, sample: str, rng, *, counts=4000.0, clip=None, drift=0.0,
         scatter,
         missing,
         offset,
+        lead,
+        jitter,
     )
     _spectra(folder / f"{sample}_el.txt", lamp, rng, counts, clip, SHAPES[shape], read, common,
              stray, line)  # fmt: skip
@@ -113,6 +144,10 @@ def draw(folder: Path, sample: str, rng, *, counts=4000.0, clip=None, drift=0.0,
         name = "peak EQE" + (", integrating sphere" if route == "sphere" else "")
         v = np.arange(1.76, 6.0, 0.002) if route == "photodiode" else BIASES
         return {name: 100 * lamp.efficiency(v).max()}
+    if held:
+        return _held(folder / f"{sample}_held.csv", lamp, per_photon, rng)
+    if lead:
+        return {"hysteresis (down − up)": lead}
     t50 = rng.uniform(60, 300)
     labs.write_life(folder / f"{sample}_life.txt", t50, seed=int(rng.integers(2**31)))
     truth = {"EL peak": lamp.centre, "EL FWHM": lamp.fwhm, "EL peak shift": 0.0, "T50": t50,
@@ -120,16 +155,52 @@ def draw(folder: Path, sample: str, rng, *, counts=4000.0, clip=None, drift=0.0,
     return truth | _colour(lamp) | _light(lamp, per_photon)
 
 
-def _sweep(path, lamp, per_photon, rng, drift, noise, scatter, missing, offset) -> None:
+def _sweep(path, lamp, per_photon, rng, drift, noise, scatter, missing, offset, lead,
+           jitter) -> None:  # fmt: skip
     v = lamp.voltages()
-    read = _luminance(lamp, v, per_photon) * (1 + METER * rng.standard_normal())
-    read = read * (1 + scatter * noise(rng, v.size)) + 0.02 * noise(rng, v.size)
-    read += offset + drift * np.linspace(0, 1, v.size)
-    current = lamp.current() * (1 + CURRENT * rng.standard_normal()) * 1e-3 * lamp.area_cm2
-    cells = np.where(rng.random(v.size) < missing, "NaN", np.char.mod("%.5f", read))
-    lines = [f"{a:.3f},{b:.6e},{c}" for a, b, c in zip(v, current, cells)]
+    way, seen = (v, v) if lead is None else (np.r_[v, v[::-1]], np.r_[v, v[::-1] + lead])
+    read = _luminance(lamp, seen, per_photon) * (1 + METER * rng.standard_normal())
+    read = read * (1 + scatter * noise(rng, way.size)) + 0.02 * noise(rng, way.size)
+    read += offset + drift * np.linspace(0, 1, way.size)
+    current = lamp.current(seen) * (1 + CURRENT * rng.standard_normal()) * 1e-3 * lamp.area_cm2
+    current = current * (1 + jitter * rng.standard_normal(way.size))
+    cells = np.where(rng.random(way.size) < missing, "NaN", np.char.mod("%.5f", read))
+    lines = [f"{a:.3f},{b:.6e},{c}" for a, b, c in zip(way, current, cells)]
     head = f"Area (cm2),{lamp.area_cm2}\nVoltage (V),Current (A),Luminance (cd/m2)\n"
     path.write_text(head + "\n".join(lines) + "\n")
+
+
+def _held(path, lamp, per_photon, rng) -> dict[str, float]:
+    """Ten minutes at 3 V: the efficiency falls and stays; meters as in a sweep."""
+    t, v = np.arange(0, 601, 5.0), 3.0
+    last, tau = rng.uniform(0.6, 0.95), rng.uniform(30, 80)
+    fall = last + (1 - last) * np.exp(-t / tau)
+    light = _luminance(lamp, np.full(t.size, v), per_photon) * fall
+    light = light * (1 + METER * rng.standard_normal()) * (1 + 0.005 * rng.standard_normal(t.size))
+    light += 0.02 * rng.standard_normal(t.size)
+    current = lamp.current(v) * (1 + CURRENT * rng.standard_normal()) * 1e-3 * lamp.area_cm2
+    rows = [f"{a:.1f},{v},{current:.6e},{b:.5f}" for a, b in zip(t, light)]
+    head = f"Area (cm2),{lamp.area_cm2}\nTime (s),Voltage (V),Current (A),Luminance (cd/m2)\n"
+    path.write_text(head + "\n".join(rows) + "\n")
+    left = fall[t >= 480].mean()
+    eqe = 100 * float(lamp.efficiency(np.array([v]))[0])
+    return {"stabilised EQE": eqe * left, "EQE change while held": 100 * (left - 1)}
+
+
+def _in_time(path, lamp, rng, counts, read, grown) -> dict[str, float]:
+    """Twelve minutes of spectra; a second band grows 1.3 to 2 widths to the red."""
+    x, minutes = lamp.x(), np.arange(12.0)
+    place = lamp.centre + lamp.fwhm * rng.uniform(1.3, 2)
+    share = grown and rng.uniform(0.05, grown) * (1 - np.exp(-minutes / 4))[:, None]
+    y = (1 - share) * labs.band(x, lamp.centre, lamp.fwhm) + share * labs.band(x, place, lamp.fwhm)
+    y = rng.poisson(counts * np.broadcast_to(y, (12, x.size))) + read * rng.standard_normal(
+        (12, x.size)
+    )
+    shown = x + SCALE_NM * rng.standard_normal()
+    lines = ["\t".join(["Wavelength (nm)", *(f"{60 * m:.0f} s" for m in minutes)])]
+    lines += [f"{a:.3f}\t" + "\t".join(np.char.mod("%.2f", row)) for a, row in zip(shown, y.T)]
+    path.write_text("\n".join(lines) + "\n")
+    return {"shoulder": place} if grown else {}
 
 
 def _spectra(path, lamp, rng, counts, clip, noise, read, common, stray, line) -> None:
@@ -198,6 +269,7 @@ def _light(lamp, per_photon: float) -> dict[str, float]:
     j, luminance = lamp.current(v), _luminance(lamp, v, per_photon)
     truth = {
         "peak EQE": 100 * lamp.efficiency(v).max(),
+        "J at peak EQE": lamp.j_peak,
         "largest luminance": _luminance(lamp, lamp.voltages(), per_photon).max(),
         "largest current efficiency": (luminance / (10 * j)).max(),
         "largest power efficacy": (np.pi * luminance / (10 * j * v)).max(),
