@@ -1034,3 +1034,15 @@ def test_a_tenth_of_an_excess_in_a_near_spectrum_makes_it_a_line(share, is_spike
     y[other, 100] += 2000 * share
     found = find_spikes(y)
     assert found[2, 100] == is_spike
+
+
+def test_a_spectrum_too_dim_to_show_its_gain_has_that_of_its_series_or_what_it_allows():
+    height = np.array([np.linspace(0, 400, 20), np.linspace(0, 4, 20)])
+    read = np.full(2, 100.0)
+    bright, flat = 100 + 2 * height[0], np.full(20, 100.0)
+    assert conditioning_noise._gain(height, np.array([bright, flat]), read) == pytest.approx([2, 2])
+    # A dim one that is known well enough to have less, by two standard errors.
+    height[1] *= 20
+    found = conditioning_noise._gain(height, np.array([bright, flat]), read)
+    error = 0.5 * 100 / np.linalg.norm(height[1])
+    assert found == pytest.approx([2, 2 * error], rel=1e-3) and 2 * error < 1

@@ -358,6 +358,16 @@ def test_one_to_two_is_told_from_one_to_one():
     assert fits["1:2"].bic < fits["1:1"].bic - 10
 
 
+def test_binding_by_bic_counts_each_fitted_number_once():
+    """χ² and two constants less, against one: k ln n with two shifts and K, three and two K."""
+    ligand, metal = np.full(9, 0.01), 0.01 * np.array([0, 0.1, 0.2, 0.35, 0.5, 0.75, 1, 1.5, 2.5])
+    f = bound_fractions(ligand, metal, [1e3])
+    y = 3 + 0.2 * f[0] + 0.001 * np.random.default_rng(0).standard_normal(9)
+    for model, numbers in (("1:1", 3), ("1:2", 5)):
+        fit = nmr.fit_binding(ligand, metal, y, 0.001, model=model)
+        assert fit.bic - fit.chi2 == pytest.approx(numbers * np.log(9))
+
+
 def test_tracking_survives_crossing_lines():
     steps = np.linspace(0, 1, 9)
     places = [np.array([3.0 + 0.3 * s, 3.2 - 0.2 * s]) for s in steps]

@@ -169,6 +169,19 @@ def test_error_of_a_rate_is_the_information_of_its_counts():
     assert claimed / found.growth == pytest.approx(error, rel=0.03)
 
 
+def test_deviance_of_a_short_transient_is_what_is_expected_less_what_was_fitted():
+    """Twelve bins and three numbers: what they take up is a quarter of the deviance."""
+    rng, axis = np.random.default_rng(8), np.arange(12.0)
+    law = 900 * np.exp(-axis / 4) + 40
+    held = {"radiative": 1e-14, "doping": 1e18}
+    fits = [
+        fit_transients([Transient(axis, rng.poisson(law).astype(float), 1e10)], ("k1",), held=held)
+        for _ in range(60)
+    ]
+    z = np.array([f.goodness_z for f in fits])
+    assert abs(z.mean()) < 0.4 and 0.7 < z.std() < 1.3
+
+
 def test_a_law_that_does_not_describe_the_counts_has_wider_errors():
     """Three times the counts in a hump: the errors grow by the root of the deviance."""
     rng, fall = np.random.default_rng(6), 2e3 * np.exp(-T / 10) + 10

@@ -167,6 +167,16 @@ def test_noise_of_an_infrared_spectrum_known_from_few_points_shows_nothing():
     assert hits <= 1
 
 
+def test_noise_around_a_point_is_at_least_half_of_that_of_the_spectrum():
+    """A stretch without noise, as where no light came through, is not taken at its word."""
+    y = np.random.default_rng(1).normal(0, 2e-3, 4000)
+    y[1500:2500] = 0.0
+    found = ftir.local_noise(y)
+    assert np.median(found[:1400]) == pytest.approx(2e-3, rel=0.1)
+    overall = np.median(np.abs(np.diff(y, 3))) / 0.67449 / np.sqrt(20)
+    assert found[1800:2200] == pytest.approx(overall / 2, rel=1e-3)
+
+
 def test_a_line_is_found_where_it_is():
     x = np.arange(500.0)
     y = 0.02 * x + np.random.default_rng(3).normal(size=500) + 6 * np.exp(-(((x - 200) / 6) ** 2))

@@ -244,6 +244,22 @@ def test_williamson_hall_parts_size_from_strain():
         assert np.mean(np.abs(found) < 1.96) >= 0.8 and np.abs(np.mean(found, axis=0)).max() < 1
 
 
+def test_williamson_hall_is_a_weighted_line_with_the_errors_of_its_scatter():
+    """By numpy's polynomial fit, whose covariance grows by χ² over its degrees of freedom."""
+    wavelength, at = 1.5406, np.array([14.6, 20.8, 29.6, 33.2, 42.4, 45.1])
+    breadths, errors = np.array([0.30, 0.52, 0.41, 0.62, 0.49, 0.70]), np.linspace(0.02, 0.05, 6)
+    lines = [xrd.Breadth((), *line) for line in zip(at, breadths, errors)]
+    found = xrd.williamson_hall(lines, wavelength)
+    cos = np.cos(np.radians(at / 2))
+    (slope, level), covariance = np.polyfit(
+        4 * np.sin(np.radians(at / 2)), np.radians(breadths) * cos, 1,
+        w=1 / (np.radians(errors) * cos), cov=True,
+    )  # fmt: skip
+    assert found.values == pytest.approx([10 * level / wavelength, 100 * slope])
+    errors_of_line = np.sqrt(np.diag(covariance))[::-1] * (10 / wavelength, 100)
+    assert np.sqrt(np.diag(found.covariance)) == pytest.approx(errors_of_line)
+
+
 # ---- X-ray counts, infrared ----------------------------------------------------------------------
 
 
