@@ -1073,9 +1073,7 @@ def test_half_height_of_a_flank_and_its_slopes(side, width):
     top, calm = 70, y.copy()
 
     def crossing(y, height=50.0):
-        return lineshapes.measures._crossing(
-            x, y, calm, top, side, height, np.zeros(x.size), 5
-        )
+        return lineshapes.measures._crossing(x, y, calm, top, side, height, np.zeros(x.size), 5)
 
     at, slopes = crossing(y)
     assert at == pytest.approx(630 + side * width * math.sqrt(2 * math.log(2)), abs=0.06 * width)

@@ -752,3 +752,23 @@ def test_a_rising_logarithm_is_the_weighted_line_and_its_halves_tell_of_a_bend()
     with pytest.raises(ValueError, match="expected a rise"):
         reciprocity._line(x, 2.9 * np.sqrt(cov[0, 0]) * x, error, "it")
     reciprocity._line(x, 3.1 * np.sqrt(cov[0, 0]) * x, error, "it")
+
+
+def test_gain_by_a_scatter_term_is_that_of_one_more_column_of_weighted_least_squares():
+    rng = np.random.default_rng(3)
+    mean, prompt = rng.uniform(5, 200, 80), np.exp(-0.5 * ((np.arange(80) - 20) / 2.0) ** 2)
+    j, free = rng.standard_normal((4, 80)), np.array([True, True, False, True])
+    design, root = j[free].T, np.sqrt(mean)
+
+    def chi2(columns, left):
+        return np.sum((left - columns @ np.linalg.lstsq(columns, left, rcond=None)[0]) ** 2)
+
+    left = (rng.poisson(mean) - mean + 9 * prompt) / root
+    columns = design / root[:, None]
+    left -= columns @ np.linalg.lstsq(columns, left, rcond=None)[0]  # as at an optimum
+    less = chi2(columns, left) - chi2(np.column_stack([columns, prompt / root]), left)
+    model = SimpleNamespace(scatter=False)
+    data = mean + left * root
+    gain = lifetimes._scatter_gain(model, None, mean, data, j, free, prompt)
+    assert less > 1 and gain == pytest.approx(less)
+    assert lifetimes._scatter_gain(model, None, mean, 2 * mean - data, j, free, prompt) == 0

@@ -505,3 +505,21 @@ def test_what_falls_along_an_open_direction_is_as_open_as_what_rises(sign):
 def test_what_no_data_bound_is_withheld_without_a_warning():
     fit = from_normal(["tau"], [0.02], ["ps"], [[1e-12]], log=["tau"])
     assert derive("tau", "ps", lambda p: p["tau"], fit).status == "withheld"
+
+
+def test_share_that_a_model_misses_is_what_was_put_in():
+    x, rng = np.linspace(-3, 3, 2000), np.random.default_rng(0)
+    signal = 90 * np.exp(-(x**2))
+    for share in (0.04, 0.2):
+        left = [share * signal + rng.standard_normal(x.size) for _ in range(20)]
+        found = [pq.missed_share(one, signal) for one in left]
+        assert np.mean(found) == pytest.approx(share, rel=0.03)
+    assert pq.missed_share(rng.standard_normal(2000), signal) < 0.01
+    assert pq.missed_share(np.ones(9), np.zeros(9)) == np.inf
+
+
+@pytest.mark.parametrize("lags", [1, 3, 12])
+def test_likeness_of_white_noise_is_a_standard_normal(lags):
+    rng = np.random.default_rng(lags)
+    z = [pq.likeness_z(7 * rng.standard_normal(300), lags) for _ in range(600)]
+    assert abs(np.mean(z)) < 0.15 and np.std(z) == pytest.approx(1, abs=0.1)

@@ -688,6 +688,19 @@ def test_number_of_components(correlated):
     assert "lifetimes" in str(table)
 
 
+def test_noise_above_the_stated_errors_is_said_with_its_factor():
+    """Errors that are right say nothing; half of what they should be, 2 times."""
+    rng, wavelength = np.random.default_rng(4), np.linspace(550, 730, 20)
+    rise = [gaussian_decay(DELAYS - T0, 1 / t, FWHM / FWHM_PER_SIGMA) for t in TAU]
+    d = np.column_stack(rise) @ spectra(wavelength)
+    d += 0.05 * rng.standard_normal(d.shape)
+    for stated, said in ((0.05, ""), (0.025, "2.0")):
+        m = replace(matrix(DELAYS, wavelength, d), standard_error=np.full(d.shape, stated))
+        flags = " | ".join(global_fit(m, MODEL).flags)
+        assert ("times the stated noise" in flags) == bool(said)
+        assert not said or f"residual {said}" in flags or "residual 1.9" in flags
+
+
 def test_flags_name_what_is_wrong():
     wavelength = np.linspace(550, 730, 20)
     rng = np.random.default_rng(2)
