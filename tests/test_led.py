@@ -2,6 +2,7 @@
 coverage."""
 
 import math
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -11,7 +12,7 @@ from scipy.constants import c, e, h
 from scipy.optimize import curve_fit
 
 import labs
-from peled.led import consistency, current_voltage, photometry
+from peled.led import consistency, current_voltage, photometry, routes
 from peled.led.consistency import Stated
 from peled.led.photometry import SpectrumError
 
@@ -625,3 +626,16 @@ def test_a_roll_off_has_its_current_error_misfit_and_bic(name):
     assert found.local_slopes == pytest.approx(np.diff(y) / np.diff(np.log(j)))
     few = current_voltage.rolloff(j[::6][:4], np.exp(y)[::6][:4])
     assert not few.identified and "4 points leave 2 degrees" in few.why
+
+
+@pytest.mark.parametrize("end, said", [(9.0, ""), (20.0, "short end"), (4.0, "")])
+def test_a_band_is_cut_where_its_end_stands_out_of_the_noise_of_so_many_points(end, said):
+    """The mean of ten points of noise 10 is known to 3.2; 9 of 100 may be noise, 20 is not, and 4
+    is little."""
+    axis = np.linspace(500, 700, 500)
+    y = 100 * np.exp(-0.5 * ((axis - 600) / 15) ** 2)
+    y[:10] = end
+    cut = SimpleNamespace(values=y[None], variance=np.full((1, 500), 100.0), axis=axis)
+    assert said in routes._cut(cut, 0) and bool(routes._cut(cut, 0)) == bool(said)
+    quiet = SimpleNamespace(values=y[None], variance=None, axis=axis)
+    assert bool(routes._cut(quiet, 0)) == (end > 5)

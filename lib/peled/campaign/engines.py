@@ -167,9 +167,7 @@ def jobs_of(path: Path) -> Any:
     return cluster
 
 
-def _through(
-    client: Client, budget: worker.Budget, remedy: str, within_s: float = math.inf
-) -> Run:
+def _through(client: Client, budget: worker.Budget, remedy: str, within_s: float = math.inf) -> Run:
     from distributed import CancelledError, as_completed
 
     again = secrets.token_hex(4)  # a run is not answered by what another one left at the scheduler

@@ -628,8 +628,7 @@ def fit_square_lattice(
     # Four predicted places are few tries: e^-12 each is far below any rate of false alarms.
     options = {"least": 12.0} | options
     spots, power, step = find_spots(pixels, pixel_nm, **options)
-    families = {1: d100_nm, 2: d100_nm / np.sqrt(2)}
-    first = [s for s in spots if abs(s.d_nm / families[1] - 1) < TOLERANCE]
+    first = [s for s in spots if abs(s.d_nm / d100_nm - 1) < TOLERANCE]
     best = None
     for i, a in enumerate(first):
         for b in first[i + 1 :]:
