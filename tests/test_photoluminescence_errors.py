@@ -27,6 +27,7 @@ from peled.photoluminescence import (
     reading,
     reciprocity,
     spots,
+    yields,
 )
 from peled.photoluminescence.lifetimes import (
     fit_decay,
@@ -772,3 +773,20 @@ def test_gain_by_a_scatter_term_is_that_of_one_more_column_of_weighted_least_squ
     gain = lifetimes._scatter_gain(model, None, mean, data, j, free, prompt)
     assert less > 1 and gain == pytest.approx(less)
     assert lifetimes._scatter_gain(model, None, mean, 2 * mean - data, j, free, prompt) == 0
+
+
+def test_second_order_of_a_laser_in_standard_errors_of_the_step_it_makes():
+    """40 counts on a background, of variance 9 a point, in a band with half of it on each side."""
+    x = np.arange(700.0, 900.0, 2.0)
+    bands = SimpleNamespace(laser=(400.0, 410.0), emission=(600.0, 850.0))  # 2 × 405 ± 10 nm
+    inside = (x >= 800) & (x <= 820)
+    beside = ((x >= 790) & (x < 800)) | ((x > 820) & (x <= 830))
+    runs = [
+        SimpleNamespace(axis=x, values=(7.0 + h * inside)[None], variance=np.full((1, x.size), 9.0))
+        for h in (10.0, 40.0)
+    ]
+    error = 3 * math.sqrt(1 / inside.sum() + 1 / beside.sum())
+    z, said = yields.second_order(bands, runs)
+    assert z == pytest.approx(40 / error) and "810 nm" in said and f"{z:.1f}" in said
+    away = SimpleNamespace(laser=(400.0, 410.0), emission=(500.0, 780.0))
+    assert yields.second_order(away, runs) == (0.0, "")

@@ -1,6 +1,8 @@
 """Single methods of structure and of separable fits against certified values and peers."""
 
+from dataclasses import dataclass
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -8,12 +10,13 @@ from scipy import ndimage
 
 from peled import separable
 from peled.formats import FormatError
+from peled.formats.diffraction import Pattern
 from peled.lineshapes.bands import pseudo_voigt
 from peled.quantities import derive
 from peled.samples import read_sheet
 from peled.separable import Sought
 from peled.structure import analyse as structure
-from peled.structure import eds, ftir, microscopy, pictures, xps, xrd
+from peled.structure import eds, ftir, microscopy, pictures, windows, xps, xrd
 from peled.structure.reading import read_counts
 
 NIST = Path(__file__).parent / "nist"
@@ -375,3 +378,28 @@ def test_a_film_alone_has_no_particles_in_dark_field():
         ):
             with pytest.raises(ValueError, match="no two grey levels"):
                 microscopy.segment(film, 0.4)
+
+
+@dataclass(frozen=True)
+class _Row:
+    row: SimpleNamespace
+    data: object
+
+
+def test_a_window_leaves_the_points_between_its_ends_of_every_column():
+    angle = np.linspace(10, 60, 501)
+    pattern = Pattern(
+        Path("s1.xy"), "s1", angle, np.arange(501.0), "counts", np.sqrt(np.arange(501.0) + 1)
+    )
+    held = _Row(SimpleNamespace(label="s1", measurement="xrd"), pattern)
+    assert windows.cut(held, {"s2": (20, 30)}) is held
+    for ends in ((20.0, 30.0), (30.0, 20.0)):
+        data = windows.cut(held, {"s1": ends}).data
+        assert data.two_theta_deg[[0, -1]] == pytest.approx([20, 30])
+        assert data.intensity == pytest.approx(np.arange(100.0, 201.0))
+        assert data.sigma == pytest.approx(np.sqrt(np.arange(101.0, 202.0)))
+    with pytest.raises(ValueError, match="expected 12 points, found 11"):
+        windows.cut(held, {"s1": (20, 21)})
+    tail = _Row(SimpleNamespace(label="s1", measurement="absorption"), (angle, 2 * angle))
+    x, y = windows.cut(tail, {"s1": (15, 20)}).data
+    assert x[[0, -1]] == pytest.approx([15, 20]) and y == pytest.approx(2 * x)
