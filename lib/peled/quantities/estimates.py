@@ -172,7 +172,7 @@ def likeness_z(residual: np.ndarray, lags: int = 4) -> float:
         return -np.inf
     lags = int(np.clip(lags, 1, len(r) // 4))
     alike = sum(float(r[lag:] @ r[:-lag]) for lag in range(1, lags + 1))
-    return alike / power * np.sqrt(len(r) / lags)
+    return float(alike / power * np.sqrt(len(r) / lags))
 
 
 def missed_share(left: np.ndarray, signal: np.ndarray) -> float:
