@@ -29,6 +29,7 @@ from peled.transient_absorption import (
     profile,
     shape_change,
 )
+from peled.transient_absorption import noise as noise_of_sets
 from peled.transient_absorption.dispersed import NormalBlock
 from peled.transient_absorption.irf import FWHM_PER_SIGMA, columns, gaussian, gaussian_decay
 from peled.transient_absorption.schemes import Relation, sequential
@@ -941,3 +942,16 @@ def test_a_decay_beyond_the_window_does_not_hide_the_faster_ones():
     m = preprocess.matrix(t, x, y + rng.normal(0, 0.003, y.shape))
     table = number_of_components(m, Model((1.0,), irf=None, t0_ps=0.0), most=4, starts=1)
     assert table.supported == 3 and not table.at_least
+
+
+@pytest.mark.parametrize("size", [1.0, 1e-12])
+def test_a_residual_of_one_pattern_leaves_shares_of_rounding_that_are_not_made_large(size):
+    """As of data without noise, where the rest beside the loudest pattern is 0 of either sign."""
+    rng, wavelength = np.random.default_rng(9), np.linspace(550, 730, 30)
+    rise = [gaussian_decay(DELAYS - T0, 1 / t, FWHM / FWHM_PER_SIGMA) for t in TAU]
+    d = np.column_stack(rise) @ spectra(wavelength)
+    fit = global_fit(matrix(DELAYS, wavelength, d + 0.05 * rng.standard_normal(d.shape)), MODEL)
+    (rows,) = fit.setup.problem.evaluate(fit.theta, covariance=True).rows
+    for pattern in np.linalg.eigh(rows.gram)[1].T[-5:]:
+        one = noise_of_sets.kernel(replace(rows, gram=size * np.outer(pattern, pattern)), 30)
+        assert all(np.isfinite(m).all() and np.abs(m).max() < 1e3 for m in one.matrices)

@@ -165,7 +165,8 @@ def kernel(rows, wavelengths: int) -> Kernel:
     for a in shares:
         own = gram if a is None else a @ gram @ a
         weight = float(np.trace(own)) / trace
-        right = flat @ own.ravel() / (trace * max(weight, 1e-300))  # P·R = R
+        # P·R = R; a share that is rounding of the whole, of any sign, is not made large.
+        right = flat @ own.ravel() / (trace * max(weight, 1e-15))
         share = nnls(lower.T, np.linalg.solve(lower, right / scale))[0] / scale
         total = float(traces @ share)
         if not total > 0:
