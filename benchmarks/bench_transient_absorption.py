@@ -135,7 +135,7 @@ def peer(tmp_path, m, chirp, repeats):
 
 @pytest.mark.parametrize("chirp", [False, True], ids=["plain", "chirp and artefact"])
 @pytest.mark.parametrize("nw", [200, 1000, 4000])
-def test_global_fit(benchmark, tmp_path, nw, chirp):
+def test_global_fit(benchmark, quick, tmp_path, nw, chirp):
     if chirp and nw > 1000:
         pytest.skip("one size is enough")
     m = data(nw, chirp)
@@ -150,8 +150,8 @@ def test_global_fit(benchmark, tmp_path, nw, chirp):
         return fit, fit.lifetime_errors(), fit.dads()
 
     benchmark.pedantic(one_start, rounds=5, warmup_rounds=1)
-    cpu, (fit, *_) = cpu_of(one_start, 7)
-    cpu_default, (best, *_) = cpu_of(several_starts, 5)
+    cpu, (fit, *_) = cpu_of(one_start, 1 if quick else 7)
+    cpu_default, (best, *_) = cpu_of(several_starts, 1 if quick else 5)
     optimum = global_fit(
         m,
         Model(
