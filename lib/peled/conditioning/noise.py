@@ -101,8 +101,8 @@ class Region(NamedTuple):
 
 
 #: Of white noise of deviation 1: median of its magnitude, and of that of its third differences.
-_MEDIAN = 0.6744897501960817
-_THIRD = np.sqrt(20.0) * _MEDIAN
+MEDIAN = 0.6744897501960817
+_THIRD = np.sqrt(20.0) * MEDIAN
 
 
 def third_differences(values: np.ndarray) -> np.ndarray:
@@ -167,7 +167,7 @@ def white_deviation(values: np.ndarray) -> np.ndarray:
     spread = np.partition(part, size // 2, axis=2)[:, :, size // 2]
     overall = np.median(spread, axis=1, keepdims=True)
     if (overall == 0).any():  # digitised: most neighbours are equal
-        rms = _MEDIAN * np.sqrt((part**2).mean(axis=(1, 2)))
+        rms = MEDIAN * np.sqrt((part**2).mean(axis=(1, 2)))
         overall = np.where(overall == 0, rms[:, None], overall)
     return np.maximum(spread, 0.5 * overall)
 

@@ -6,6 +6,7 @@ from typing import NamedTuple
 
 import numpy as np
 
+from peled.conditioning.noise import MEDIAN, third_differences
 from peled.materials import HC_EV_NM
 
 
@@ -134,10 +135,10 @@ def estimate_variance(y: np.ndarray) -> np.ndarray:
         raise ValueError(
             f"y: expected at least 8 points to judge the noise by, found {y.shape[-1]}"
         )
-    third = np.diff(y, 3, axis=-1)
-    spread = np.median(np.abs(third), axis=-1) / 0.6744897501960817
+    third = third_differences(y)
+    spread = np.median(third, axis=-1)
     zero = spread == 0  # digitised or mostly flat data
-    return np.where(zero, (third**2).mean(axis=-1), spread**2) / 20.0
+    return np.where(zero, MEDIAN**2 * (third**2).mean(axis=-1), spread**2)
 
 
 def _axis(x, name):
