@@ -660,9 +660,11 @@ def test_halide_ratio_of_two_regions_and_the_bromide_fraction_of_it(tmp_path):
 
     def region(level, atoms, error, seconds, scans):
         spectrum = SimpleNamespace(
-            path=tmp_path / "a.vms", transmission=None, collection_time_s=seconds, scans=scans
-        )
-        held = SimpleNamespace(row=SimpleNamespace(label=level))
+            path=tmp_path / "a.vms", transmission=None, collection_time_s=seconds, scans=scans,
+            photon_energy_eV=1486.6,
+        )  # fmt: skip
+        glass = dict(density_g_cm3=2.2, molar_mass_g_mol=60.1, valence_electrons=16, gap_eV=9.0)
+        held = SimpleNamespace(row=SimpleNamespace(label=level, settings=glass))
         one = SimpleNamespace(
             spectrum=spectrum,
             shift=SimpleNamespace(value_eV=0.0),
@@ -677,7 +679,7 @@ def test_halide_ratio_of_two_regions_and_the_bromide_fraction_of_it(tmp_path):
 
     bench = _Bench()
     iodide, bromide = region("I 4d", 1.0, 0.01, 2.0, 3), region("Br 3d", 2.0, 0.02, 5.0, 1)
-    electrons._ratio(bench, "I : Br", "I 4d", "Br 3d", iodide, bromide, 1486.6)
+    electrons._ratio(bench, "I : Br", "I 4d", "Br 3d", iodide, bromide)
     ratio = bench.made["I : Br"]
     assert ratio.value == pytest.approx(0.5)
     assert ratio.standard_error == pytest.approx(0.5 * math.hypot(0.01, 0.02, 0.1), rel=1e-3)

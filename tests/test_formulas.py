@@ -230,7 +230,7 @@ def test_mean_free_path_of_silicon():
     gamma, c, d = 0.191 * rho**-0.5, 1.97 - 0.91 * u, 53.4 - 20.8 * u
     expected = e / (plasmon**2 * (beta * math.log(gamma * e) - c / e + d / e**2))
     found = xps.mean_free_path_nm(
-        e, density_g_cm3=rho, molar_mass=mass, valence_electrons=valence, gap_eV=gap
+        e, density_g_cm3=rho, molar_mass_g_mol=mass, valence_electrons=valence, gap_eV=gap
     )
     assert found == pytest.approx(expected / 10, rel=1e-4)
     assert found == pytest.approx(2.4, abs=0.1)

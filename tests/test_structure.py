@@ -10,6 +10,7 @@ from hassan2021 import structure as paper
 from hassan2021.simulate.structure import files as simulated_files
 from hassan2021.simulate.structure import microscopy as render
 from hassan2021.simulate.structure import spectra
+from hassan2021.structure import MATERIAL
 from ledger import files
 from peled.formats import FormatError
 from peled.formats.delimited import read_table
@@ -146,9 +147,8 @@ def test_cross_sections_are_scofields(element, level, scofield):
 
 
 def test_mean_free_path_bias_of_iodine_3d():
-    assert xps.mean_free_path_nm(1486.7 - 68.4) / xps.mean_free_path_nm(
-        1486.7 - 619
-    ) == pytest.approx(1.46, abs=0.01)
+    fast, slow = (xps.mean_free_path_nm(1486.7 - at, **MATERIAL) for at in (68.4, 619))
+    assert fast / slow == pytest.approx(1.46, abs=0.01)
 
 
 def test_coverage_of_the_halide_ratio():
@@ -159,7 +159,7 @@ def test_coverage_of_the_halide_ratio():
     doublets = (xps.Doublet("I 4d", 49.4, 1.7, 0.69), xps.Doublet("Br 3d", 68.4, 1.05, 0.69))
     transmission = tuple(spectra.transmission(1486.7 - e) for e in (49.4, 68.4))
     counts = [
-        xps.sensitivity(element, level) * t * float(xps.mean_free_path_nm(xps.AL_EV - at))
+        xps.sensitivity(element, level) * t * xps.mean_free_path_nm(xps.AL_EV - at, **MATERIAL)
         for (element, level, at), t in zip((("I", "4d", 49.4), ("Br", "3d", 68.4)), transmission)
     ]
     atoms, inside = counts[0] / counts[1], []
@@ -299,8 +299,9 @@ def test_own_files_in_other_formats(tmp_path):
         + "\n".join(f"{1239.84198 / a:.4f}\t{b:.6e}" for a, b in zip(e, neat, strict=True))
     )
     (tmp_path / "samples.csv").write_text(
-        "sample,measurement,file,anode\nneat,xrd,xrd.xy,Cu\nneat,xps,xps*.csv,Al\n"
-        "neat,absorption,pds.txt,\n"
+        f"sample,measurement,file,anode,{','.join(MATERIAL)}\nneat,xrd,xrd.xy,Cu,,,,\n"
+        f"neat,xps,xps*.csv,Al,{','.join(map(str, MATERIAL.values()))}\n"
+        "neat,absorption,pds.txt,,,,,\n"
     )
     own = analyse(read_sheet(tmp_path, "structure", sniff=sniff))
     a, halides, tail = (
@@ -359,3 +360,9 @@ def test_lead_table_refuses_what_it_cannot_use(tmp_path, old, new, message):
     (tmp_path / "icpms.csv").write_text(text.replace(old, new, 1))
     with pytest.raises(FormatError, match=message):
         reading.read_lead(tmp_path / "icpms.csv")
+
+
+def test_the_sheet_says_of_what_the_films_are():
+    rows = read_sheet(DATA, "structure", sniff=sniff).rows
+    held = next(r for r in rows if r.measurement == "xps")
+    assert {column: held.settings[column] for column in MATERIAL} == MATERIAL

@@ -22,6 +22,8 @@ from peled.structure.detection import find_edges, find_lines
 ROOT = Path(__file__).resolve().parents[1]
 FAILING = ROOT.parent / "shared" / "failing" / "nmr_structure"
 CU = (1.540593, 1.544427)
+#: What photoelectrons cross, as the sheet says it.
+MATERIAL, PEROVSKITE = "density_g_cm3,molar_mass_g_mol,valence_electrons,gap_eV", "4.3,545,40,1.9"
 LEVELS = (xps.Doublet("I 4d", 49.4, 1.70, 0.69), xps.Doublet("Br 3d", 68.4, 1.05, 0.69))
 
 
@@ -117,8 +119,8 @@ def test_an_odd_file_stops_nothing(tmp_path):
 def test_files_that_failed(tmp_path):
     for name in ("co_kalpha_no_wavelength.xy", "xps_neat_I 4d + Br 3d.csv"):
         shutil.copy(FAILING / name, tmp_path)
-    head = "sample,measurement,file,anode\n"
-    rows = "a,xrd,co_kalpha*.xy,{}\na,xps,xps*.csv,Al\n"
+    head = f"sample,measurement,file,anode,{MATERIAL}\n"
+    rows = f"a,xrd,co_kalpha*.xy,{{}},,,,\na,xps,xps*.csv,Al,{PEROVSKITE}\n"
     silent = {q.name: q for q in report_of(tmp_path, head + rows.format("")).quantities}
     assert "wavelength_A" in silent["lattice constant"].reasons
     told = {q.name: q for q in report_of(tmp_path, head + rows.format("Co")).quantities}
@@ -521,14 +523,28 @@ def test_axes_of_other_laboratories(tmp_path):
         save(tmp_path / f"{name}.csv", f"{head},signal", axis, s)
     binding, counts = region_of(rng, 0.0)
     save(tmp_path / "I 4d + Br 3d.csv", "kinetic energy (eV),counts", 1486.7 - binding, counts)
-    rows = "".join(f"{n},absorption,{n}.csv,\n" for n in ("ev", "nm", "cm", "bare"))
-    report = report_of(tmp_path, f"sample,measurement,file,anode\n{rows}a,xps,I*.csv,Al\n")
+    rows = "".join(f"{n},absorption,{n}.csv,,,,,\n" for n in ("ev", "nm", "cm", "bare"))
+    head = f"sample,measurement,file,anode,{MATERIAL}\n"
+    report = report_of(tmp_path, f"{head}{rows}a,xps,I*.csv,Al,{PEROVSKITE}\n")
     tails = {q.sample: q.value for q in report.quantities if q.name == "Urbach energy"}
     assert tails["ev"] == pytest.approx(20, abs=0.5)
     assert tails["nm"] == pytest.approx(tails["ev"], rel=1e-3)
     assert tails["cm"] == pytest.approx(tails["ev"], rel=1e-3)
     assert any("cm-1 in the head" in str(p) for p in report.problems)
     assert report.select(sample="a", name="I : Br (I 4d)")[0].value > 0
+
+
+def test_what_electrons_cross_is_asked_for(tmp_path):
+    """No material is assumed: a ratio waits for what the mean free path goes by."""
+    region = region_of(np.random.default_rng(2), 0.0)
+    save(tmp_path / "I 4d + Br 3d.csv", "binding energy (eV),counts", *region)
+    columns, said = MATERIAL.split(","), PEROVSKITE.split(",")
+    for known in range(5):
+        cells = ",".join(said[:known] + [""] * (4 - known))
+        sheet = f"sample,measurement,file,anode,{MATERIAL}\na,xps,I*.csv,Al,{cells}\n"
+        (ratio,) = report_of(tmp_path, sheet).select(name="I : Br (I 4d)")
+        assert (ratio.value is None) == (known < 4)
+        assert [c for c in columns if c in ratio.reasons] == columns[known:]
 
 
 def test_water_vapour_and_opaque_ranges_are_no_bands(tmp_path):

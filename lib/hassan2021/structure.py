@@ -25,6 +25,14 @@ PAIR = (NEAT, TREATED)
 #: Where the net of the paper's cubes is looked for: its lattice constant.
 D100_NM = 0.605
 
+#: MAPb(I0.4Br0.6)3, what photoelectrons cross: valence electrons are those of the cation (C 4,
+#: N 5, H 6), of lead (4) and of three halides (7 each). The sample sheet says the same.
+MATERIAL = {
+    "density_g_cm3": 4.3,
+    "molar_mass_g_mol": 544.8,
+    "valence_electrons": 40.0,
+    "gap_eV": 1.93,
+}
 #: Settings of the analysis for a film of cubes of mixed halides on a substrate.
 SETTINGS = {"crystals": "cubes", "thin_film": True, "alloy": True, "pixel_relative": 0.01}
 

@@ -15,12 +15,13 @@ from hassan2021.simulate.writers import write_tiff
 
 DRAWS = 10
 SHEET = """\
-sample,measurement,file,role,anode,standard,radius_mm,charge_reference_eV
-{sample},xrd,{sample}.xy,,Cu,,240,
-,xrd,LaB6.xy,standard,Cu,LaB6 SRM 660c,240,
-{sample},xps,xps_{sample}_*.csv,,Al,,,284.8
-{sample},tem,{sample}.tif,,,,,
-{sample},absorption,pds_{sample}.csv,,,,,
+sample,measurement,file,role,anode,standard,radius_mm,charge_reference_eV,\
+density_g_cm3,molar_mass_g_mol,valence_electrons,gap_eV
+{sample},xrd,{sample}.xy,,Cu,,240,,,,,
+,xrd,LaB6.xy,standard,Cu,LaB6 SRM 660c,240,,,,,
+{sample},xps,xps_{sample}_*.csv,,Al,,,284.8,4.3,544.8,40,1.93
+{sample},tem,{sample}.tif,,,,,,,,,
+{sample},absorption,pds_{sample}.csv,,,,,,,,,
 """
 FOUND = ("lattice constant", "crystal size", "sample height")
 LINES = {"100": 1.0, "110": 0.25, "111": 0.15, "200": 0.9, "210": 0.45, "211": 0.3, "220": 0.3,

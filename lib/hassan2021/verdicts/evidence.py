@@ -10,6 +10,7 @@ from __future__ import annotations
 from functools import partial
 
 from hassan2021.desk import Checks, Found, number
+from hassan2021.structure import MATERIAL
 from ledger import paper
 from peled.materials import HC_EV_NM, bulk_wavelength_nm
 from peled.structure import xps
@@ -72,8 +73,8 @@ def iodide_by_xps(line: str) -> float:
     not.
     """
     energy_eV = {"I 3d5/2": 620.0, "I 4d": 50.0}[line]
-    path = [float(xps.mean_free_path_nm(xps.AL_EV - e)) for e in (energy_eV, 69.0)]
-    ratio = number("C029") * path[1] / path[0]
+    slow, fast = (xps.mean_free_path_nm(xps.AL_EV - e, **MATERIAL) for e in (energy_eV, 69.0))
+    ratio = number("C029") * float(fast / slow)
     return ratio / (1 + ratio)
 
 

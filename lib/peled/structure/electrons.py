@@ -20,6 +20,8 @@ from peled.tables import table
 #: What adventitious carbon was found at, eV (G. Greczynski, L. Hultman, Prog. Mater. Sci. 107,
 #: 100591 (2020), doi:10.1016/j.pmatsci.2019.100591).
 CARBON_EV = (284.0, 286.0)
+#: Columns of the sheet that say what the electrons cross: their mean free path goes by it.
+MATERIAL = ("density_g_cm3", "molar_mass_g_mol", "valence_electrons", "gap_eV")
 _WIDE_EV = 60.0  #: a longer region is a survey, not one of levels
 
 
@@ -230,21 +232,31 @@ def _ratios(bench: Bench, regions: list[Region]) -> None:
         if name == first or element == first.split()[0]:
             continue
         label = f"{element} : {first.split()[0]} ({name})"
-        photon = above.spectrum.photon_energy_eV
-        if not photon:
-            bench.withheld(above.held, label, "1", asked("anode", above.held.row.label))
+        if unknown := _unknown(above, below):
+            findings = [asked(column, where) for column, where in unknown.items()]
+            bench.withheld(above.held, label, "1", *findings)
             continue
-        same = above is below
-        if not same and not (above.spectrum.collection_time_s and below.spectrum.collection_time_s):
-            bench.withheld(above.held, label, "1", asked("dwell_s", above.held.row.label))
-            continue
-        _ratio(bench, label, name, first, above, below, photon)
+        _ratio(bench, label, name, first, above, below)
 
 
-def _ratio(bench, label, name, first, above, below, photon) -> None:
+def _unknown(above: Region, below: Region) -> dict[str, str]:
+    """Columns that a ratio needs and the sheet lacks, with the row that lacks them."""
+    one = above.held.row.label
+    missing = {} if above.spectrum.photon_energy_eV else {"anode": one}
+    times = [r.spectrum.collection_time_s for r in (above, below)]
+    if above is not below and not all(times):
+        missing["dwell_s"] = one
+    for region in (above, below):
+        row = region.held.row
+        missing |= {c: row.label for c in MATERIAL if row.settings.get(c) is None}
+    return missing
+
+
+def _ratio(bench, label, name, first, above, below) -> None:
     """One ratio, with the error of the background's shape and of the sensitivities in it."""
     known = _levels(above.spectrum.path.parent) | _levels(below.spectrum.path.parent)
     at = {n: known[n].position_eV for n in (name, first)}
+    photon = above.spectrum.photon_energy_eV
     factor = _factor(first, at[first], photon, below) / _factor(name, at[name], photon, above)
     if above is below:
         i, j = above.fit.names.index(name), above.fit.names.index(first)
@@ -286,7 +298,8 @@ def _factor(name: str, binding_eV: float, photon: float, one: Region) -> float:
         transmission = float(np.interp(at, s.binding_energy_eV[order], s.transmission[order]))
     time = (s.collection_time_s or 1.0) * s.scans
     element, level = name.split()[:2]
-    free_path = float(xps.mean_free_path_nm(photon - binding_eV))
+    material = {column: float(one.held.row.settings[column]) for column in MATERIAL}
+    free_path = float(xps.mean_free_path_nm(photon - binding_eV, **material))
     return xps.sensitivity(element, level, photon) * transmission * free_path * time
 
 

@@ -491,24 +491,21 @@ def sensitivity(element: str, orbital: str, photon_eV: float = AL_EV) -> float:
 def mean_free_path_nm(
     kinetic_eV,
     *,
-    density_g_cm3: float = 4.3,
-    molar_mass: float = 544.8,
-    valence_electrons: float = 40.0,
-    gap_eV: float = 1.93,
+    density_g_cm3: float,
+    molar_mass_g_mol: float,
+    valence_electrons: float,
+    gap_eV: float,
 ):
     """Inelastic mean free path by TPP-2M [1]_, valid from 50 to 2000 eV.
-
-    The defaults are MAPb(I0.4Br0.6)3: 40 valence electrons (cation C 4, N 5, H 6; Pb 4; three
-    halides 7 each).
 
     Parameters
     ----------
     kinetic_eV : float or ndarray
     density_g_cm3 : float
-    molar_mass : float
-        g/mol of a formula unit.
-    valence_electrons : float
+    molar_mass_g_mol : float
         Of a formula unit.
+    valence_electrons : float
+        Of a formula unit: all s and p electrons of the outermost shells, d of transition metals.
     gap_eV : float
 
     Returns
@@ -522,8 +519,8 @@ def mean_free_path_nm(
        doi:10.1002/sia.740210302
     """
     e = np.asarray(kinetic_eV, float)
-    plasmon2 = 829.4 * valence_electrons * density_g_cm3 / molar_mass
-    u = valence_electrons * density_g_cm3 / molar_mass
+    u = valence_electrons * density_g_cm3 / molar_mass_g_mol
+    plasmon2 = 829.4 * u
     beta = -0.10 + 0.944 / np.sqrt(plasmon2 + gap_eV**2) + 0.069 * density_g_cm3**0.1
     gamma = 0.191 / np.sqrt(density_g_cm3)
     return (
