@@ -30,7 +30,7 @@ def test_automatic_phase(benchmark, against, cpu, spectrum):
     def peer():
         proc_autophase.autops(values.copy(), "acme", disp=False)
 
-    against("nmrglue ACME", cpu(peer, rounds=2), least=14)
+    against("nmrglue ACME", cpu(peer, rounds=2), least=20)
 
 
 @pytest.mark.benchmark(group="automatic phase", timer=time.process_time)

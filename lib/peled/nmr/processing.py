@@ -588,6 +588,10 @@ def without_roll(processed: Processed) -> Processed:
 #: Of the first-order phases that the lines' own phases allow, so many are refined.
 REFINED = 3
 
+#: Lines whose phases scatter by more than this about all that they allow, degrees, have none, and a
+#: search among them no end: no first-order phase is taken.
+SCATTERED_DEG = 60.0
+
 #: Searches that begin as near to the end of another, rad amid the lines and over their spread, end
 #: there too.
 SAME_PHASE = 0.1
@@ -661,11 +665,15 @@ def _standing(
     """Points and prominences of the most prominent lines, ascending: ten times the noise, and a
     hundredth of the largest, high."""
     top = magnitude[inside].max()
-    peaks, found = find_peaks(
-        magnitude,
-        height=max(10 * noise, 0.01 * top),
-        prominence=max(6 * noise, 0.005 * top),
-    )
+    height = max(10 * noise, 0.01 * top)
+    # Between what is high enough only the lowest point says anything of prominences.
+    high = magnitude >= height
+    ends = np.flatnonzero(np.diff(high, prepend=not high[0]))
+    lowest, kept = magnitude.copy(), high.copy()
+    lowest[ends], kept[ends] = np.minimum.reduceat(magnitude, ends), True
+    few = np.where(high, magnitude, lowest)[kept]
+    peaks, found = find_peaks(few, height=height, prominence=max(6 * noise, 0.005 * top))
+    peaks = np.flatnonzero(kept)[peaks]
     peaks, prominences = peaks[inside[peaks]], found["prominences"][inside[peaks]]
     # Shoulders have no phase of their own: lines that stand out from what is around them come
     # first.
@@ -679,10 +687,11 @@ def _standing(
 def _agreed_turns(places: np.ndarray, phases: np.ndarray, weights: np.ndarray) -> list[float]:
     """The five first-order phases, degrees, at which phases (rad) agree best on one p0, the best
     first."""
-    grid = np.arange(-1440.0, 1441.0, 4.0)
-    turns = np.tile(np.exp(-1j * np.deg2rad(grid[1] - grid[0]) * places), (len(grid), 1))
-    turns[0] = np.exp(1j * (phases - np.deg2rad(grid[0]) * places))
-    agreement = np.abs(np.cumprod(turns, axis=0) @ weights) / weights.sum()
+    far, near = np.arange(-1440.0, 1440.0, 120.0), np.arange(0.0, 120.0, 4.0)
+    grid = np.add.outer(far, near).ravel()
+    seen = weights / weights.sum() * np.exp(1j * phases)
+    turned, fine = (np.exp(-1j * np.outer(np.deg2rad(part), places)) for part in (far, near))
+    agreement = np.abs((turned * seen) @ fine.T).ravel()
     agreement -= 2e-5 * np.abs(grid)  # of two that fit alike, the smaller turn
     tops = find_peaks(np.concatenate([[0], agreement, [0]]))[0] - 1
     return [float(grid[i]) for i in tops[np.argsort(agreement[tops])[::-1][:5]]]
@@ -767,7 +776,9 @@ class _Disagreement:
 
 
 def _least_of(cost: _Disagreement, candidates_deg: list[float], free: bool) -> np.ndarray:
-    """Phases (p0, p1), rad, of least cost: from the best candidates of p1, or with p1 as it is."""
+    """Phases (p0, p1), rad, of least cost: from the best candidates of p1, or with p1 as it is, the
+    last of them.
+    """
     # Sought are the phase amid the lines and its change over their spread, which are alike in size
     # and do not feel each other; lines close together would leave p1 where it began.
     amid = float(np.average(cost.places, weights=cost.weights))
@@ -780,6 +791,8 @@ def _least_of(cost: _Disagreement, candidates_deg: list[float], free: bool) -> n
         return value, back.T @ gradient
 
     starts = [np.array([cost.p0(p1), p1]) for p1 in np.deg2rad(candidates_deg)]
+    if min(map(cost.spread_deg, starts)) > SCATTERED_DEG:
+        return starts[-1]
     best, ends = None, []
     for start in sorted(starts, key=lambda angles: cost(angles)[0])[:REFINED]:
         if any(np.abs(end - turns @ start).max() < SAME_PHASE for end in ends):
@@ -788,7 +801,7 @@ def _least_of(cost: _Disagreement, candidates_deg: list[float], free: bool) -> n
             # Points that sink below the noise make kinks, at which a line search would not end.
             options = {"ftol": 1e-8, "gtol": 1e-5, "maxls": 8}
             found = minimize(around, turns @ start, jac=True, method="L-BFGS-B", options=options)
-            angles = back @ found.x
+            score, angles = found.fun, back @ found.x
             ends.append(found.x)
         else:
             p0, p1 = start
@@ -798,8 +811,7 @@ def _least_of(cost: _Disagreement, candidates_deg: list[float], free: bool) -> n
                 method="bounded",
                 options={"xatol": 1e-4},
             )
-            angles = np.array([only.x, p1])
-        score = cost(angles)[0]
+            score, angles = only.fun, np.array([only.x, p1])
         if best is None or score < best[0] - 1e-4:
             best = (score, angles)
     return best[1]
@@ -899,12 +911,22 @@ def _line_phases(processed: Processed, peaks: np.ndarray, half_widths: np.ndarra
     place = peaks + np.where(
         curve > 0, 0.5 * (inverse[:, 0] - inverse[:, 2]) / np.where(curve > 0, curve, 1.0), 0.0
     )
-    away = 2 * np.pi * step / rate * (index[:, None] - place[None, :])
-    even = 1 / (1 + away * away)
-    odd = -away * even
-    values, cross = processed.values[index], even.T @ odd
-    normal = even.T @ even + odd.T @ odd + 1j * (cross - cross.T)
-    return np.angle(_solved(normal, even.T @ values - 1j * (odd.T @ values))[0])
+    # Radians from one point to the next, of a line that decays by e in one.
+    turn = 2 * np.pi * step / rate
+    odd = index[:, None] - place
+    odd *= turn
+    even = odd * odd
+    even += 1
+    np.reciprocal(even, out=even)
+    odd *= even
+    # A product of two lines is a sum of them, with t for turn: conj(a) b = (t_b b + t_a conj(a)) /
+    # (t_a + t_b + i t_a t_b (place_a - place_b)).
+    sums = turn * (even.sum(axis=0) - 1j * odd.sum(axis=0))
+    apart = turn[:, None] + turn + 1j * np.outer(turn, turn) * (place[:, None] - place)
+    normal = (sums + sums.conj()[:, None]) / apart
+    values = processed.values[index].view(float).reshape(-1, 2)
+    right = (even.T @ values) @ [1, 1j] + (odd.T @ values) @ [1j, -1]
+    return np.angle(_solved(normal, right)[0])
 
 
 def _solved(normal: np.ndarray, right: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
