@@ -541,18 +541,19 @@ def test_relation_is_arithmetic_only():
             Relation(text)
 
 
-def test_scheme_weights_derivative():
+def test_scheme_responses_and_their_derivatives():
     scheme = Scheme(
         {("a", "b"): "ab", ("b", "c"): "bc", ("b", None): "b", ("c", None): "c"},
         {"ab": 0.3, "bc": 9.0, "b": 20.0, "c": 300.0},
-        {"a": 1.0},
+        {"a": 0.7, "b": 0.2},
     )
     tau, h = np.array([0.3, 9.0, 20.0, 300.0]), 1e-6
-    t, dt = scheme.weights(tau)
-    assert np.allclose(t, scheme.rates(tau)[2])
+    each, moved = scheme.responses(tau)
+    assert np.allclose(np.tensordot((0.7, 0.2, 0.0), each, 1), scheme.rates(tau)[2])
+    assert np.allclose(each.sum(axis=1), np.eye(3))  # at zero time: what was populated
     for i in range(4):
-        up, down = (scheme.weights(tau * np.exp(s * h * np.eye(4)[i]))[0] for s in (1, -1))
-        assert np.allclose((up - down) / (2 * h), dt[i], rtol=1e-5, atol=1e-8)
+        up, down = (scheme.responses(tau * np.exp(s * h * np.eye(4)[i]))[0] for s in (1, -1))
+        assert np.allclose((up - down) / (2 * h), moved[i], rtol=1e-5, atol=1e-8)
 
 
 def emission(seed, sigma=0.02):

@@ -17,11 +17,12 @@ from peled.transient_absorption.globalfit import GlobalFit, global_fit
 from peled.transient_absorption.irf import MeasuredIRF
 from peled.transient_absorption.preprocess import Chirp, Matrix, matrix
 from peled.transient_absorption.resample import bootstrap
-from peled.transient_absorption.schemes import Model, Scheme
+from peled.transient_absorption.schemes import EqualAreas, Model, Scheme
 from peled.transient_absorption.setup import lmfit_parameters
 
 __all__ = [
     "Chirp",
+    "EqualAreas",
     "GlobalFit",
     "Matrix",
     "MeasuredIRF",

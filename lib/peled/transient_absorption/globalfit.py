@@ -38,7 +38,8 @@ _SAID = (
     "residual after",
 )
 """Flags that `Estimates` says by null space, bounds, convergence, goodness and covariance."""
-_UNITS = {"scale": "", "size": "", "alpha": "", "beta": "", "line": "1/cm"}  # all others: ps
+_UNITS = {**dict.fromkeys(("scale", "size", "population", "alpha", "beta"), ""), "line": "1/cm"}
+"""Of parameters by their beginnings; all others: ps."""
 _COARSE = 2.0  # steps of the delays that a response must be wide to be resolved for certain
 _LONG = 6.0  # steps of the delays from which on a lifetime does not depend on the response
 _SURE = 10.8  # rise of χ² that one width in a thousand reaches by chance
@@ -369,7 +370,7 @@ class GlobalFit:
         if segment.point_weight is not None:
             a = a[self.setup.columns[i]]
             if self.model.restricted:
-                a = self.model.species(self._u[segment.kinetic])[0] @ a
+                a = segment.species(self._u)[0] @ a
             return np.einsum("wtn,nw->tw", segment.unweighted().dispersed(self._u, False)[0], a)
         product = np.einsum("wtn,nw->tw", c[:, rows], a) if c.ndim == 3 else c[rows] @ a
         return product / segment.weights
@@ -446,7 +447,7 @@ class GlobalFit:
         """What makes the decays' spectra of those that are fitted."""
         if not self.model.restricted:
             return np.eye(len(self.model.columns))[: self._decays]
-        return self.model.species(u[self.setup.segments[i].kinetic])[0][: self._decays]
+        return self.setup.segments[i].species(u)[0][: self._decays]
 
     def eads(self, matrix: int | str = 0) -> Spectra:
         """Evolution-associated spectra: those of the compartments of 1 → 2 → … in the order of
@@ -880,7 +881,7 @@ def _ordered(setup: Setup, best: Minimum, model: Model):
 
 def _result(setup: Setup, best: Minimum, minima, matrices, options) -> GlobalFit:
     now = setup.problem.evaluate(best.theta, covariance=True)
-    dof = setup.size - setup.linear - len(best.theta)
+    dof = setup.size + len(setup.model.equal_areas) - setup.linear - len(best.theta)
     pairs = zip(now.rows, setup.problem.blocks, strict=True)
     kernels = tuple(noise.kernel(row, block.shape[1]) for row, block in pairs)
     scores, even = errors.residual_scores(setup, now, best.theta, kernels)

@@ -22,7 +22,8 @@ class Rules:
     `mix` is L (species, m), `open` (nw, m) which of the free spectra there are at a wavelength,
     `bounded` (m,) which must not be negative; the spectra `values` (known, nw) belong to the
     species `known` and are multiplied by exp of the coordinates `sizes`. `columns` says which of
-    the species are those of each of the `segments`.
+    the species are those of each of the `segments`. `areas` (k, species, nw) sum the spectra to
+    what shall be zero.
     """
 
     mix: np.ndarray
@@ -33,6 +34,7 @@ class Rules:
     sizes: np.ndarray
     segments: tuple
     columns: tuple
+    areas: np.ndarray
 
     @classmethod
     def of(cls, group, columns) -> Rules:
@@ -74,7 +76,13 @@ class Rules:
         known = np.array([names.index(name) for name in model.known], int)
         values = [_on(nm, *model.known[name], name) for name in model.known]
         values = np.reshape(values, (len(known), len(nm))) * first.wavelength_weight
-        kept = (first.sizes, tuple(group), tuple(columns))
+        areas = np.zeros((len(model.equal_areas), len(each), len(nm)))
+        for row, pair in zip(areas, model.equal_areas, strict=True):
+            low, high = pair.window_nm or (nm[0], nm[-1])
+            within = (nm >= low) & (nm <= high)
+            row[names.index(pair.first)] += pair.weight * within / first.wavelength_weight
+            row[names.index(pair.second)] -= row[names.index(pair.first)] * pair.ratio
+        kept = (first.sizes, tuple(group), tuple(columns), areas)
         return cls(mix, ~shut, bounded, known, values, *kept)
 
     @property
@@ -93,7 +101,12 @@ class Rules:
         -------
         Rules
         """
-        return replace(self, open=self.open[wavelengths], values=self.values[:, wavelengths])
+        return replace(
+            self,
+            open=self.open[wavelengths],
+            values=self.values[:, wavelengths],
+            areas=self.areas[:, :, wavelengths],
+        )
 
     def given(self, u) -> np.ndarray:
         """k, shape (species, nw).
@@ -150,7 +163,10 @@ class RestrictedBlock(DispersedBlock):
     """A `separable.DispersedBlock` of species' spectra under `Rules`."""
 
     def __init__(self, data, basis, index, present, rules: Rules, chunks=()):
-        super().__init__(data, basis, np.concatenate([index, rules.sizes]), present, chunks)
+        populations = [s.populations for s in rules.segments]
+        index = np.concatenate([index, *populations, rules.sizes])
+        # rows over all wavelengths are made of all at once
+        super().__init__(data, basis, index, present, () if len(rules.areas) else chunks)
         self.rules = rules
 
     def _species(self, u, derivatives):
@@ -158,9 +174,7 @@ class RestrictedBlock(DispersedBlock):
         c, local = self.basis(u, derivatives)
         made, turns, row = [], [], 0
         for s, at in zip(self.rules.segments, self.rules.columns, strict=True):
-            t, dt = (
-                placed(each, at, len(self.rules.mix)) for each in s.model.species(u[s.kinetic])
-            )
+            t, dt = (placed(each, at, len(self.rules.mix)) for each in s.species(u))
             rows = slice(row, row + len(s.data))
             made.append(c[:, rows] @ t)
             turns.append((rows, t, dt))
@@ -168,12 +182,15 @@ class RestrictedBlock(DispersedBlock):
 
         def moved(a):
             out, column = np.zeros((*c.shape[:2], len(self.index))), 0
+            later = sum(len(s.index) for s in self.rules.segments)
             for s, (rows, t, dt) in zip(self.rules.segments, turns, strict=True):
                 own = slice(column, column + len(s.index))
                 out[:, rows, own] = local(t @ a)[:, rows, own]
-                for m, each in enumerate(dt):
-                    out[:, rows, column + m] += (c[:, rows] @ (each @ a))[:, :, 0]
-                column = own.stop
+                kinetic, number = len(s.kinetic), len(s.populations)
+                places = [*range(column, column + kinetic), *range(later, later + number)]
+                for place, each in zip(places, dt, strict=True):
+                    out[:, rows, place] += (c[:, rows] @ (each @ a))[:, :, 0]
+                column, later = own.stop, later + number
             return out
 
         return np.concatenate(made, axis=1), moved if derivatives else None
@@ -190,6 +207,45 @@ class RestrictedBlock(DispersedBlock):
         for j, row in enumerate(self.rules.known):
             more[:, :, first + j] += c[:, :, row] * k[row][:, None]
         return np.matmul(c, mix), left, lambda b: moved(np.matmul(mix, b)), more
+
+    def _evaluate(self, u, derivatives, covariance):
+        cost, *rest = super()._evaluate(u, derivatives, covariance)
+        if not len(self.rules.areas):
+            return cost, *rest
+        value, slopes, of_data = self._areas(u)
+        cost += float(value @ value)
+        if derivatives:
+            rest[0] += slopes.T @ value
+            rest[1] += slopes.T @ slopes
+        if covariance:  # noise of the data goes through the areas too
+            rest[3] -= np.einsum("kp,wkt,ws->pts", slopes, of_data, rest[-1], optimize=True)
+        return cost, *rest
+
+    def _areas(self, u):
+        """What is demanded to be zero of the areas (k,), and its derivatives by the parameters
+        (k, p) and by the data (nw, k, nt)."""
+        c, moved = self._species(u, True)
+        k, dk = self.rules.given(u), self.own(u)
+        mix = self._open(c, k)
+        f, left, _, more = self._made(u, True)
+        q, inverse = self._project(f)
+        back = np.matmul(inverse, np.swapaxes(q, 1, 2))
+        b = np.matmul(back, left)
+        rest = left - np.matmul(f, b)
+        slope = -np.matmul(back, moved(np.matmul(mix, b)) + more)  # (nw, m, p)
+        turned = [
+            np.einsum("wtp,wt->wp", moved(np.matmul(mix, inverse[:, :, n : n + 1])), rest[:, :, 0])
+            for n in range(inverse.shape[2])
+        ]
+        slope += np.matmul(inverse, np.stack(turned, axis=1))
+        a = np.matmul(mix, b)[:, :, 0].T + k
+        da = np.matmul(mix, slope).transpose(2, 1, 0) + dk
+        areas = self.rules.areas
+        return (
+            np.einsum("ksw,sw->k", areas, a),
+            np.einsum("ksw,psw->kp", areas, da),
+            np.einsum("ksw,wsm,wmt->wkt", areas, mix, back, optimize=True),
+        )
 
     def _open(self, c, k):
         """L of each wavelength (nw, species, m), without the columns that are shut."""

@@ -13,6 +13,7 @@ import ast
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from typing import NamedTuple
 
 import numpy as np
 
@@ -153,13 +154,17 @@ class Scheme:
                 "start values or merge the compartments"
             )
         w = np.linalg.inv(v)
-        initial = np.array([self.initial.get(c, 0.0) for c in self.compartments], float)
         derivatives = -np.einsum("ia,mab,bi->im", w, dk, v)
-        return np.maximum(-values, 0.0), derivatives, (v * (w @ initial)).T
+        return np.maximum(-values, 0.0), derivatives, (v * (w @ self.populations)).T
 
-    def weights(self, tau_ps):
-        """T of `concentrations = decays @ T` and ∂T/∂ln τ, shape (names, n, n), by first-order
-        perturbation of the eigenvectors.
+    @property
+    def populations(self) -> np.ndarray:
+        """Initial population of each compartment."""
+        return np.array([self.initial.get(c, 0.0) for c in self.compartments], float)
+
+    def responses(self, tau_ps):
+        """T of `concentrations = decays @ T` for a population of one in each compartment, and
+        ∂T/∂ln τ, by first-order perturbation of the eigenvectors.
 
         Parameters
         ----------
@@ -167,20 +172,20 @@ class Scheme:
 
         Returns
         -------
-        weights : ndarray, shape (n, n)
-        derivatives : ndarray, shape (names, n, n)
+        weights : ndarray, shape (n, n, n)
+            First index: the compartment that is populated.
+        derivatives : ndarray, shape (names, n, n, n)
         """
         k, dk = self.matrix(np.asarray(tau_ps, float))
         values, v = np.linalg.eig(k)
         order = np.argsort(values.real)
         values, v = values.real[order], v.real[:, order]
         w = np.linalg.inv(v)
-        initial = np.array([self.initial.get(c, 0.0) for c in self.compartments], float)
         gap = values[None, :] - values[:, None] + np.eye(len(values))
         x = np.einsum("ja,mab,bi->mji", w, dk, v) / gap * (1 - np.eye(len(values)))
         dv, dw = v @ x, -x @ w
-        return (v * (w @ initial)).T, np.swapaxes(
-            dv * (w @ initial) + v * (dw @ initial)[:, None, :], 1, 2
+        return np.einsum("si,ic->cis", v, w), (
+            np.einsum("msi,ic->mcis", dv, w) + np.einsum("si,mic->mcis", v, dw)
         )
 
 
@@ -211,6 +216,25 @@ def sequential(rates):
             others = np.delete(k[: last + 1], j) - k[j]
             t[j, last] = np.prod(k[:last]) / np.prod(others) if last else 1.0
     return t
+
+
+class EqualAreas(NamedTuple):
+    """A demand that the areas of two species' spectra have a ratio: one more row of the fit, weight
+    · (Σ A_first − ratio · Σ A_second), the sums over the wavelengths of a window.
+
+    Parameters
+    ----------
+    first, second : str
+        Species.
+    ratio, weight : float
+    window_nm : (low, high), or empty for all wavelengths
+    """
+
+    first: str
+    second: str
+    ratio: float = 1.0
+    weight: float = 0.1
+    window_nm: tuple[float, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -267,6 +291,16 @@ class Model:
         `size_<species>`. With a scheme the species "bleach" is the depleted ground state, minus all
         populations times, for example, the absorbance before the pulse; its size is determined only
         where the excited species' spectra are restricted.
+    populations : tuple of str
+        Species whose initial population, `population_<species>`, is fitted for each of several sets
+        that share their spectra: at other pump wavelengths or in other samples the same species are
+        made in other proportions. One species at least is left out: the others count in its
+        population, and `scale_<name>` is the size of a set. The first set's populations keep their
+        start (that of the scheme; 1), in which the spectra are given, but for those of species in
+        `equal_areas`.
+    equal_areas : tuple of EqualAreas
+        What ties populations to spectra, also of a single set: as many as the first set has free
+        populations leave the residual as it is.
     """
 
     lifetimes_ps: tuple[float, ...] = ()
@@ -290,6 +324,8 @@ class Model:
     zero_nm: Mapping[str, tuple[tuple[float, float], ...]] = field(default_factory=dict)
     alike: Mapping[str, tuple[str, float]] = field(default_factory=dict)
     known: Mapping[str, tuple] = field(default_factory=dict)
+    populations: tuple[str, ...] = ()
+    equal_areas: tuple[EqualAreas, ...] = ()
 
     def __post_init__(self):
         object.__setattr__(
@@ -298,6 +334,8 @@ class Model:
         object.__setattr__(
             self, "dispersion", tuple(float(d) for d in np.atleast_1d(self.dispersion))
         )
+        pairs = tuple(EqualAreas(*pair) for pair in self.equal_areas)
+        object.__setattr__(self, "equal_areas", pairs)
         for name in ("oscillations", "free_induction"):
             pairs = tuple((float(a), float(b)) for a, b in getattr(self, name))
             object.__setattr__(self, name, pairs)
@@ -350,11 +388,23 @@ class Model:
 
     def _check_species(self):
         used = {*self.zero_nm, *self.alike, *self.known, *(a for a, _ in self.alike.values())}
+        used |= {name for pair in self.equal_areas for name in (pair.first, pair.second)}
         strangers = sorted(used - set(self.spectra))
         if strangers:
             raise ValueError(
                 f"model: expected species among {', '.join(self.spectra)}; found "
                 f"{', '.join(strangers)}"
+            )
+        strangers = sorted(set(self.populations) - set(self.spectra[: self.components]))
+        if strangers:
+            raise ValueError(
+                f"model: expected populations of {', '.join(self.spectra[: self.components])}; "
+                f"found {', '.join(strangers)}"
+            )
+        if any(not start > 0 for start in self.population_start):
+            raise ValueError(
+                "model: expected fitted populations that start above zero, found "
+                f"{dict(zip(self.populations, self.population_start, strict=True))}"
             )
         if BLEACH in self.known and self.scheme is None:
             raise ValueError("model: the bleach is minus the populations of a scheme: give one")
@@ -384,6 +434,7 @@ class Model:
             "t0",
             *width,
             *(f"dispersion_{i + 1}" for i in range(len(self.dispersion))),
+            *self.population_names,
             *self.sizes,
         )
 
@@ -407,9 +458,22 @@ class Model:
         return tuple("size_" + species.replace(" ", "_") for species in self.known)
 
     @property
+    def population_names(self) -> tuple[str, ...]:
+        """Names of the fitted populations."""
+        return tuple("population_" + species.replace(" ", "_") for species in self.populations)
+
+    @property
+    def population_start(self) -> tuple[float, ...]:
+        """Start values of `population_names`."""
+        start = np.ones(self.components) if self.scheme is None else self.scheme.populations
+        each = dict(zip(self.spectra[: self.components], start.tolist(), strict=True))
+        return tuple(each[species] for species in self.populations)
+
+    @property
     def restricted(self) -> bool:
-        """Whether anything is demanded of the species' spectra."""
-        return bool(self.non_negative or self.zero_nm or self.alike or self.known)
+        """Whether anything is demanded of the species' spectra, or fitted of their populations."""
+        rules = self.zero_nm, self.alike, self.known, self.populations, self.equal_areas
+        return self.non_negative or any(map(bool, rules))
 
     @property
     def kinetic_start(self) -> tuple[float, ...]:
@@ -446,23 +510,35 @@ class Model:
             species = (*self.scheme.compartments, *species[self.components :])
         return (*species, *((BLEACH,) if BLEACH in self.known else ()))
 
-    def species(self, log_tau):
-        """T of `species' columns = columns @ T` and ∂T/∂ln τ, shape (names, columns, species).
+    def species(self, log_tau, log_populations=()):
+        """T of `species' columns = columns @ T` and its derivatives by ln τ and ln populations.
 
         Parameters
         ----------
         log_tau : ndarray, shape (names,)
             Of times in ps.
+        log_populations : ndarray, shape (populations,)
+            Of `population_names`.
 
         Returns
         -------
         t : ndarray, shape (columns, species)
-        derivatives : ndarray, shape (names, columns, species)
+        derivatives : ndarray, shape (names + populations, columns, species)
         """
-        n, size = self.components, len(self.columns)
-        t, dt = np.eye(size), np.zeros((len(log_tau), size, size))
-        if self.scheme is not None:
-            t[:n, :n], dt[:, :n, :n] = self.scheme.weights(np.exp(log_tau))
+        n, size, names = self.components, len(self.columns), len(log_tau)
+        if self.scheme is None:
+            initial = np.ones(n)
+            each = np.eye(n)[:, :, None] * np.eye(n)
+            moved = np.zeros((names, *each.shape))
+        else:
+            initial = self.scheme.populations
+            each, moved = self.scheme.responses(np.exp(log_tau))
+        at = [self.spectra.index(species) for species in self.populations]
+        initial[at] = np.exp(log_populations)
+        t, dt = np.eye(size), np.zeros((names + len(at), size, size))
+        t[:n, :n] = np.tensordot(initial, each, 1)
+        dt[:names, :n, :n] = np.einsum("c,mcis->mis", initial, moved)
+        dt[names:, :n, :n] = initial[at, None, None] * each[at]
         if BLEACH in self.known:
             t, dt = (
                 np.concatenate([x, -x[..., :n].sum(-1, keepdims=True)], axis=-1) for x in (t, dt)

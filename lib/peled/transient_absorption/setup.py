@@ -40,7 +40,7 @@ class Parameter:
 
     @property
     def logarithmic(self) -> bool:
-        return self.name.startswith(("tau", "fwhm", "size", *LOGARITHMIC))
+        return self.name.startswith(("tau", "fwhm", "size", "population", *LOGARITHMIC))
 
 
 class Segment:
@@ -75,7 +75,10 @@ class Segment:
         self.index = np.array(
             [*self.kinetic, *self.moved, self.t0, *width, *self.dispersion, *scale], int
         )
-        self.sizes = np.array([position[local[name]] for name in model.sizes], int)
+        self.populations, self.sizes = (
+            np.array([position[local[name]] for name in names], int)
+            for names in (model.population_names, model.sizes)
+        )
         self.powers = model.dispersion_terms(matrix.wavelength_nm)
 
     @property
@@ -152,6 +155,21 @@ class Segment:
             1/ps.
         """
         return self.model.rates(u[self.kinetic])
+
+    def species(self, u):
+        """What makes the species' columns of those of the model, as `Model.species`.
+
+        Parameters
+        ----------
+        u : ndarray
+            Full coordinates.
+
+        Returns
+        -------
+        t : ndarray, shape (columns, species)
+        derivatives : ndarray, shape (kinetic parameters + populations, columns, species)
+        """
+        return self.model.species(u[self.kinetic], u[self.populations])
 
     def _columns(self, x, u, derivatives):
         """Columns of decays, offset and artefact, see `irf.columns`."""
@@ -715,6 +733,12 @@ def parameters_of(
     parameters: dict[str, Parameter] = {}
     locals_, late = [], []
     shape = () if model.law is None else model.law.names  # goes with the lifetimes
+    tied = {name for pair in model.equal_areas for name in (pair.first, pair.second)}
+    untied = [
+        name
+        for name, species in zip(model.population_names, model.populations, strict=True)
+        if species not in tied
+    ]
     for j, m in enumerate(matrices):
         step, span = float(np.diff(m.delay_ps).min()), float(np.ptp(m.delay_ps))
         given = model.t0_ps is not None
@@ -730,6 +754,7 @@ def parameters_of(
             **dict(zip(model.kinetic_names, model.kinetic_start, strict=True)),
             **dict(zip(model.term_names, [x for t in model.terms for x in t.start], strict=True)),
             **dict.fromkeys(model.sizes, 1.0),
+            **dict(zip(model.population_names, model.population_start, strict=True)),
             **{f"dispersion_{i + 1}": d for i, d in enumerate(model.dispersion)},
         }
         bounds = {
@@ -738,7 +763,7 @@ def parameters_of(
                 for t in model.terms
                 for n, b in zip(t.names, t.bounds(step, span), strict=True)
             },
-            **dict.fromkeys(model.sizes, (1e-6, 1e6)),
+            **dict.fromkeys((*model.sizes, *model.population_names), (1e-6, 1e6)),
             "t0": (float(m.delay_ps[0]) - span, float(m.delay_ps[-1])),
             # an artefact narrower than a step takes up single delays, each wavelength others
             "fwhm": (step if model.artefact else step / 20, span),
@@ -759,6 +784,7 @@ def parameters_of(
             if full not in parameters:
                 held = name in model.fixed or (name == "t0" and model.irf is None)
                 held |= name.startswith(("t0", "fwhm", "dispersion")) and m.name in late
+                held |= name in untied and (not j or not shared_spectra)
                 widened = (
                     (low, high)
                     if name in model.bounds_ps
