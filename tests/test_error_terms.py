@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 
 import slips
+from calibration.noise import correlated, pink
 from hassan2021 import cpmas
 from hassan2021.verdicts.photoluminescence import film_effective_index
 from peled import conditioning, lineshapes, materials, nmr, quantities
@@ -1243,9 +1244,24 @@ def test_height_and_place_of_a_peak_scatter_as_they_say():
         peak = current_voltage.peak_eqe(j, true + errors * rng.standard_normal(25), errors)
         found.append((peak.eqe, peak.eqe_error, peak.current_density_mA_cm2, peak.current_error))
     value, value_error, place, place_error = np.array(found).T
-    # Widened by scatter above one only, so a little too large on the whole.
-    assert 0.9 < np.nanmedian(value_error) / np.nanstd(value) < 1.3
-    assert 0.9 < np.nanmedian(place_error) / np.nanstd(place) < 1.25
+    # Too large by as much as slow noise cannot be ruled out; more for the height.
+    assert 1.0 < np.nanmedian(value_error) / np.nanstd(value) < 2.1
+    assert 1.0 < np.nanmedian(place_error) / np.nanstd(place) < 1.6
+
+
+def test_a_peak_under_slow_noise_is_where_it_says():
+    """1/f noise and readings that share their errors: 57 to 80 % by independent readings."""
+    for k, noise in enumerate((pink, correlated)):
+        rng, x = np.random.default_rng(27 + k), np.linspace(-1.6, 1.6, 64)
+        true = np.exp(-1.2 * x**2)
+        held = []
+        for _ in range(150):
+            q = true * (1 + 0.005 * noise(rng, x.size))
+            peak = current_voltage.peak_eqe(10**x, q, 0.005 * q)
+            away = math.log(peak.current_density_mA_cm2) * peak.current_density_mA_cm2
+            held.append((abs(peak.eqe - 1) < 1.96 * peak.eqe_error,
+                         abs(away) < 1.96 * peak.current_error))  # fmt: skip
+        assert np.all(np.mean(held, axis=0) > 0.86)
 
 
 def test_centroids_scatter_as_they_say():

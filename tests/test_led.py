@@ -15,6 +15,7 @@ import labs
 from peled.led import consistency, current_voltage, photometry, routes
 from peled.led.consistency import Stated
 from peled.led.photometry import SpectrumError
+from peled.separable import serial
 
 W = np.arange(400.0, 781.0)
 
@@ -479,7 +480,18 @@ def test_peak_is_not_biased_by_noise_and_covers():
     assert np.mean(value) == pytest.approx(
         0.2, rel=0.006
     )  # the largest of the points would be 3 % too high
-    assert 0.91 <= hits / 400 <= 0.98
+    assert hits / 400 >= 0.94  # more than 95 %, for slow noise is not ruled out by 20 readings
+
+
+def test_a_flat_top_is_followed_where_noise_puts_the_largest_reading_far_from_it():
+    x = np.linspace(-2, 2, 81)
+    q = 0.1 * np.exp(-0.5 * x**2)
+    clean = current_voltage.peak_eqe(10**x, q)
+    q[np.argmin(np.abs(x - 0.4))] *= 1.09  # 0.4 decades off
+    found = current_voltage.peak_eqe(10**x, q)
+    assert clean.current_density_mA_cm2 == pytest.approx(1, rel=1e-3)
+    assert found.current_error < 0.5
+    assert abs(found.current_density_mA_cm2 - 1) < 2 * found.current_error
 
 
 def test_half_current_and_edges():
@@ -544,9 +556,11 @@ def test_points_of_a_curve_weigh_by_reading_noise_beside_a_gain_of_half_a_hundre
         current_voltage.fit_jv(v[:8], j[-8:])
 
 
-@pytest.mark.parametrize("points, degree", [(11, 3), (7, 2)])
-def test_peak_is_the_maximum_of_the_weighted_polynomial(points, degree):
-    """By numpy's polyfit and a search: height, place, and the errors of both."""
+@pytest.mark.parametrize("points, degree", [(11, 3), (6, 2)])
+def test_peak_is_the_maximum_of_the_weighted_polynomial(points, degree, monkeypatch):
+    """By numpy's polyfit and a search: height, place, and the errors of both, where readings err
+    independently."""
+    monkeypatch.setattr(serial, "CORRELATIONS", {0.0: 1.0})
     rng = np.random.default_rng(4)
     x = np.linspace(-0.48, 0.48, points) + 0.7
     j = np.r_[1e-3, 10**x, 300.0]

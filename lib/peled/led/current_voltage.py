@@ -25,6 +25,7 @@ from scipy.constants import Boltzmann, elementary_charge
 from scipy.interpolate import PchipInterpolator
 
 from peled.quantities import Estimates, fit_lmfit
+from peled.separable import averaged, fits_over_correlations
 
 if TYPE_CHECKING:
     from lmfit.minimizer import MinimizerResult
@@ -408,6 +409,10 @@ class Peak:
 
 #: Half-width, in decades of J, of the window about a maximum.
 WINDOW_DECADES = 0.5
+#: Points that the window is widened for in a coarse sweep, and how far.
+SOME, WIDEST_DECADES = 7, 1.0
+#: Share of the window about its middle where a maximum is believed; outside, the window moves.
+INNER = 0.6
 
 
 def peak_eqe(current_density_mA_cm2, eqe, eqe_error=None) -> Peak:
@@ -419,7 +424,7 @@ def peak_eqe(current_density_mA_cm2, eqe, eqe_error=None) -> Peak:
     current_density_mA_cm2, eqe : array (n,)
         Unsorted is fine.
     eqe_error : array (n,), optional
-        Independent standard errors; without them the scatter about the curve is used.
+        Standard errors; without them the scatter about the curve is used.
 
     Returns
     -------
@@ -433,7 +438,9 @@ def peak_eqe(current_density_mA_cm2, eqe, eqe_error=None) -> Peak:
     Notes
     -----
     The largest of many noisy points is biased upwards; a smooth maximum is not. Where fewer than
-    five points lie in the window the largest point is taken, with its own error.
+    five points lie in the window the largest point is taken, with its own error. Noise along a
+    sweep is often slow: the curve is fitted under every correlation of neighbours that the points
+    allow (`peled.separable.fits_over_correlations`).
     """
     j, q = np.asarray(current_density_mA_cm2, float), np.asarray(eqe, float)
     e = None if eqe_error is None else np.broadcast_to(np.asarray(eqe_error, float), q.shape)
@@ -443,52 +450,24 @@ def peak_eqe(current_density_mA_cm2, eqe, eqe_error=None) -> Peak:
     order = np.argsort(j[ok])
     j, q = j[ok][order], q[ok][order]
     e = None if e is None else np.where(e[ok][order] > 0, e[ok][order], np.nan)
+    if e is not None and np.isnan(e).any():
+        own, e = e, None
+    else:
+        own = e
     # A point counts as the maximum only as far as its error allows: noise at the lowest currents
     # must not win.
-    trust = q if e is None or np.isnan(e).any() else q - 2 * e
-    top = int(np.argmax(trust))
+    top = int(np.argmax(q if e is None else q - 2 * e))
     x = np.log10(j)
-    near = np.abs(x - x[top]) <= WINDOW_DECADES
     value, error, where, where_error = (
         float(q[top]),
-        float(e[top]) if e is not None and np.isfinite(e[top]) else math.nan,
+        float(own[top]) if own is not None else math.nan,
         float(j[top]),
         math.nan,
     )
     at_edge = top in (0, q.size - 1)
-    if near.sum() >= 5 and not at_edge:
-        u, y = x[near] - x[top], np.log(q[near])
-        known = e is not None and not np.isnan(e).any()
-        w = q[near] / e[near] if known else np.ones(u.size)
-        # Leakage cuts one side more steeply than quenching the other: a cubic where there are
-        # points for it.
-        degree = 3 if u.size >= 8 else 2
-        design = np.vander(u, degree + 1, increasing=True)
-        c, *_ = np.linalg.lstsq(design * w[:, None], y * w, rcond=None)
-        residual = (y - design @ c) * w
-        reduced = float(residual @ residual) / max(u.size - degree - 1, 1)
-        # Misfit of the curve counts as noise too.
-        covariance = np.linalg.inv((design * w[:, None]).T @ (design * w[:, None])) * (
-            max(reduced, 1.0) if known else reduced
-        )
-        fine = np.linspace(
-            max(u.min(), -0.6 * WINDOW_DECADES), min(u.max(), 0.6 * WINDOW_DECADES), 801
-        )
-        curve = np.polyval(c[::-1], fine)
-        best = int(np.argmax(curve))
-        if 0 < best < fine.size - 1:
-            at = float(fine[best])
-            row = at ** np.arange(degree + 1)
-            value = float(np.exp(row @ c))
-            error = value * math.sqrt(float(row @ covariance @ row))
-            where = float(10 ** (x[top] + at))
-            bend = float(np.polyval(np.polyder(c[::-1], 2), at))
-            lean = np.arange(degree + 1) * np.r_[0.0, at ** np.arange(degree)]
-            where_error = (
-                where * math.log(10) * math.sqrt(float(lean @ covariance @ lean)) / abs(bend)
-                if bend < 0
-                else math.nan
-            )
+    smooth = None if at_edge else _smooth_maximum(x, q, e, x[top])
+    if smooth is not None:
+        value, error, where, where_error = smooth
     half = math.nan
     below = np.flatnonzero((q <= value / 2) & (np.arange(q.size) > top))
     if below.size:
@@ -500,6 +479,55 @@ def peak_eqe(current_density_mA_cm2, eqe, eqe_error=None) -> Peak:
             )
         )
     return Peak(value, error, where, where_error, half, bool(below.size), at_edge)
+
+
+def _smooth_maximum(x, q, e, middle) -> tuple[float, float, float, float] | None:
+    """EQE, its error, J and its error at the maximum of a curve about `middle` (log10 J).
+
+    The window follows the maximum of the curve, as noise on a flat top puts the largest point far
+    from it.
+    """
+    for _ in range(4):
+        away = np.abs(x - middle)
+        reach = max(WINDOW_DECADES, min(np.sort(away)[min(SOME, x.size) - 1], WIDEST_DECADES))
+        near = away <= reach
+        if near.sum() < 5:
+            return None
+        u = x[near] - middle
+        # Leakage cuts one side more steeply than quenching the other: a cubic where there are
+        # points for it.
+        degree = 3 if u.size >= SOME else 2
+        fits = fits_over_correlations(
+            np.vander(u, degree + 1, increasing=True),
+            np.log(q[near]),
+            None if e is None else e[near] / q[near],
+        )
+        mean = np.polynomial.Polynomial(fits.weight @ fits.coefficients)
+        fine = np.linspace(*np.clip([u[0], u[-1]], -INNER * WINDOW_DECADES, INNER * WINDOW_DECADES),
+                           801)  # fmt: skip
+        best = int(np.argmax(mean(fine)))
+        if 0 < best < fine.size - 1:
+            break
+        middle += fine[best]
+    else:
+        return None
+    found = []
+    for c, covariance in zip(fits.coefficients, fits.covariance, strict=True):
+        curve = np.polynomial.Polynomial(c)
+        best = int(np.argmax(curve(fine)))
+        at, bend = float(fine[best]), float(curve.deriv(2)(fine[best]))
+        row = at ** np.arange(degree + 1)
+        lean = np.arange(degree + 1) * np.r_[0.0, at ** np.arange(degree)]
+        inside = 0 < best < fine.size - 1 and bend < 0
+        found.append((
+            row @ c, row @ covariance @ row,
+            at, lean @ covariance @ lean / bend**2 if inside else math.nan,
+        ))  # fmt: skip
+    height, its, at, its_place = np.array(found).T
+    log_eqe, log_error = averaged(fits.weight, height, its)
+    place, place_error = averaged(fits.weight, at, its_place)
+    eqe, where = math.exp(log_eqe), 10 ** (middle + place)
+    return eqe, eqe * log_error, where, where * math.log(10) * place_error
 
 
 def _quench(j, p):  # bimolecular quenching: g = n + n²

