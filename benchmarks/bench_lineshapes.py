@@ -86,12 +86,6 @@ def test_batched_fit_of_300_spectra(benchmark, series, against):
     against("lmfit.Model.fit", theirs)
 
 
-def test_batched_poisson_fit(benchmark, series):
-    counts = np.random.default_rng(1).poisson(np.maximum(series, 0) * 100)
-    fit = benchmark(fit_series, X, counts, MODEL, START, poisson=True)
-    assert fit.converged.all()
-
-
 def test_batched_voigt_fit(benchmark, series):
     model = BandModel({"a": "voigt", "b": "gaussian"}, baseline=0)
     start = {

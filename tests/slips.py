@@ -7,11 +7,12 @@
     against its check
 
 A slip is a change that a tired person makes: a sign, a factor of a thousand, a root forgotten, sine
-for cosine, an argument for its neighbour. The tests of the room that name the function it sits in
-run first, then those that name what calls it, until one fails. What survives is printed with its
-place: the slip changes nothing, or a test is missing. Those that were looked at and change nothing
-stand in `equivalent_slips.csv` with the reason and are counted apart. Of each error formula, the
-tests that catch it stand in `error_formulas.csv`, which `test_error_terms` holds complete.
+for cosine, an argument for its neighbour. The tests of the room that run the line run one after
+another, the quickest first, until one fails. Which tests run which lines is noted once and kept in
+`build/slips` until a test or what it runs has changed. What survives is printed with its place: the
+slip changes nothing, or a test is missing. Those that were looked at and change nothing stand in
+`equivalent_slips.csv` with the reason and are counted apart. Of each error formula, the tests that
+catch it stand in `error_formulas.csv`, which `test_error_terms` holds complete.
 
 Everything is imported once; each slip is planted in a fork (so this needs Linux or macOS).
 """
@@ -22,17 +23,21 @@ import ast
 import copy
 import csv
 import gc
+import hashlib
+import json
 import os
 import random
 import re
 import resource
 import signal
 import sys
+import time
 from collections import defaultdict
-from functools import cache
+from functools import _lru_cache_wrapper, cache
 from pathlib import Path
 from types import CodeType, FunctionType
 
+import numpy as np
 import pytest
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -77,8 +82,11 @@ NO_PHYSICS = (
     "rows",
     "analyse",
 )
-SECONDS = 60  # of a processor, for the tests of one slip
-MOST = 60  # tests a slip
+SECONDS = 120  # of a processor, for the tests of one slip
+MOST = 60  # seconds that the tests of one slip took when they were noted
+FEW = 8  # tests that are tried before the others are collected
+KEPT = ROOT / "build" / "slips"
+_PREFIX = f"{LIB}/"
 NO_PHYSICS_TEST = "test_every_error_formula_has_a_check_or_a_reason"  # fails of any change
 EQUIVALENT = Path(__file__).with_name("equivalent_slips.csv")
 FORMULAS = Path(__file__).with_name("error_formulas.csv")
@@ -463,63 +471,144 @@ def _quiet(arguments, plugins=()) -> int:
             os.dup2(kept[k - 1], k)
 
 
-def _names(node: ast.AST) -> set[str]:
-    """What a function mentions, by name or as a word of its own ("voigt" in a table of shapes)."""
-    named = {_called(n) for n in ast.walk(node)}
-    words = {n.value for n in ast.walk(node) if isinstance(n, ast.Constant)}
-    return (named | {w for w in words if isinstance(w, str) and w.isidentifier()}) - {""}
-
-
 def _functions(path: Path) -> list[ast.AST]:
     tree = ast.parse(_source(path))
     return [n for n in ast.walk(tree) if isinstance(n, (ast.FunctionDef, ast.ClassDef))]
 
 
-class Reach:
-    """Which tests of a room come near a function: by the names that functions and tests mention."""
+class _Trace:
+    """A plugin of pytest that notes which lines of the library each test runs, and its time.
 
-    def __init__(self, room: str):
-        self.callers: dict[str, set[str]] = defaultdict(set)
-        self.tests: list[tuple[str, str, set[str]]] = []  # node, file, names
-        top = LIB / room
-        for path in [top] if top.is_file() else sorted(top.rglob("*.py")):
-            self._graph(path)
-        for name in ROOMS[room]:
-            path = ROOT / "tests" / f"{name}.py"
-            if path.exists():
-                self._graph(path)
+    What a fixture that is made once runs counts for every test that uses it; what the library
+    keeps (`functools.cache`) is forgotten before each test.
+    """
 
-    def _graph(self, path: Path) -> None:
-        for node in _functions(path):
-            names = _names(node)
-            if path.parent.name == "tests" and node.name.startswith("test_"):
-                names |= {a.arg for a in node.args.args}  # fixtures
-                self.tests.append((f"tests/{path.name}::{node.name}", node.name, names))
-            for name in names:
-                self.callers[name].add(node.name)
+    CALLS = 50  # of a function in a test that are followed
 
-    def near(self, path: Path, first: int, function: str) -> list[str]:
-        """Tests that mention a function, then those that name its module or class, then others by
-        how many calls they are away. `__init__`, `__call__` and the like go by their class.
-        """
-        owners = {
-            n.name
-            for n in _functions(path)
-            if isinstance(n, ast.ClassDef) and n.lineno < first <= n.end_lineno
-        }
-        ring = owners if owners and function.startswith("__") else {function}
-        distance = dict.fromkeys(ring, 0)
-        home = owners | {path.stem}
-        for step in range(1, 6):
-            ring = {c for name in ring for c in self.callers[name]} - set(distance)
-            distance |= dict.fromkeys(ring, step)
-        found = []
-        for node, name, names in self.tests:
-            if name in distance and name != NO_PHYSICS_TEST:
-                elsewhere = not (home & names or any(word.lower() in name for word in home))
-                found.append((distance[name] > 1, elsewhere, distance[name], node))
-        # What is called by an entry of a table only: any test of the room.
-        return [node for *_, node in sorted(found)] or [node for node, *_ in self.tests]
+    def __init__(self):
+        self.tests: dict[str, tuple[float, set]] = {}
+        self.failed: set[str] = set()
+        self.fixtures: dict[str, set] = defaultdict(set)
+        self.now: set[tuple[str, int]] = set()
+        self.calls: dict[CodeType, int] = defaultdict(int)
+
+    def _called(self, frame, event, _):
+        code = frame.f_code
+        if not code.co_filename.startswith(_PREFIX):
+            return None
+        self.calls[code] += 1
+        return self._line if self.calls[code] <= self.CALLS else None
+
+    def _line(self, frame, event, _):
+        if event == "line":
+            self.now.add((frame.f_code.co_filename, frame.f_lineno))
+        return self._line
+
+    def pytest_collection_finish(self):
+        kept = [f for f in gc.get_objects() if isinstance(f, _lru_cache_wrapper)]
+        ours = {"peled", "hassan2021", *(path.stem for path in TESTS.glob("*.py"))}
+        self.kept = [f for f in kept if f.__module__.split(".")[0] in ours]
+
+    @pytest.hookimpl(hookwrapper=True)
+    def pytest_fixture_setup(self, fixturedef):
+        before, self.now = self.now, set()
+        yield
+        self.fixtures[fixturedef.argname] |= self.now
+        self.now |= before
+
+    @pytest.hookimpl(hookwrapper=True)
+    def pytest_runtest_protocol(self, item):
+        for function in self.kept:
+            function.cache_clear()
+        self.now, start = set(), time.process_time()
+        self.calls.clear()
+        sys.settrace(self._called)
+        yield
+        sys.settrace(None)
+        name = item.nodeid.split("[")[0]
+        seconds, lines = self.tests.get(name, (0.0, set()))
+        lines |= self.now.union(*(self.fixtures[f] for f in item.fixturenames))
+        self.tests[name] = (seconds + time.process_time() - start, lines)
+
+    def pytest_runtest_logreport(self, report):
+        if report.outcome != "passed":
+            self.failed.add(report.nodeid.split("[")[0])
+
+
+def _digest(path: Path) -> str:
+    return hashlib.sha256(path.read_bytes()).hexdigest() if path.exists() else ""
+
+
+def reach(name: str) -> dict[str, tuple[float, dict[str, list[int]]]]:
+    """Of each test of a file: its time, and the lines it runs, by module. Kept between runs."""
+    kept = KEPT / f"{name}.json"
+    path = TESTS / f"{name}.py"
+    if kept.exists():
+        found = json.loads(kept.read_text(encoding="utf-8"))
+        if all(_digest(ROOT / file) == digest for file, digest in found["digests"].items()):
+            return found["tests"]
+    print(f"noting which lines {path.name} runs", flush=True)
+    KEPT.mkdir(parents=True, exist_ok=True)
+    child = os.fork()
+    if not child:
+        try:
+            _note(path, kept)
+            os._exit(0)
+        finally:
+            os._exit(1)
+    if os.waitpid(child, 0)[1]:
+        raise RuntimeError(f"{path.name}: nothing could be noted")
+    return json.loads(kept.read_text(encoding="utf-8"))["tests"]
+
+
+def _note(path: Path, kept: Path) -> None:
+    trace = _Trace()
+    ended = _quiet(["--maxfail=1000", path.relative_to(ROOT).as_posix()], [trace])
+    if ended > pytest.ExitCode.TESTS_FAILED:
+        raise RuntimeError(f"{path.name}: pytest ended with {ended}")
+    tests = {}
+    for name, (seconds, lines) in trace.tests.items():
+        if name not in trace.failed:
+            modules = defaultdict(list)
+            for file, line in sorted(lines):
+                modules[Path(file).relative_to(LIB).as_posix()].append(line)
+            tests[name] = (seconds, modules)
+    files = {LIB / module for _, modules in tests.values() for module in modules}
+    digests = {p.relative_to(ROOT).as_posix(): _digest(p) for p in sorted({path, *files})}
+    kept.write_text(json.dumps({"digests": digests, "tests": tests}), encoding="utf-8")
+
+
+def near(room: str, path: Path, line: int) -> list[str]:
+    """The tests of a room that run the statement of a line, the quickest first."""
+    first, last = _statement(path, line)
+    module = path.relative_to(LIB).as_posix()
+    found = [
+        (seconds, test)
+        for name in ROOMS[room]
+        for test, (seconds, modules) in reach(name).items()
+        if any(first <= n <= last for n in modules.get(module, ()))
+        and not test.endswith(NO_PHYSICS_TEST)
+    ]
+    found.sort()
+    until = np.cumsum([seconds for seconds, _ in found])
+    return [test for (_, test), total in zip(found, until, strict=True) if total < MOST]
+
+
+@cache
+def _statements(path: Path) -> list[tuple[int, int]]:
+    """First and last line of each statement; of one that holds others, of its head."""
+    found = []
+    for node in ast.walk(ast.parse(_source(path))):
+        if isinstance(node, ast.stmt):
+            inner = [n.lineno for n in getattr(node, "body", []) if isinstance(n, ast.stmt)]
+            last = max(node.lineno, min(inner) - 1) if inner else node.end_lineno
+            found.append((node.lineno, last))
+    return found
+
+
+def _statement(path: Path, line: int) -> tuple[int, int]:
+    inside = [(first, last) for first, last in _statements(path) if first <= line <= last]
+    return min(inside, key=lambda s: s[1] - s[0], default=(line, line))
 
 
 def candidates(rooms, changes=changes) -> list[tuple[str, Path, int, tuple]]:
@@ -543,7 +632,11 @@ def judge(path, number, changes, first, name, tests: list[str]) -> tuple[str, st
         resource.setrlimit(resource.RLIMIT_CPU, (SECONDS, SECONDS + 5))
         try:
             plant(path, number, changes, first, name)
-            os._exit(_quiet(tests, [_First(writing)]))
+            gc.freeze()  # what is there already is no rubbish of the tests
+            ended = _quiet(tests[:FEW], [_First(writing)])
+            if not ended and tests[FEW:]:
+                ended = _quiet(tests[FEW:], [_First(writing)])
+            os._exit(ended)
         finally:  # an error of ours
             os._exit(99)
     status = os.waitpid(child, 0)[1]
@@ -580,20 +673,18 @@ def main(arguments: list[str]) -> int:
         sample = [slip for slip in by_hand() if slip[0] in rooms] + sample
     _quiet(["--collect-only", *{f"tests/{name}.py" for room in rooms for name in ROOMS[room]}])
     equivalent, checks = known_equivalents(), error_checks()
-    known, table = {}, defaultdict(lambda: defaultdict(int))
+    table = defaultdict(lambda: defaultdict(int))
     for room, path, number, (first, function, said, line) in sample:
-        if room not in known:
-            known[room] = Reach(room)
         where, test = path.relative_to(LIB), ""
         if (where.as_posix(), function, said) in equivalent:
             outcome = "equivalent"
         else:
-            near = known[room].near(path, first, function)[:MOST]
             if change is widened:
-                near = [
-                    f"tests/{c.replace('::', '.py::')}" for c in checks[where.as_posix(), function]
-                ]
-            outcome, test = judge(path, number, change, first, function, near)
+                named = checks[where.as_posix(), function]
+                tests = [f"tests/{c.replace('::', '.py::')}" for c in named]
+            else:
+                tests = near(room, path, line)
+            outcome, test = judge(path, number, change, first, function, tests)
         table[room][outcome] += 1
         print(f"{outcome}: {where}:{line} {function}: {said} [{test}]", flush=True)
     outcomes = ("caught", "equivalent", "survived", "unreached", "out of time", "not run")

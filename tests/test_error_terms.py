@@ -792,6 +792,15 @@ def test_error_of_a_pattern_is_half_the_difference_of_its_sides():
     assert taken.standard_error == pytest.approx(0.1 * math.pi / math.sqrt(3))
 
 
+@pytest.mark.parametrize("first", [0.0, -20.0])
+def test_error_of_a_pattern_of_one_side_is_that_of_its_points(first):
+    """Points that lie high and low by turns: each half of them is a pattern of its own."""
+    angle = np.arange(first, 90.1, 2.5)
+    made = np.cos(np.radians(angle)) * (1 + 0.02 * (-1.0) ** np.arange(angle.size))
+    found = routes.effective_angle(SimpleNamespace(angle_deg=angle, intensity=made), "", 0.1, "")
+    assert found.standard_error == pytest.approx(0.02 / 1.02 * math.pi, rel=0.01)
+
+
 def test_response_of_a_spectrum_scatters_as_it_says():
     rng, x = np.random.default_rng(7), np.linspace(560, 720, 161)
     clean, sd = 400 * np.exp(-(((x - 630) / 20) ** 2)), np.full(161, 6.0)

@@ -249,21 +249,13 @@ def test_a_fit_cut_short_is_not_called_converged():
     assert fit_series(X, y, model, start).converged[0]
 
 
-@pytest.mark.parametrize("noise", ["known", "unknown", "poisson"])
-def test_coverage_of_fitted_bands(noise):
-    rng = np.random.default_rng(["known", "unknown", "poisson"].index(noise))
+@pytest.mark.parametrize("variance", [2.25, None])
+def test_coverage_of_fitted_bands(variance):
+    rng = np.random.default_rng(variance is None)
     model = BandModel({"a": "gaussian"}, baseline=0)
     truth = np.array([500.0, 627.0, 32.0, 2.0])
     y = model.evaluate(X, truth)
-    if noise == "poisson":  # peak of 16 counts on 2
-        fit = fit_series(X, rng.poisson(y, (SETS, len(X))), model, poisson=True)
-    else:
-        fit = fit_series(
-            X,
-            y + rng.normal(0, 1.5, (SETS, len(X))),
-            model,
-            variance=2.25 if noise == "known" else None,
-        )
+    fit = fit_series(X, y + rng.normal(0, 1.5, (SETS, len(X))), model, variance=variance)
     assert fit.converged.all()
     for k, name in enumerate(model.names):
         assert_covers(*fit[name], truth[k])
@@ -288,18 +280,6 @@ def test_coverage_of_asymmetric_bands_and_their_ratio():
     assert_covers(*fit.band("main")["fwhm"], above[-1] - above[0])
     assert_covers(*fit.band("main")["position"], fine[main.argmax()])
     assert_covers(*fit.ratio("side"), 250 / 1150)
-
-
-def test_weights_by_the_data_are_biased_and_the_likelihood_is_not():
-    rng = np.random.default_rng(2)
-    model = BandModel({"a": "gaussian"}, baseline=0)
-    truth = np.array([150.0, 627.0, 32.0, 1.0])
-    counts = rng.poisson(model.evaluate(X, truth), (400, len(X)))
-    likelihood = fit_series(X, counts, model, poisson=True)["a_area"]
-    weighted = fit_series(X, counts, model, variance=np.maximum(counts, 1))["a_area"]
-    mean_error = likelihood[1].mean() / np.sqrt(400)
-    assert abs(likelihood[0].mean() - 150) < 4 * mean_error
-    assert abs(weighted[0].mean() - 150) > 8 * mean_error
 
 
 def test_shared_parameters_have_one_value_and_covered_errors():
@@ -355,21 +335,7 @@ def test_shared_fit_equals_one_large_least_squares():
         fit.standard_errors.ravel()[[0, 1, 3, 4, 2]], np.sqrt(np.diag(covariance)), rtol=1e-4
     )
     assert fit.covariance[0][0, 2] == pytest.approx(covariance[0, 4], rel=1e-4)
-
-
-def test_correlated_noise_needs_its_covariance():
-    rng = np.random.default_rng(5)
-    kernel = np.exp(-0.5 * (np.arange(-9, 10) / 3.0) ** 2)
-    kernel /= np.sqrt(np.sum(kernel**2))
-    white = rng.normal(0, 1.0, (SETS, len(X) + 18))
-    noise = np.apply_along_axis(np.convolve, 1, white, kernel, mode="valid")
-    autocovariance = np.zeros(len(X))
-    autocovariance[:19] = np.correlate(kernel, kernel, "full")[18:]
-    model = BandModel({"a": "gaussian"})
-    y = model.evaluate(X, np.array([500.0, 627.0, 32.0])) + noise
-    assert inside(*fit_series(X, y, model, variance=1.0)["a_centre"], 627.0) < 0.8
-    assert_covers(*fit_series(X, y, model, noise_covariance=autocovariance)["a_centre"], 627.0)
-    assert_covers(*fit_series(X, y, model, noise_covariance=autocovariance)["a_area"], 500.0)
+    assert np.sum(fit.dof) == pytest.approx(2 * len(X) - 5)
 
 
 def test_each_spectrum_is_fitted_as_if_alone():
@@ -397,22 +363,6 @@ def test_each_spectrum_is_fitted_as_if_alone():
     np.testing.assert_allclose(
         fit_series(X, y[order], model, variance=0.09).values, together.values[order], rtol=1e-5
     )
-
-
-def test_masked_points_do_not_count():
-    rng = np.random.default_rng(7)
-    model = BandModel({"a": "gaussian"}, baseline=0)
-    y = model.evaluate(X, np.array([500.0, 627.0, 32.0, 1.0])) + rng.normal(0, 0.5, (3, len(X)))
-    spoiled = y.copy()
-    spoiled[:, 40:60] = 1e4
-    use = np.ones(len(X), bool)
-    use[40:60] = False
-    clean = fit_series(X[use], y[:, use], model)
-    for mask in (use, np.tile(use, (3, 1))):
-        fit = fit_series(X, spoiled, model, mask=mask)
-        np.testing.assert_allclose(fit.values, clean.values, rtol=1e-6)
-        np.testing.assert_allclose(fit.standard_errors, clean.standard_errors, rtol=1e-5)
-        assert (fit.dof == use.sum() - 4).all()
 
 
 @settings(max_examples=40, deadline=None)
@@ -448,14 +398,10 @@ def test_fits_do_not_depend_on_units(scale, shift, stretch, seed):
         ({"Y": np.full(241, np.nan)}, "spectrum 0, point 0: expected finite"),
         ({"variance": 0.0}, "variance: spectrum 0, point 0: expected positive"),
         ({"variance": np.ones(7)}, "variance: expected a number or shape"),
-        ({"Y": -np.ones(241), "poisson": True}, "not negative"),
-        ({"poisson": True, "variance": 1.0}, "one or the other"),
         ({"shared": ["a_colour"]}, "shared: expected free parameters"),
         ({"start": {"a_colour": 1.0}}, "start: expected names"),
-        ({"mask": np.arange(241) < 3}, "more than 4 points"),
+        ({"x": X[:4], "Y": np.ones(4)}, "more than 4 points"),
         ({"start": np.ones(3)}, "start: expected shape"),
-        ({"mask": np.ones(5, bool)}, "mask: expected shape"),
-        ({"noise_covariance": np.ones(3)}, "noise_covariance: expected shape"),
         ({"x": np.full(241, 3.0)}, "one value repeated"),
     ],
 )
@@ -544,7 +490,7 @@ def test_energy_axis_refuses(wavelength, signal, words):
 # --- moments --------------------------------------------------------------------------------------
 
 
-def truth_of(model, values, x, window=None, shoulder=None):
+def truth_of(model, values, x, window=None):
     """Moments of the exact curve: sums as the analysis defines them on `x`, shape from a fine
     grid."""
     fine = np.linspace(x[0], x[-1], 400_001)
@@ -552,21 +498,12 @@ def truth_of(model, values, x, window=None, shoulder=None):
     use = np.ones(len(x), bool) if window is None else (x >= window[0]) & (x <= window[1])
     area = np.trapezoid(y[use], x[use])
     above = fine[yf > yf.max() / 2]
-    found = {
+    return {
         "area": area,
         "centroid": np.trapezoid((x * y)[use], x[use]) / area,
         "peak": fine[yf.argmax()],
         "fwhm": above[-1] - above[0],
     }
-    if shoulder:
-        part, whole = (
-            (fine >= shoulder[0]) & (fine <= shoulder[1]),
-            (fine >= window[0]) & (fine <= window[1]),
-        )
-        found["shoulder_fraction"] = np.trapezoid(yf[part], fine[part]) / np.trapezoid(
-            yf[whole], fine[whole]
-        )
-    return found
 
 
 @pytest.mark.parametrize(
@@ -595,15 +532,25 @@ def test_coverage_of_moments_with_unknown_noise():
     rng = np.random.default_rng(14)
     x = np.linspace(480, 800, 481)
     model = BandModel({"a": "gaussian", "b": "gaussian"})
-    values, window, shoulder = (
-        np.array([2000.0, 620.0, 35.0, 500.0, 665.0, 40.0]),
-        (540.0, 740.0),
-        (660.0, 740.0),
-    )
+    values, window = np.array([2000.0, 620.0, 35.0, 500.0, 665.0, 40.0]), (540.0, 740.0)
     y = model.evaluate(x, values) + rng.normal(0, 1.5, (1000, len(x)))
-    found = moments(x, y, window=window, shoulder=shoulder)
-    for name, true in truth_of(model, values, x, window, shoulder).items():
+    found = moments(x, y, window=window)
+    for name, true in truth_of(model, values, x, window).items():
         assert_covers(getattr(found, name), getattr(found, f"{name}_se"), true)
+
+
+@pytest.mark.parametrize("noise,loss", [(0.08, 3.4), (0.15, 2.2)])
+def test_moments_of_dim_lines_cover_and_lose_little(noise, loss):
+    """Beside a fit of the true shape, which no reading without one can beat."""
+    line = BandModel({"a": "gaussian"})
+    y = line.evaluate(X, np.array([40.0, 627.3, 35.0]))
+    sets = y + noise * y.max() * np.random.default_rng(3).normal(size=(400, len(X)))
+    found = moments(X, sets, (noise * y.max()) ** 2)
+    best = fit_series(X, sets, line, {"a_centre": 627.3, "a_fwhm": 35.0, "a_area": 40.0})
+    for name, true, in_fit in (("peak", 627.3, "centre"), ("fwhm", 35.0, "fwhm")):
+        values, errors = getattr(found, name), getattr(found, f"{name}_se")
+        assert 0.9 <= np.mean(np.abs(values - true) < 1.96 * errors) <= 0.98, name
+        assert np.median(errors) < loss * np.median(best.error(f"a_{in_fit}")), name
 
 
 def test_a_centroid_alone_is_that_of_the_moments():
@@ -614,26 +561,16 @@ def test_a_centroid_alone_is_that_of_the_moments():
     np.testing.assert_allclose(error, whole.centroid_se)
 
 
-def test_moments_know_their_covariance():
+def test_moments_know_what_each_point_does_to_them():
     rng = np.random.default_rng(15)
     model = BandModel({"a": "gaussian"})
     y = model.evaluate(X, np.array([9000.0, 627.0, 32.0]))
     found = moments(X, y + rng.normal(0, 3.0, (1500, len(X))), 9.0)
     names = ("area", "centroid", "peak", "fwhm")
     scatter = np.corrcoef([getattr(found, name) for name in names])
-    stated = found.covariance.mean(axis=0)[:4, :4]
+    stated = (found.gradient @ found.gradient.transpose(0, 2, 1)).mean(axis=0)
     stated /= np.sqrt(np.outer(np.diag(stated), np.diag(stated)))
     np.testing.assert_allclose(scatter, stated, atol=0.1)
-
-
-def test_full_noise_covariance_replaces_the_variance():
-    y = BandModel({"a": "gaussian"}).evaluate(X, np.array([9000.0, 627.0, 32.0]))
-    plain, full = moments(X, y, 4.0), moments(X, y, noise_covariance=4.0 * np.eye(len(X)))
-    np.testing.assert_allclose(full.covariance, plain.covariance, rtol=1e-9, atol=1e-12)
-    together = moments(
-        X, y, noise_covariance=4.0 * np.ones((len(X), len(X)))
-    )  # one common offset moves the area most
-    assert together.area_se == pytest.approx(2.0 * np.ptp(X))
 
 
 @settings(max_examples=40, deadline=None)
@@ -671,7 +608,6 @@ def test_half_maximum_outside_the_window_gives_no_width():
         ({"window": (1.0, 2.0)}, "at least 5 points"),
         ({"y": np.ones(7)}, "expected shape"),
         ({"variance": -1.0}, "not negative"),
-        ({"noise_covariance": np.eye(3)}, "expected shape"),
         ({"x": np.full(241, 2.0)}, "distinct"),
     ],
 )
@@ -684,47 +620,14 @@ def test_moments_refuse(arguments, words):
 # --- odd data -------------------------------------------------------------------------------------
 
 
-def test_counts_without_background_let_the_baseline_touch_zero():
-    """The likelihood has an edge where the model reaches zero; the fit must neither stop there nor
-    jump off it."""
-    rng = np.random.default_rng(16)
-    model = BandModel({"a": "gaussian"}, baseline=1, origin=630.0)
-    counts = rng.poisson(
-        BandModel({"a": "gaussian"}).evaluate(X, np.array([700.0, 630.0, 30.0])), (200, len(X))
-    )
-    fit = fit_series(X, counts, model, poisson=True)
-    assert fit.converged.mean() > 0.97
-    assert_covers_loosely(*fit["a_centre"], 630.0)
-    assert np.abs(fit.value("a_area")[fit.converged].mean() - 700) < 3
-
-
-def assert_covers_loosely(values, errors, truth):
-    assert 0.90 <= inside(values, errors, truth) <= 0.985
-
-
-def test_a_dark_spectrum_spoils_only_itself():
-    rng = np.random.default_rng(17)
-    model = BandModel({"a": "gaussian"}, baseline=0)
-    counts = rng.poisson(
-        model.evaluate(X, np.array([900.0, 630.0, 30.0, 2.0])), (5, len(X))
-    ).astype(float)
-    alone = fit_series(X, counts, model, poisson=True)
-    fit = fit_series(X, np.vstack([counts, np.zeros(len(X))]), model, poisson=True)
-    np.testing.assert_allclose(fit.values[:5], alone.values, rtol=1e-4)
-    assert (
-        fit.chi2[5] < 1e-3 * len(X) + 1e-6
-    )  # a thousandth of a count a point is where the deviance turns into its parabola
-
-
 @settings(max_examples=60, deadline=None)
 @given(
     seed=st.integers(0, 10**6),
     shape=st.sampled_from(sorted(lineshapes.SHAPES)),
     bands=st.integers(1, 2),
-    poisson=st.booleans(),
 )
-@example(7012, "pseudo_voigt", 2, False)  # a band has run away until nothing of it is left
-def test_whatever_the_data_the_answer_is_finite(seed, shape, bands, poisson):
+@example(7012, "pseudo_voigt", 2)  # a band has run away until nothing of it is left
+def test_whatever_the_data_the_answer_is_finite(seed, shape, bands):
     rng = np.random.default_rng(seed)
     kinds = [
         np.zeros(241),
@@ -736,9 +639,8 @@ def test_whatever_the_data_the_answer_is_finite(seed, shape, bands, poisson):
         1.0 * (np.abs(X - 630) < 20),
     ]
     y = kinds[seed % len(kinds)]
-    y = np.abs(y) if poisson else y
     model = BandModel({f"b{k}": shape for k in range(bands)}, baseline=0)
-    fit = fit_series(X, y, model, poisson=poisson, max_iterations=30)
+    fit = fit_series(X, y, model, max_iterations=30)
     assert (
         np.isfinite(fit.values).all()
         and np.isfinite(fit.chi2).all()
@@ -746,8 +648,8 @@ def test_whatever_the_data_the_answer_is_finite(seed, shape, bands, poisson):
     )
 
 
-@pytest.mark.parametrize("poisson", [False, True])
-def test_spectra_of_one_shape_have_the_normal_equations_of_any(poisson):
+@pytest.mark.parametrize("weighted", [False, True])
+def test_spectra_of_one_shape_have_the_normal_equations_of_any(weighted):
     """Areas and baseline differ, the bands do not, one of them is tied: one set of columns gives
     what each spectrum's own derivatives give."""
     model = BandModel(
@@ -760,8 +662,8 @@ def test_spectra_of_one_shape_have_the_normal_equations_of_any(poisson):
     y = rng.poisson(20, (5, X.size)).astype(float)
     theta = np.tile([500.0, 620.0, 30.0, 300.0, 660.0, 0.4, 20.0, 0.01], (5, 1))
     theta[:, model.linear] *= rng.uniform(0.5, 2, (5, model.linear.sum()))
-    weights = None if poisson else rng.uniform(0.5, 2, y.shape)
-    any_ = fitting._Problem(X[None], y, weights, poisson, model, model.lower, model.upper)
+    weights = rng.uniform(0.5, 2, y.shape) if weighted else None
+    any_ = fitting._Problem(X[None], y, weights, model, model.lower, model.upper)
     one = replace(any_, one_shape=True)
     for here, there in zip(one.normal(theta, np.arange(5)), any_.normal(theta, np.arange(5))):
         np.testing.assert_allclose(here, there, rtol=1e-9, atol=1e-9 * np.abs(there).max())
@@ -843,5 +745,5 @@ def test_series_of_exact_data_and_of_noise_converge_in_a_few_steps():
             assert fit.converged.all() and fit.iterations.max() <= 9, fit.iterations
     counts = rng.poisson(20 * clean)
     for shared in ((), ("a_fwhm", "b_centre")):
-        fit = fit_series(X, counts, model, start, poisson=True, shared=shared)
+        fit = fit_series(X, counts, model, start, variance=20 * clean, shared=shared)
         assert fit.converged.all() and fit.iterations.max() <= 10, fit.iterations

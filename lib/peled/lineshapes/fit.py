@@ -1,5 +1,4 @@
-"""Least squares and Poisson likelihood for one spectrum or thousands: a batched
-Levenberg-Marquardt.
+"""Least squares for one spectrum or thousands: a batched Levenberg-Marquardt.
 
 All spectra step together on stacked normal equations; those that have converged leave the stack.
 Convergence is judged where it matters: the Newton decrement of the undamped step, i.e. the distance
@@ -12,13 +11,11 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
-from scipy import linalg, special
 
 from peled.lineshapes.model import BandModel
 from peled.lineshapes.result import SeriesFit
 from peled.lineshapes.starts import guess
 
-_FEW_COUNTS = 1e-3  # see _deviance
 _BLOCK = 2**16  # doubles of Jacobian worked on at once: a block stays in the cache
 
 TOLERANCE = 1e-4  # see `fit_series`
@@ -31,10 +28,7 @@ def fit_series(
     start: Mapping | np.ndarray | None = None,
     *,
     variance: np.ndarray | float | None = None,
-    poisson: bool = False,
-    mask: np.ndarray | None = None,
     shared: Sequence[str] = (),
-    noise_covariance: np.ndarray | None = None,
     max_iterations: int = 200,
     tolerance: float = TOLERANCE,
 ) -> SeriesFit:
@@ -53,17 +47,8 @@ def fit_series(
     variance : float, (m,) or (n, m), optional
         Variance of each point. Without it all points weigh the same and their variance is taken
         from the residuals.
-    poisson : bool
-        `Y` are counts: maximise the Poisson likelihood (unbiased at few counts, unlike any
-        weighting by the data).
-    mask : (m,) or (n, m) array of bool, optional
-        True where a point is used.
     shared : sequence of str
         Free parameters with one value for the whole series.
-    noise_covariance : (m, m) or (m,) array, optional
-        Covariance of the noise along a spectrum, or its autocovariance from lag 0 where the noise
-        is stationary (processed NMR spectra: neighbours are correlated). The fit stays the same,
-        the errors become right (sandwich).
     max_iterations : int
     tolerance : float
         Distance to the optimum, in standard errors, at which a fit counts as converged.
@@ -75,18 +60,16 @@ def fit_series(
     Raises
     ------
     ValueError
-        Shapes that do not fit, values that are not finite, variances that are not positive,
-        negative counts, fewer points than parameters, unknown names; the message says which
-        spectrum and point.
+        Shapes that do not fit, values that are not finite, variances that are not positive, fewer
+        points than parameters, unknown names; the message says which spectrum and point.
 
     Notes
     -----
     Levenberg-Marquardt with Marquardt's scaling and projection on the bounds (J. SIAM 11 (1963)
-    431); Poisson deviance by the same steps after Laurence & Chromy (Nat. Methods 7 (2010) 338).
-    Shared parameters by the Schur complement of the arrow-shaped normal equations, so that a long
-    series costs no more than its spectra.
+    431); shared parameters by the Schur complement of the arrow-shaped normal equations, so that a
+    long series costs no more than its spectra.
     """
-    problem, theta = _prepare(x, Y, model, start, variance, poisson, mask)
+    problem, theta = _prepare(x, Y, model, start, variance)
     unknown = [name for name in shared if name not in model.free]
     if unknown:
         raise ValueError(
@@ -105,7 +88,7 @@ def fit_series(
     theta, converged, iterations = _descend(
         problem, theta, common, max_iterations, tolerance, state
     )
-    return _summarise(problem, theta, common, converged, iterations, noise_covariance)
+    return _summarise(problem, theta, common, converged, iterations)
 
 
 @dataclass(frozen=True)
@@ -118,7 +101,6 @@ class _Problem:
     x: np.ndarray
     y: np.ndarray
     weights: np.ndarray | None
-    poisson: bool
     model: BandModel
     lower: np.ndarray
     upper: np.ndarray
@@ -147,9 +129,9 @@ class _Problem:
             else:
                 cost, curvature, gradient = np.empty(k), np.empty((k, q, q)), np.empty((k, q))
                 for part, y, w, value, jac in self.blocks(theta, rows):
-                    cost[part], slope, bend = self._compared(value, y, w)
+                    cost[part], slope = _compared(value, y, w)
                     gradient[part] = np.matmul(jac, slope[:, :, None])[:, :, 0]
-                    bent = jac if bend is None else jac * bend[:, None, :]
+                    bent = jac if w is None else jac * w[:, None, :]
                     curvature[part] = np.matmul(bent, jac.transpose(0, 2, 1))
         cost[
             ~np.isfinite(cost)
@@ -161,45 +143,23 @@ class _Problem:
     def _of_one_shape(self, theta):
         """As `normal`: one set of columns serves all spectra."""
         columns, sizes, values = self.model.columns(self.x, theta)
-        cost, slope, bend = self._compared(values, self.y, self.weights)
+        cost, slope = _compared(values, self.y, self.weights)
         i, j = np.nonzero(np.tri(len(columns)))
         pairs = columns[i] * columns[j]
-        bent = pairs.sum(axis=1) if bend is None else bend @ pairs.T
+        bent = pairs.sum(axis=1) if self.weights is None else self.weights @ pairs.T
         curvature = np.empty((*sizes.shape, len(columns)))
         curvature[:, i, j] = curvature[:, j, i] = bent * sizes[:, i] * sizes[:, j]
         return cost, *self.model.freed(curvature, (slope @ columns.T) * sizes)
 
-    def _compared(self, value, y, w):
-        """Cost (k,), and half its slope and curvature (k, m; None: 1) in the values."""
-        if self.poisson:
-            deviance, slope, bend = _deviance(value, y)
-            use = 1.0 if w is None else w
-            return (use * deviance).sum(axis=1), use * slope, use * bend
-        residual = value - y
-        slope = residual if w is None else residual * w
-        return np.einsum("nm,nm->n", residual, slope), slope, w
+
+def _compared(value, y, w):
+    """Cost (k,), and half its slope (k, m) in the values."""
+    residual = value - y
+    slope = residual if w is None else residual * w
+    return np.einsum("nm,nm->n", residual, slope), slope
 
 
-def _deviance(mean, counts):
-    """Poisson deviance of each point, half its slope and half its (expected) curvature in the mean.
-
-    Below a thousandth of a count the deviance goes on as its parabola: a baseline may touch zero,
-    where the likelihood itself has an edge and no step could be judged.
-    """
-    low = mean < _FEW_COUNTS
-    safe = np.where(low, _FEW_COUNTS, mean)
-    deviance = 2 * (safe - counts + special.xlogy(counts, np.maximum(counts, 1e-300) / safe))
-    slope, bend = 1 - counts / safe, 1 / safe
-    if low.any():
-        steep = (counts + _FEW_COUNTS) / _FEW_COUNTS**2
-        below = np.where(low, mean - _FEW_COUNTS, 0.0)
-        deviance += below * (2 * slope + steep * below)
-        slope = slope + np.where(low, steep * below, 0.0)
-        bend = np.where(low, steep, bend)
-    return deviance, slope, bend
-
-
-def _prepare(x, Y, model, start, variance, poisson, mask):
+def _prepare(x, Y, model, start, variance):
     x, y = np.asarray(x, float), np.asarray(Y, float)
     y = y[None] if y.ndim == 1 else y
     x = x[None] if x.ndim == 1 else x
@@ -221,34 +181,13 @@ def _prepare(x, Y, model, start, variance, poisson, mask):
             raise ValueError(
                 f"variance: expected a number or shape ({m},) or ({n}, {m}), found {variance.shape}"
             ) from None
-        _refuse(
-            ~(variance > 0), "variance", "positive values (leave points out by `mask`)", variance
-        )
+        _refuse(~(variance > 0), "variance", "positive values", variance)
         weights = 1 / variance
-    if poisson and variance is not None:
-        raise ValueError(
-            "poisson: expected counts alone, found a variance too; give one or the other"
-        )
-    if mask is not None:
-        mask = np.atleast_2d(np.asarray(mask, bool))
-        if mask.shape not in ((1, m), (n, m)):
-            raise ValueError(f"mask: expected shape ({m},) or ({n}, {m}), found {mask.shape}")
-        if len(mask) == 1:
-            x, y = x[:, mask[0]], y[:, mask[0]]
-            weights = weights if weights is None else weights[:, mask[0]]
-        else:
-            weights = np.where(mask, 1.0 if weights is None else weights, 0.0)
-            y = np.where(mask, y, 0.0)
     _refuse(~np.isfinite(y), "Y", "finite values", y)
-    if poisson:
-        _refuse(y < 0, "Y", "counts, which are not negative", y)
-    used = (
-        np.full(n, y.shape[1]) if weights is None else np.broadcast_to((weights > 0).sum(axis=1), n)
-    )
-    if used.min() <= len(model.free):
+    if m <= len(model.free):
         raise ValueError(
-            f"Y: spectrum {int(np.argmin(used))}: expected more than {len(model.free)} points for "
-            f"{len(model.free)} free parameters, found {used.min()}"
+            f"Y: expected more than {len(model.free)} points for {len(model.free)} free "
+            f"parameters, found {m}"
         )
     # a band narrower than a thousandth of a point is no band; keeps width parameters off zero,
     # where profiles are undefined
@@ -266,7 +205,7 @@ def _prepare(x, Y, model, start, variance, poisson, mask):
         ),
         model.lower,
     )
-    problem = _Problem(x, y, weights, poisson, model, lower, model.upper)
+    problem = _Problem(x, y, weights, model, lower, model.upper)
     return problem, np.clip(_start(model, x, y, start), lower, model.upper)
 
 
@@ -318,7 +257,7 @@ def _with_series_start(problem, theta, own):
     bands in one order."""
     mean = np.average(problem.y, axis=0)[None]
     weights = None if problem.weights is None else problem.weights.mean(axis=0)[None]
-    flat = replace(problem, y=mean, weights=weights, poisson=False)
+    flat = replace(problem, y=mean, weights=weights)
     first, state = _solve_linear(
         flat, np.clip(guess(problem.model, problem.x, mean), problem.lower, problem.upper), None
     )
@@ -344,15 +283,8 @@ def _solve_linear(problem, theta, allowed):
     linear = problem.model.linear if allowed is None else problem.model.linear & allowed
     if not linear.any():
         return theta, here
-    slope = here
-    # the likelihood's curvature is useless far away: start from least squares weighted by the data
-    if problem.poisson:
-        weights = 1 / np.maximum(problem.y, 1.0)
-        weights = weights if problem.weights is None else weights * problem.weights
-        slope = replace(problem, weights=weights, poisson=False).normal(theta, rows)
-    step, _ = _solve(
-        slope[1], slope[2], np.broadcast_to(~linear, theta.shape), np.full(len(theta), 1e-10)
-    )
+    frozen = np.broadcast_to(~linear, theta.shape)
+    step, _ = _solve(here[1], here[2], frozen, np.full(len(theta), 1e-10))
     trial = np.clip(theta + step, problem.lower, problem.upper)
     there = problem.normal(trial, rows)
     better = there[0] < here[0]
@@ -382,12 +314,6 @@ def _solve(curvature, gradient, frozen, damping):
     return step / scale, -np.einsum("nq,nq->n", step, right)
 
 
-def _rounding(problem):
-    """Differences of cost that are only rounding: deviances are small differences of terms as large
-    as the counts."""
-    return 1e-15 * problem.y.sum(axis=1) if problem.poisson else np.zeros(len(problem.y))
-
-
 def _pushed(theta, gradient, lower, upper):
     """Parameters at a bound that the gradient pushes against."""
     return ((theta <= lower) & (gradient > 0)) | ((theta >= upper) & (gradient < 0))
@@ -404,13 +330,11 @@ def _descend(problem, theta, common, max_iterations, tolerance, state):
         bad = int(np.flatnonzero(~np.isfinite(cost))[0])
         raise ValueError(
             f"start: spectrum {bad}: expected parameters at which the model is finite"
-            + (" and positive" if problem.poisson else "")
-            + f", found {dict(zip(problem.model.free, theta[bad].round(6)))}"
+            f", found {dict(zip(problem.model.free, theta[bad].round(6)))}"
         )
     damping, now = np.full(n, 1e-3), theta.copy()
-    absolute = problem.poisson or problem.weights is not None
+    absolute = problem.weights is not None
     dof = max(problem.y.shape[1] - q, 1)
-    slack = _rounding(problem)
     # below this no step can show in the sum of squares: exact data
     ground = 1e-20 * np.einsum("nm,nm->n", problem.y, problem.y) if not absolute else np.zeros(n)
     for _ in range(max_iterations):
@@ -440,7 +364,7 @@ def _descend(problem, theta, common, max_iterations, tolerance, state):
                 break
         iterations[rows] += 1
         new_cost, new_curvature, new_gradient = problem.normal(trial, rows)
-        better = new_cost <= cost + slack[rows]
+        better = new_cost <= cost
         now[better], cost[better], curvature[better], gradient[better] = (
             trial[better],
             new_cost[better],
@@ -488,15 +412,11 @@ def _descend_shared(problem, theta, common, max_iterations, tolerance, state):
     n = len(theta)
     rows, damping, converged, count = np.arange(n), 1e-3, False, 0
     cost, curvature, gradient = state
-    slack = float(_rounding(problem).sum())
-    absolute = problem.poisson or problem.weights is not None
+    absolute = problem.weights is not None
     dof = max(problem.y.size - (~common).sum() * n - common.sum(), 1)
     ground = 0.0 if absolute else 1e-20 * float(np.sum(problem.y**2))
     if not np.isfinite(cost).all():
-        raise ValueError(
-            "start: expected parameters at which the model is finite"
-            + (" and positive" if problem.poisson else "")
-        )
+        raise ValueError("start: expected parameters at which the model is finite")
     while count < max_iterations:
         count += 1
         summed = gradient.copy()
@@ -514,24 +434,20 @@ def _descend_shared(problem, theta, common, max_iterations, tolerance, state):
         if damping > 1e14:
             break
         new = problem.normal(trial, rows)
-        if new[0].sum() <= cost.sum() + slack:
+        if new[0].sum() <= cost.sum():
             theta, (cost, curvature, gradient), damping = trial, new, max(damping * 0.1, 1e-12)
         else:
             damping = max(damping * 8, 1e-6)
     return theta, np.full(n, converged), np.full(n, count)
 
 
-def _summarise(problem, theta, common, converged, iterations, noise_covariance):
+def _summarise(problem, theta, common, converged, iterations):
     model, (n, q) = problem.model, theta.shape
     rows = np.arange(n)
     cost, curvature, gradient = problem.normal(theta, rows)
     size = np.maximum(np.abs(theta), 1e-12)
     bound = (theta - problem.lower <= 1e-9 * size) | (problem.upper - theta <= 1e-9 * size)
-    used = (
-        np.full(n, problem.y.shape[1])
-        if problem.weights is None
-        else np.broadcast_to((problem.weights > 0).sum(axis=1), n)
-    )
+    used = np.full(n, problem.y.shape[1])
     if common.any():
         _, _, (ll, mixed, schur) = _arrow(curvature, gradient, common, bound, 0.0)
         inverse, (flat_l, flat_s) = (
@@ -557,13 +473,7 @@ def _summarise(problem, theta, common, converged, iterations, noise_covariance):
         inverse[bound[:, :, None] | bound[:, None, :]] = 0.0
         dof = used - q
         scale = cost / np.maximum(dof, 1)
-    if noise_covariance is not None:
-        if common.any():
-            raise ValueError("noise_covariance: not available together with shared parameters")
-        inverse = _sandwich(problem, theta, inverse, np.asarray(noise_covariance, float))
-    w = problem.weights
-    plain = w is None or bool(((w == 0) | (w == 1)).all())  # a mask
-    if plain and not problem.poisson and noise_covariance is None:
+    if problem.weights is None:
         inverse = inverse * scale[:, None, None]
     transform = model.transform
     covariance = inverse if model._plain else transform @ inverse @ transform.T
@@ -588,20 +498,3 @@ def _safe_inverse(curvature):
     degenerate = (values[:, 0] < 1e-12 * values[:, -1]) | ~seen.all(axis=1)
     values = np.maximum(values, 1e-14 * values[:, -1:])
     return (vectors / values[:, None, :]) @ vectors.transpose(0, 2, 1) / outer, degenerate
-
-
-def _sandwich(problem, theta, inverse, noise):
-    m = problem.y.shape[1]
-    if noise.shape not in ((m,), (m, m)):
-        raise ValueError(
-            f"noise_covariance: expected shape ({m},) or ({m}, {m}), found {noise.shape}"
-        )
-    if noise.ndim == 1:
-        noise = linalg.toeplitz(noise)
-    out = np.empty_like(inverse)
-    for part, _y, w, _value, jac in problem.blocks(theta, np.arange(len(theta))):
-        if w is not None:
-            jac = jac * w[:, None, :]
-        filtered = np.matmul(inverse[part], jac)
-        out[part] = np.matmul(filtered @ noise, filtered.transpose(0, 2, 1))
-    return out

@@ -1,4 +1,4 @@
-"""What can be read off a spectrum without a model: centroid, peak, width, area, shoulder, each with
+"""What can be read off a spectrum without a model: centroid, peak, width, area, each with
 its error.
 
 Every quantity is, near the data at hand, a linear function of the points. Its gradient is kept, so
@@ -15,41 +15,34 @@ import numpy as np
 from peled.lineshapes.spectra import _axis, _match, estimate_variance
 from peled.lineshapes.starts import calm_and_top, run
 
-QUANTITIES = ("area", "centroid", "peak", "fwhm", "shoulder_fraction")
-
 
 @dataclass(frozen=True)
 class Moments:
-    """Area, centroid, peak, FWHM and shoulder fraction of n spectra; scalars for one.
+    """Area, centroid, peak and FWHM of n spectra; scalars for one.
 
     Attributes
     ----------
-    area, centroid, peak, fwhm, shoulder_fraction : float or (n,) array
+    area, centroid, peak, fwhm : float or (n,) array
         In units of x and y. `peak` is nan where the maximum lies at an end of the window, `fwhm`
-        where the half maximum is not reached inside it,
-        `shoulder_fraction` where no shoulder was asked for.
-    area_se, centroid_se, peak_se, fwhm_se, shoulder_fraction_se : float or (n,) array
+        where the half maximum is not reached inside it.
+    area_se, centroid_se, peak_se, fwhm_se : float or (n,) array
         Standard errors.
-    covariance : (5, 5) or (n, 5, 5) array
-        In the order area, centroid, peak, fwhm, shoulder_fraction; zero where a quantity is nan.
     height : float or (n,) array
         Value at the peak.
-    gradient : (5, m) or (n, 5, m) array
-        Derivatives of the quantities by the points.
+    gradient : (4, m) or (n, 4, m) array
+        Derivatives of the quantities by the points, in the order area, centroid, peak, fwhm; zero
+        where a quantity is nan.
     """
 
     area: np.ndarray
     centroid: np.ndarray
     peak: np.ndarray
     fwhm: np.ndarray
-    shoulder_fraction: np.ndarray
     area_se: np.ndarray
     centroid_se: np.ndarray
     peak_se: np.ndarray
     fwhm_se: np.ndarray
-    shoulder_fraction_se: np.ndarray
     height: np.ndarray
-    covariance: np.ndarray = field(repr=False)
     gradient: np.ndarray = field(repr=False)
 
 
@@ -59,8 +52,6 @@ def moments(
     variance: np.ndarray | float | None = None,
     *,
     window: tuple[float, float] | None = None,
-    shoulder: tuple[float, float] | None = None,
-    noise_covariance: np.ndarray | None = None,
 ) -> Moments:
     """Measure spectra without a model.
 
@@ -76,10 +67,6 @@ def moments(
     window : (low, high), optional
         Integrate here only. Area and centroid take all noise in the window, so it should not be
         wider than the emission.
-    shoulder : (low, high), optional
-        The shoulder fraction is the area in here over the area in the window.
-    noise_covariance : (m, m) array, optional
-        Full covariance of the points of a spectrum, in place of `variance`.
 
     Returns
     -------
@@ -105,13 +92,8 @@ def moments(
     _match(x, y, "y")
     table = np.atleast_2d(y)
     n, m = table.shape
-    if variance is None and noise_covariance is None:
+    if variance is None:
         variance = estimate_variance(table)[:, None]
-    if noise_covariance is not None:
-        together = np.asarray(noise_covariance, float)
-        if together.shape != (m, m):
-            raise ValueError(f"noise_covariance: expected shape ({m}, {m}), found {together.shape}")
-        variance = np.diagonal(together)
     spread = np.broadcast_to(np.asarray(variance, float), (n, m))
     if not (np.isfinite(spread) & (spread >= 0)).all():
         raise ValueError("variance: expected finite values that are not negative")
@@ -131,15 +113,11 @@ def moments(
             f"y: spectrum {bad}: expected a positive area in the window, found {area[bad]:.6g}; "
             "subtract the baseline or take another window"
         )
-    gradient = np.zeros((n, 5, m))
-    values = np.full((n, 5), np.nan)
+    gradient = np.zeros((n, 4, m))
+    values = np.full((n, 4), np.nan)
     values[:, 0], gradient[:, 0] = area, cells
     values[:, 1] = ys @ (cells * xs) / area
     gradient[:, 1] = cells * (xs - values[:, 1, None]) / area[:, None]
-    if shoulder is not None:
-        part = _window_cells(xs, min(shoulder), max(shoulder)) * inside
-        values[:, 4] = ys @ part / area
-        gradient[:, 4] = (part - values[:, 4, None] * cells) / area[:, None]
     height = np.full(n, np.nan)
     noise = spread[:, order][:, inside]
     xi, start = xs[inside], int(np.argmax(inside))
@@ -149,15 +127,12 @@ def moments(
         gradient[i, 2:4, start : start + len(xi)] = slopes
     back = np.empty_like(gradient)
     back[:, :, order] = gradient
-    if noise_covariance is not None:
-        covariance = back @ together @ back.transpose(0, 2, 1)
-    else:
-        covariance = (back * spread[:, None, :]) @ back.transpose(0, 2, 1)
-    errors = np.where(np.isnan(values), np.nan, np.sqrt(np.diagonal(covariance, axis1=1, axis2=2)))
+    variances = (back**2 @ spread[:, :, None])[:, :, 0]
+    errors = np.where(np.isnan(values), np.nan, np.sqrt(variances))
     parts = [*values.T, *errors.T, height]
     if y.ndim == 1:
-        return Moments(*(float(part[0]) for part in parts), covariance[0], back[0])
-    return Moments(*parts, covariance, back)
+        return Moments(*(float(part[0]) for part in parts), back[0])
+    return Moments(*parts, back)
 
 
 def centroids(x: np.ndarray, y: np.ndarray, variance: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
@@ -192,17 +167,6 @@ def _trapezium(x):
     steps = np.diff(x)
     weights[:-1] += 0.5 * steps
     weights[1:] += 0.5 * steps
-    return weights
-
-
-def _window_cells(x, low, high):
-    """Weights that integrate the broken line through the points from `low` to `high` exactly."""
-    weights = np.zeros(len(x))
-    a, b = np.clip(x[:-1], low, high), np.clip(x[1:], low, high)
-    step = np.diff(x)
-    middle = 0.5 * (a + b)
-    weights[:-1] += (b - a) * (x[1:] - middle) / step
-    weights[1:] += (b - a) * (middle - x[:-1]) / step
     return weights
 
 
