@@ -539,6 +539,7 @@ def _digest(path: Path) -> str:
     return hashlib.sha256(path.read_bytes()).hexdigest() if path.exists() else ""
 
 
+@cache
 def reach(name: str) -> dict[str, tuple[float, dict[str, list[int]]]]:
     """Of each test of a file: its time, and the lines it runs, by module. Kept between runs."""
     kept = KEPT / f"{name}.json"

@@ -128,37 +128,31 @@ def follow(
     # Wide enough for a shoulder, as narrow as noise asks.
     low, high = max(x[0], first.peak - 6 * half), min(x[-1], first.peak + 9 * half)
     seen = moments(x, y, spread, window=(low, high))
-    notes = []
-    share = share_error = np.full(at.size, np.nan)
-    place = place_error = math.nan
-    converged = True
-    range_nm = (first.peak + 1.6 * half, first.peak + 6.0 * half)
-    if x[-1] > range_nm[0] + half and y.shape[0] >= 3:
-        fits = [
-            _two_bands(x, y, float(first.peak), 2 * float(half), range_nm, shape)
-            for shape in _SHAPES
-        ]
-        fit, other = sorted(fits, key=lambda f: float(f.chi2.sum()))
-        converged = bool(fit.converged.all())
-        share, share_error = fit.ratio("side")
-        place = float(fit.value("side_centre")[0])
-        # Two shapes of the main band that both serve put the shoulder at two places: the difference
-        # belongs to the error.
-        place_error = math.hypot(
-            np.nan_to_num(float(fit.error("side_centre")[0])),
-            place - float(other.value("side_centre")[0]),
-        )
-        if not converged:
-            notes.append("two-band fit did not converge for every spectrum")
-    else:
-        notes.append("no room for a second band in the range measured, or fewer than three spectra")
+    followed = (seen.peak, seen.peak_se, seen.centroid, seen.centroid_se, seen.fwhm, seen.fwhm_se)
+    return Followed(at, *followed, *_shoulder(x, y, float(first.peak), float(half)))
+
+
+def _shoulder(x, y, peak: float, half: float) -> tuple:
+    """Share of a second band on the long side and its error, its place and error, growth and error,
+    whether it grows, whether the fits converged, notes; of spectra with a maximum of 1 each."""
+    unknown, count = np.full(len(y), np.nan), len(y)
+    range_nm = (peak + 1.6 * half, peak + 6.0 * half)
+    if x[-1] <= range_nm[0] + half or count < 3:
+        note = "no room for a second band in the range measured, or fewer than three spectra"
+        return unknown, unknown, math.nan, math.nan, unknown, unknown, False, True, (note,)
+    fits = [_two_bands(x, y, peak, 2 * half, range_nm, shape) for shape in _SHAPES]
+    fit, other = sorted(fits, key=lambda f: float(f.chi2.sum()))
+    converged = bool(fit.converged.all())
+    notes = [] if converged else ["two-band fit did not converge for every spectrum"]
+    share, share_error = fit.ratio("side")
+    (place, *_), (place_error, *_) = fit["side_centre"]
+    # Two shapes of the main band that both serve put the shoulder at two places: the difference
+    # belongs to the error.
+    place_error = math.hypot(np.nan_to_num(place_error), place - other.value("side_centre")[0])
     growth = share - share[0]
     growth_error = np.hypot(share_error, share_error[0])
-    growth_error = np.where(np.arange(at.size) == 0, 0.0, growth_error)
-    with np.errstate(invalid="ignore"):
-        grows = bool(
-            np.nanmax(np.where(growth > 3 * growth_error, growth, 0.0), initial=0.0) > 0.03
-        )
+    growth_error[0] = 0.0
+    grows = bool(np.any((growth > 3 * growth_error) & (growth > 0.03)))
     if grows and min(place - range_nm[0], range_nm[1] - place) < 0.02 * (range_nm[1] - range_nm[0]):
         grows = False
         notes.append(
@@ -167,24 +161,8 @@ def follow(
         )
     if not grows:
         place = place_error = math.nan
-    return Followed(
-        at,
-        seen.peak,
-        seen.peak_se,
-        seen.centroid,
-        seen.centroid_se,
-        seen.fwhm,
-        seen.fwhm_se,
-        share,
-        share_error,
-        place,
-        place_error,
-        growth,
-        growth_error,
-        grows,
-        converged,
-        tuple(notes),
-    )
+    place = float(place), float(place_error)
+    return share, share_error, *place, growth, growth_error, grows, converged, tuple(notes)
 
 
 #: Shapes of the main band: start values in units of its FWHM.
