@@ -405,7 +405,8 @@ def test_poison_at_a_scheduler_takes_no_worker(tmp_path, cluster):
     assert before == {w.process.pid for w in cluster.workers.values() if w.process}
 
 
-def test_no_scheduler_at_an_address_is_said(tmp_path):
+def test_no_scheduler_at_an_address_is_said(tmp_path, monkeypatch):
+    monkeypatch.setattr(engines, "CONNECT_S", 1.0)
     toy.write(tmp_path / "in", {"a": "1"})
     with pytest.raises(EngineError, match="scheduler"):
         toy.run(tmp_path / "in", tmp_path / "out", "tcp://127.0.0.1:9")

@@ -28,6 +28,7 @@ Run = Callable[[Iterable[tuple[str, str]]], Iterator[tuple[str, dict]]]
 #: Samples on their way for each worker of a cluster: none waits for the network.
 AHEAD = 4
 SAID_AFTER_S = 10.0  #: without a worker, after which it is said
+CONNECT_S = 10.0  #: for a scheduler to answer
 GIVEN_UP_AFTER_S = 600.0  #: at a scheduler; a queue may take days
 POLL_S = 0.005
 LOST = "the scheduler is lost; the same command goes on from here"
@@ -102,7 +103,7 @@ def at(scheduler: str, budget: worker.Budget) -> Iterator[Run]:
     except ImportError:
         raise EngineError(f"--scheduler {EXTRA}") from None
     try:
-        client = Client(scheduler, timeout="10s", set_as_default=False)
+        client = Client(scheduler, timeout=CONNECT_S, set_as_default=False)
     except (OSError, ValueError) as error:
         raise EngineError(f"no scheduler at {scheduler}: {error}") from error
     remedy = f"start some (dask worker {scheduler})"
