@@ -250,6 +250,8 @@ def draw(series: Series, columns: Sequence[str], place) -> None:
     wide = min(TRENDS, len(columns))
     axes = place.subplots(1, 2 + wide, squeeze=False, width_ratios=[1, 1.4, *[1] * wide])[0]
     place.suptitle(f"{series.title}: n = {len(series.points)}" + _counts(series), fontsize=7)
+    for ax in axes:
+        ax.margins(0.05, 0.1)  # rings and names stay whole
     for ax in axes[2 + len(trends) :]:
         ax.axis("off")
     _by_group(series, axes[0])
