@@ -849,6 +849,32 @@ def test_luminance_and_turn_on_carry_reading_offset_and_calibration():
     assert found["turn-on voltage"].standard_error == pytest.approx(alone.standard_error_V)
 
 
+def test_candela_an_ampere_and_lumen_a_watt_are_light_over_drive():
+    """20 cd/A less what is lost at low and at high current; over voltage, with Ω_f, in lm/W."""
+    j = np.geomspace(0.01, 100, 41)
+    volts, candela = 2.5 + 0.4 * np.log10(j / 0.01), 20 / (1 + j / 10 + 0.1 / j)
+    held = light.Light(10 * j * candela, 1e-3, 1e-3, 0.0, 1e-2, j < 0, j > 0)
+    sweep = _Sweep(voltage_V=volts, current_density_mA_cm2=j)
+    row = SimpleNamespace(state="", label="a")
+    run = SimpleNamespace(lights={}, sweep=sweep, row=row, kind="measured", digest="")
+    angle = quantities.Quantity("angle", "", math.pi, {"pattern": 0.1}, "sr")
+    context = device.Context("d", run, "", {"current_relative": 0.02})
+    made = {q.name: q for q in device._per_current(context, held, angle, 0.04)}
+    for name, course, share in (
+        ("largest current efficiency", candela, 0.0),
+        ("largest power efficacy", math.pi * candela / volts, 0.1 / math.pi),
+    ):
+        found, top = made[name], int(np.argmax(course))
+        assert found.value == pytest.approx(course[top], rel=2e-3)
+        assert float(found.note.split()[1]) == pytest.approx(j[top], rel=0.2)
+        assert found.budget["calibration"] == pytest.approx(math.hypot(0.02, 0.04) * course[top],
+                                                            rel=2e-3)  # fmt: skip
+        offset = 0.01 / (10 * j[top] * candela[top]) * course[top]
+        assert found.budget["offset"] == pytest.approx(offset, rel=0.01)
+        assert found.budget["reading"] < 2e-3 * course[top]
+        assert found.budget.get("pattern", 0.0) == pytest.approx(share * course[top], rel=2e-3)
+
+
 def test_an_integral_that_its_lines_do_not_describe_is_as_far_off_as_they_differ():
     def region(area, error, misfit, outside=100.0):
         return nmr_analyse.Region("", (SimpleNamespace(area=area),), (1.0, 1.2), True, error,

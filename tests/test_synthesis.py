@@ -378,6 +378,7 @@ def test_the_yield_uses_up_exactly_what_limits_it(x, lead, iodide, bromide):
 
 def test_stokes_law():
     options = {"density_g_cm3": 4.0, "rpm": 5000, "minutes": 5, "rotor_mm": 80}
+    options |= {"liquid_g_cm3": 0.87, "viscosity_mPa_s": 0.56}
     # closed form by hand: v = Δρ d² ω² r / 18 η
     speed = 3130 * (20e-9) ** 2 * (5000 * 2 * np.pi / 60) ** 2 * 0.08 / (18 * 0.56e-3)
     assert sedimentation_mm(20, **options) == pytest.approx(speed * 300 * 1000)

@@ -472,6 +472,7 @@ for _claim, _per_mL in (("C112", True), ("C118", False)):
 
 # ---- spins: single crystals must stay up, flocs and powder must come down ----------------------
 
+TOLUENE = {"liquid_g_cm3": 0.87, "viscosity_mPa_s": 0.56}  # at 25 °C
 STOKES = f"Stokes' law; the rotor is not printed, {ROTOR_MM[0]:.0f}-{ROTOR_MM[1]:.0f} mm taken"
 
 
@@ -483,7 +484,7 @@ def stays_up(e: Evidence, crystals: str, rpm: str) -> Found:
     minutes = number("C120") if crystals == "neat" else 10.0
     # A sphere of equal volume with its ligand shell.
     size = found.edge_nm * (6 / math.pi) ** (1 / 3) + 3.5
-    spin = {"density_g_cm3": found.density_g_cm3, "rpm": number(rpm), "minutes": minutes}
+    spin = {"density_g_cm3": found.density_g_cm3, "rpm": number(rpm), "minutes": minutes} | TOLUENE
     path = max(sedimentation_mm(size, rotor_mm=r, **spin) for r in ROTOR_MM)
     return {
         "found": f"single crystals sink at most {path:.1f} mm",

@@ -611,19 +611,8 @@ def baseline(
     """
     if order not in (0, 1):
         raise ConditioningError(f"baseline: order: expected 0 or 1, found {order!r}")
-    x = signal.axis
-    # Points that a step has replaced are no evidence of the baseline, and still stand on it.
-    values = signal.finite
-    if region_nm is None:
-        region = free_region(x, values, signal.good)
-    else:
-        inside = (x >= region_nm[0]) & (x <= region_nm[1])
-        region = stated_region(x, values, signal.good & inside)
-    least = max(LEAST_FREE, TAIL * x.size)
-    found = noise_in(region)  # tails outside a band are no noise
-    if band_nm is not None and (tight := region.count < least).any():
-        outside = signal.good & ((x < band_nm[0]) | (x > band_nm[1]))
-        region = stated_region(x, values, np.where(tight[:, None], outside, region.free))
+    least = max(LEAST_FREE, TAIL * signal.axis.size)
+    region, found = _free_of_signal(signal, region_nm, band_nm, least)
     enough = region.count >= least
     line = region.slope[:, None] * (region.t - region.centre[:, None])
     level = region.level if order else region.level + line
@@ -676,25 +665,44 @@ def baseline(
     if len(slow):
         findings += (_flicker(signal),)
     poor = ~enough & signal.used
-    findings += tuple(
-        Finding(
-            "undamaged",
-            "withheld",
-            f"{region.count[row]:.0f} of {x.size} points lie on one line within their noise, "
-            f"{least:.0f} needed for a baseline: all others are signal, or noise that wanders; "
-            "measure a wider range",
-            signal.label(row),
-        )
-        for row in np.flatnonzero(poor)
-    )
-    share = np.median(region.count) / x.size
+    findings += tuple(_too_few(signal, region, row, least) for row in np.flatnonzero(poor))
+    return out.without(poor), _line_said(signal, region, found, offset_sd, order), findings
+
+
+def _free_of_signal(signal: Signal, region_nm, band_nm, least: float):
+    """The region that a baseline goes through, and the noise in what is free of signal."""
+    x = signal.axis
+    # Points that a step has replaced are no evidence of the baseline, and still stand on it.
+    values = signal.finite
+    if region_nm is None:
+        region = free_region(x, values, signal.good)
+    else:
+        inside = (x >= region_nm[0]) & (x <= region_nm[1])
+        region = stated_region(x, values, signal.good & inside)
+    found = noise_in(region)  # tails outside a band are no noise
+    if band_nm is not None and (tight := region.count < least).any():
+        outside = signal.good & ((x < band_nm[0]) | (x > band_nm[1]))
+        region = stated_region(x, values, np.where(tight[:, None], outside, region.free))
+    return region, found
+
+
+def _too_few(signal: Signal, region, row: int, least: float) -> Finding:
     said = (
+        f"{region.count[row]:.0f} of {signal.axis.size} points lie on one line within their noise, "
+        f"{least:.0f} needed for a baseline: all others are signal, or noise that wanders; "
+        "measure a wider range"
+    )
+    return Finding("undamaged", "withheld", said, signal.label(row))
+
+
+def _line_said(signal: Signal, region, found, offset_sd, order: int) -> str:
+    share = np.median(region.count) / signal.axis.size
+    return (
         f"{('constant', 'line')[order]} from {share:.0%} of the points: offset "
         f"{np.median(region.offset):.4g} ± {np.median(offset_sd):.2g} {signal.unit}"
         + (f", rise over the axis {2 * np.median(region.slope):.3g}" if order else "")
         + f"; noise {np.sqrt(np.median(found.read)):.3g} a point{_correlated(found)}"
     )
-    return out.without(poor), said, findings
 
 
 #: Share of intervals called 95 % that held the truth in trials with 1/f noise: a series, a spectrum

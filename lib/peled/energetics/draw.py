@@ -178,9 +178,7 @@ def atoms(
     tilt_deg: float = 12.0,
     turn_deg: float = 20.0,
     colours: Mapping[int, str] | None = None,
-    sizes: Mapping[int, float] | None = None,
     fade: float = 0.55,
-    dashed: np.ndarray | None = None,
     scale: float = 1.0,
     without: Collection[tuple[int, int]] = (),
 ) -> np.ndarray:
@@ -195,12 +193,10 @@ def atoms(
         With it, bonds through the cell's faces are drawn as half sticks.
     tilt_deg, turn_deg : float
         See `project`.
-    colours, sizes : dict, optional
-        Colour and size factor of single atoms.
+    colours : dict, optional
+        Of single atoms.
     fade : float
         How far the farthest atoms fade into white.
-    dashed : ndarray, shape (n, 2), optional
-        Pairs joined by a dashed line (hydrogen bonds).
     scale : float
         Factor of all radii.
     without : collection of (i, j)
@@ -211,7 +207,7 @@ def atoms(
     ndarray, shape (atoms, 3)
         Angstrom.
     """
-    colours, sizes, positions = colours or {}, sizes or {}, np.asarray(positions, float)
+    colours, positions = colours or {}, np.asarray(positions, float)
     view = project(positions, tilt_deg=tilt_deg, turn_deg=turn_deg)
     depth = view[:, 2]
     span = max(np.ptp(depth), 1e-9)
@@ -242,7 +238,7 @@ def atoms(
             order.append(depth[k] + half[2])
     for k, s in enumerate(symbols):
         colour, radius = appearance(s)
-        radius *= scale * sizes.get(k, 1.0)
+        radius *= scale
         face = faded(colours.get(k, colour), depth[k])
         polygons.append(view[k, :2] + radius * _CIRCLE)
         faces.append(face)
@@ -263,8 +259,6 @@ def atoms(
             linewidths=0.25,
         )
     )
-    for i, j in dashed if dashed is not None else ():
-        ax.plot(*view[[i, j], :2].T, color=MARKS["hydrogen"], lw=0.9, ls=(0, (2, 1.5)))
     pad = _PAD if cell is None else _PAD_PERIODIC
     ax.set_xlim(view[:, 0].min() - pad, view[:, 0].max() + pad)
     ax.set_ylim(view[:, 1].min() - pad, view[:, 1].max() + pad)
@@ -417,7 +411,7 @@ def two_views(
     fontsize : float
         Of the lengths, points.
     **look
-        Colours, sizes and labels, as for `structure`.
+        Colours and labels, as for `structure`.
 
     Returns
     -------

@@ -224,13 +224,13 @@ def sedimentation_mm(
     rpm: float,
     minutes: float,
     rotor_mm: float,
-    liquid_g_cm3: float = 0.87,
-    viscosity_mPa_s: float = 0.56,
+    liquid_g_cm3: float,
+    viscosity_mPa_s: float,
 ) -> float:
     """How far a sphere sinks in a centrifuge: Stokes' law at constant radius, v = Δρ d² ω² r/(18
     η).
 
-    The liquid is toluene at 25 °C by default. Good while the path is short against the rotor's
+    Good while the path is short against the rotor's
     radius.
 
     Parameters
