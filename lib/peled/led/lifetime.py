@@ -75,6 +75,35 @@ def crossing_time(
         For time that does not rise, a start that is not above zero and the noise, a fraction
         outside (0, 1), fewer than four points.
     """
+    t, y, start = _checked(time, signal, fraction, initial)
+    if (noise := _noise(y, start)) * threshold() > start:
+        raise ValueError(
+            f"lifetime: expected a start above the noise of the log, found {start:.3g} ± "
+            f"{noise:.2g}"
+        )
+    level = fraction * start
+    smooth = _median3(y)
+    crossings = int(((smooth[1:] <= level) & (smooth[:-1] > level)).sum())
+    # The split of the run into "above" and "below" that mistakes the fewest points: one low reading
+    # is no crossing.
+    wrong = np.r_[0, np.cumsum(y <= level)] + np.r_[np.cumsum((y > level)[::-1])[::-1], 0]
+    if np.argmin(wrong) == t.size:  # never, or the last reading alone
+        return Crossing(fraction, float(t[-1]), math.nan, True, crossings)
+    hit = int(np.clip(np.argmin(wrong), 1, t.size - 1))
+    scatter = _noise(y, level) / level
+    use = _around(np.log(np.clip(smooth, 1e-300, None) / level), hit, max(0.12, 4 * scatter))
+    use = use[y[use] > 0]
+    scale = float(np.ptp(t[use])) or 1.0
+    found = _passage((t[use] - t[hit]) / scale, np.log(y[use] / level), scatter)
+    if found is None:
+        return Crossing(fraction, float(t[hit]), math.nan, False, crossings)
+    at, slope, spread = found
+    error = math.hypot(spread, noise / start if initial is None else 0.0) / abs(slope)
+    return Crossing(fraction, float(t[hit] + at * scale), float(error * scale), False, crossings)
+
+
+def _checked(time, signal, fraction: float, initial) -> tuple[np.ndarray, np.ndarray, float]:
+    """Times, signals and the signal at the start; refuses what has no crossing."""
     t, y = np.asarray(time, float), np.asarray(signal, float)
     if t.shape != y.shape or t.ndim != 1 or t.size < 4:
         raise ValueError(
@@ -93,60 +122,46 @@ def crossing_time(
     start = float(y[0]) if initial is None else float(initial)
     if start <= 0:
         raise ValueError(f"lifetime: expected a positive initial luminance, found {start:g}")
-    if (noise := _noise(y, start)) * threshold() > start:
-        raise ValueError(
-            f"lifetime: expected a start above the noise of the log, found {start:.3g} ± "
-            f"{noise:.2g}"
-        )
-    level = fraction * start
-    if not (y <= level).any():
-        return Crossing(fraction, float(t[-1]), math.nan, True, 0)
-    smooth = _median3(y)
-    crossings = int(((smooth[1:] <= level) & (smooth[:-1] > level)).sum())
-    # The split of the run into "above" and "below" that mistakes the fewest points: one low reading
-    # is no crossing.
-    wrong = np.r_[0, np.cumsum(y <= level)] + np.r_[np.cumsum((y > level)[::-1])[::-1], 0]
-    hit = int(np.clip(np.argmin(wrong), 1, t.size - 1))
-    if np.argmin(wrong) == t.size:  # the last reading alone does not make it
-        return Crossing(fraction, float(t[-1]), math.nan, True, crossings)
-    scatter = _noise(y, level) / level
-    ratio = np.log(np.clip(smooth, 1e-300, None) / level)
-    reach = max(0.12, 4 * scatter)
+    return t, y, start
+
+
+def _around(ratio: np.ndarray, hit: int, reach: float) -> np.ndarray:
+    """Points around a crossing whose logarithm lies within `reach` of it, two on each side at
+    least, `WINDOW` at most."""
     lo, hi = hit - 1, hit + 1
     while lo > 0 and abs(ratio[lo - 1]) < reach and hit - lo < WINDOW:
         lo -= 1
-    while hi < t.size and abs(ratio[min(hi, t.size - 1)]) < reach and hi - hit < WINDOW:
+    while hi < ratio.size and abs(ratio[hi]) < reach and hi - hit < WINDOW:
         hi += 1
-    use = np.arange(max(min(lo, hit - 2), 0), min(max(hi, hit + 2), t.size))
-    use = use[y[use] > 0]
-    scale = float(np.ptp(t[use])) or 1.0
-    x, z = (t[use] - t[hit]) / scale, np.log(y[use] / level)
-    # A parabola where there are points for it: a stretched decay bends, and the bend would move a
-    # straight line's crossing.
-    degree = 2 if use.size >= 7 else 1
+    return np.arange(max(min(lo, hit - 2), 0), min(max(hi, hit + 2), ratio.size))
+
+
+def _passage(x: np.ndarray, z: np.ndarray, scatter: float) -> tuple[float, float, float] | None:
+    """Where points fall through zero, their slope there, and the error of the fit there.
+
+    A parabola where there are points for it: a stretched decay bends, and the bend would move a
+    straight line's crossing. With few points their own scatter is no yardstick; that of the whole
+    run, `scatter`, is.
+    """
+    degree = 2 if x.size >= 7 else 1
     design = np.vander(x, degree + 1, increasing=True)
     c, *_ = np.linalg.lstsq(design, z, rcond=None)
     residual = z - design @ c
-    freedom = use.size - degree - 1
+    freedom = x.size - degree - 1
     roots = np.roots(c[::-1])
     roots = roots[np.isreal(roots)].real
     slopes = np.array([np.polyval(np.polyder(c[::-1]), r) for r in roots])
     falling = slopes < 0
     if not falling.any():
-        return Crossing(fraction, float(t[hit]), math.nan, False, crossings)
+        return None
     near = int(np.argmin(np.where(falling, np.abs(roots), np.inf)))
     at, slope = float(roots[near]), float(slopes[near])
-    # With few points their own scatter is no yardstick; the noise of the whole run is.
-    spread = (
-        math.sqrt(float(residual @ residual) / freedom)
-        if freedom >= 6
-        else max(math.sqrt(float(residual @ residual) / max(freedom, 1)), scatter)
-    )
-    covariance = spread**2 * np.linalg.inv(design.T @ design)
+    spread = math.sqrt(float(residual @ residual) / max(freedom, 1))
+    if freedom < 6:
+        spread = max(spread, scatter)
     row = at ** np.arange(degree + 1)
-    start_relative = noise / start if initial is None else 0.0
-    error = math.sqrt(float(row @ covariance @ row) + start_relative**2) / abs(slope)
-    return Crossing(fraction, float(t[hit] + at * scale), float(error * scale), False, crossings)
+    variance = spread**2 * float(row @ np.linalg.inv(design.T @ design) @ row)
+    return at, slope, math.sqrt(variance)
 
 
 def _noise(y: np.ndarray, at: float) -> float:
