@@ -14,7 +14,7 @@ import peled
 from calibration import Condition
 from calibration.noise import SHAPES
 
-DRAWS = 25
+DRAWS = 40
 SHEET = """\
 sample,measurement,file,geometry,luminance_unit
 {sample},jvl,{sample}_jvl.csv,lambertian,

@@ -12,7 +12,7 @@ import lab_examples
 from calibration import Condition
 from calibration.noise import SHAPES
 
-DRAWS = 10
+DRAWS = 40
 SHEET = """\
 sample,measurement,file,solvent
 {sample},1h,{sample},DMSO-d6

@@ -13,7 +13,7 @@ from calibration import Condition
 from calibration.noise import SHAPES
 from hassan2021.simulate.writers import write_tiff
 
-DRAWS = 10
+DRAWS = 30
 SHEET = """\
 sample,measurement,file,role,anode,standard,radius_mm,charge_reference_eV,\
 density_g_cm3,molar_mass_g_mol,valence_electrons,gap_eV
