@@ -9,7 +9,7 @@ from scipy.integrate import quad, solve_ivp
 from scipy.optimize import nnls
 
 from peled.transient_absorption import Model, Scheme, global_fit, matrix
-from peled.transient_absorption.irf import FWHM_PER_SIGMA, gaussian
+from peled.transient_absorption.irf import FWHM_PER_SIGMA, gaussian, gaussian_decay
 from peled.transient_absorption.terms import (
     CM_PER_PS,
     FreeInduction,
@@ -188,10 +188,39 @@ TRUE = {"a": 0.4, "b": 14.0, "c": 280.0}
 FREE = Model(scheme=CHAIN, t0_ps=0.0, fwhm_ps=0.12)
 
 
+@pytest.mark.parametrize("chirp", [(), (0.3,)])
+def test_an_artefact_of_a_width_of_its_own_and_a_wave_that_rises_before_zero_time(chirp):
+    """As of a thick cell and of pump pulses that overlap; the response keeps its own width."""
+    x = DELAYS[:, None] - sum(d * (1e3 / NM - 1e3 / 600) for d in chirp)
+    wide, tau, period, s = 0.3 / FWHM_PER_SIGMA, 0.25, 0.6, S
+    pulse = np.exp(-0.5 * (x / wide) ** 2)
+    fine = np.linspace(-6 * s, 6 * s, 241)
+    shape = gaussian(fine, s) * (fine[1] - fine[0])
+    at = x[:, :, None] - fine
+    y = (np.exp(np.minimum(at, 0) / tau) * (at < 0) * np.cos(2 * np.pi * at / period)) @ shape
+    decay = gaussian_decay(x, 1 / 20.0, s)
+    clean = decay * bell(560) + pulse * bell(620) - x / wide * pulse * bell(600) + y * bell(650)
+    m = measured(clean)
+    model = Model(
+        (15.0,), t0_ps=0.0, fwhm_ps=0.12, dispersion=chirp, reference_nm=600.0, artefact=2,
+        artefact_fwhm_ps=0.2, oscillations=((0.55, -0.3),),
+    )  # fmt: skip
+    fit = global_fit(m, model, starts=0)
+    true = {"tau_1": 20.0, "width_artefact": 0.3, "period_1": period, "damping_1": tau}
+    for name, value in true.items():
+        assert abs(fit[name].value - value) < 4 * fit[name].standard_error < 0.1 * value
+    assert abs(fit["fwhm"].value - 0.12) < 4 * fit["fwhm"].standard_error
+    names = fit.spectra().names
+    assert names[:3] == ("decay 1", "artefact 1", "artefact 2")
+    assert np.allclose(fit.spectra().values[1], bell(620), atol=1e-3)
+    gradient_check(model, m)
+    with pytest.raises(ValueError, match=r"artefact_fwhm_ps.*0.3 of 0 columns"):
+        Model((1.0,), artefact_fwhm_ps=0.3)
+
+
 def chain(spectra, t0=0.0, bleach=None, seed=0, chirp=0.0):
     xi = 1e3 / NM - 1e3 / 600
     k = np.array([1 / t for t in TRUE.values()])
-    from peled.transient_absorption.irf import gaussian_decay
 
     x = DELAYS[:, None] - t0 - chirp * xi
     decays = np.stack([gaussian_decay(x, rate, S) for rate in k], -1)

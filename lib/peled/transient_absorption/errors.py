@@ -382,7 +382,7 @@ def _lifetime_flags(segment, u) -> list[str]:
         for a, b in itertools.pairwise(tau)
         if b < 1.5 * a and not (segment.model.scheme and segment.model.scheme.apart)
     ]
-    if segment.model.artefact and fwhm > 3 * segment.model.fwhm_ps:
+    if segment.model.narrow and fwhm > 3 * segment.model.fwhm_ps:
         said.append(f"wide artefact: a response of {fwhm:.3g} ps may stand for a decay")
     for t in tau:
         if fwhm and t < 0.5 * fwhm:

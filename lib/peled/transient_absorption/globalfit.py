@@ -760,7 +760,7 @@ def _unresolved(fit: GlobalFit) -> dict[str, float]:
             out[name] = fit.model.fwhm_ps
         elif (
             width < _COARSE * _step(fit.matrices)
-            and fit.model.artefact <= 1  # the derivatives of more are changes of the width
+            and fit.model.narrow <= 1  # the derivatives of more are changes of the width
             and fit.covariance_white[j, j] > 0
         ):
             others = np.delete(fit.theta, j)

@@ -18,7 +18,7 @@ from typing import NamedTuple
 import numpy as np
 
 from peled.transient_absorption.irf import MeasuredIRF
-from peled.transient_absorption.terms import FreeInduction, Law, Wave
+from peled.transient_absorption.terms import FreeInduction, Law, Pulse, Wave
 
 BLEACH = "bleach"  # the species that is the depleted ground state
 _SPLIT = 1e-3  # by which equal rates in a chain are told apart; the error it makes is half of that
@@ -254,6 +254,9 @@ class Model:
     artefact : int
         Columns of the coherent artefact: 0 none, 1 a Gaussian as wide as the response, 2 to 4 with
         its derivatives.
+    artefact_fwhm_ps : float, optional
+        Start value of a width of the artefact's own, `width_artefact`; without it is as wide as the
+        response.
     irf : "gaussian", None or MeasuredIRF
         None: no response; the decays start sharply at `t0_ps`, which is then not fitted.
     t0_ps, fwhm_ps : float or None
@@ -273,7 +276,8 @@ class Model:
         Parameter → (lowest, highest).
     oscillations : tuple of (period, damping time), ps
         Start values of damped oscillations (wave packets), `period_1`, `damping_1`, ...; each has a
-        cosine and a sine spectrum.
+        cosine and a sine spectrum. A damping time below zero is one of an oscillation before zero
+        time that rises until then; the parameter is its size.
     free_induction : tuple of (line in cm⁻¹, dephasing time in ps)
         Start values of perturbed free induction before zero time, `line_1`, `dephasing_1`, ...
     law : Law, optional
@@ -308,6 +312,7 @@ class Model:
     infinite: bool = False
     offset: bool = False
     artefact: int = 0
+    artefact_fwhm_ps: float | None = None
     irf: str | MeasuredIRF | None = "gaussian"
     t0_ps: float | None = None
     fwhm_ps: float = 0.1
@@ -339,7 +344,9 @@ class Model:
         for name in ("oscillations", "free_induction"):
             pairs = tuple((float(a), float(b)) for a, b in getattr(self, name))
             object.__setattr__(self, name, pairs)
-            if any(not (math.isfinite(x) and x > 0) for pair in pairs for x in pair):
+            signed = name == "oscillations"
+            sizes = [(a, abs(b) if signed else b) for a, b in pairs]
+            if any(not (math.isfinite(x) and x > 0) for pair in sizes for x in pair):
                 raise ValueError(f"model: {name}: expected positive numbers, found {pairs}")
         alone = self.infinite or self.terms
         if self.scheme is None and not self.lifetimes_ps and not alone:
@@ -377,6 +384,11 @@ class Model:
             raise ValueError("model: a coherent artefact needs the Gaussian response")
         if not 0 <= self.artefact <= 4:
             raise ValueError(f"model: artefact: expected 0 to 4 columns, found {self.artefact}")
+        if self.artefact_fwhm_ps is not None and not (self.artefact and self.artefact_fwhm_ps > 0):
+            raise ValueError(
+                "model: artefact_fwhm_ps: expected a positive width of an artefact, found "
+                f"{self.artefact_fwhm_ps} of {self.artefact} columns"
+            )
         self._check_species()
         known = set(self.names)
         strangers = sorted((set(self.fixed) | set(self.bounds_ps)) - known)
@@ -439,9 +451,19 @@ class Model:
         )
 
     @property
+    def narrow(self) -> int:
+        """Columns of an artefact as wide as the response."""
+        return self.artefact if self.artefact_fwhm_ps is None else 0
+
+    @property
     def terms(self) -> tuple:
         """Columns beside decays, offset and artefact, see `terms`."""
         return (
+            *(
+                ()
+                if self.narrow == self.artefact
+                else (Pulse(self.artefact, self.artefact_fwhm_ps),)
+            ),
             *(Wave(i + 1, start) for i, start in enumerate(self.oscillations)),
             *(FreeInduction(i + 1, start) for i, start in enumerate(self.free_induction)),
             *(() if self.law is None else (self.law,)),
@@ -495,7 +517,7 @@ class Model:
             *(f"decay {i + 1}" for i in range(self.components)),
             *(("infinite",) if self.infinite else ()),
             *(("offset",) if self.offset else ()),
-            *(f"artefact {i + 1}" for i in range(self.artefact)),
+            *(f"artefact {i + 1}" for i in range(self.narrow)),
             *(name for term in self.terms for name in term.spectra),
         )
 

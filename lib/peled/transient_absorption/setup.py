@@ -183,7 +183,7 @@ class Segment:
             s,
             infinite=m.infinite,
             offset=m.offset,
-            artefact=m.artefact,
+            artefact=m.narrow,
             period=m.period_ps,
             irf=irf,
             derivatives=derivatives,
@@ -766,7 +766,7 @@ def parameters_of(
             **dict.fromkeys((*model.sizes, *model.population_names), (1e-6, 1e6)),
             "t0": (float(m.delay_ps[0]) - span, float(m.delay_ps[-1])),
             # an artefact narrower than a step takes up single delays, each wavelength others
-            "fwhm": (step if model.artefact else step / 20, span),
+            "fwhm": (step if model.narrow else step / 20, span),
         }
         local = {}
         for name in model.names:

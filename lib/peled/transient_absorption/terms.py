@@ -15,9 +15,9 @@ from functools import lru_cache
 import numpy as np
 from scipy.interpolate import CubicHermiteSpline
 
-from peled.transient_absorption.irf import damped_wave, gaussian
+from peled.transient_absorption.irf import FWHM_PER_SIGMA, columns, damped_wave, gaussian
 
-LOGARITHMIC = ("period", "damping", "dephasing", "beta", "alpha")
+LOGARITHMIC = ("period", "damping", "dephasing", "beta", "alpha", "width")
 """Beginnings of the names of parameters that are searched as logarithms, beside lifetimes."""
 
 CM_PER_PS = 0.0299792458
@@ -26,13 +26,69 @@ _REACH = 8.0  # standard deviations of the response that it spans
 _PANELS, _FOLDS = 1200, 34.0  # of the table of a recombination: steps, and decades of e it falls by
 
 
+class Pulse:
+    """A coherent artefact of a width of its own: a Gaussian at zero time and its derivatives, as
+    the response's."""
+
+    names = ("width_artefact",)
+
+    def __init__(self, columns: int, fwhm_ps: float):
+        self.spectra = tuple(f"artefact {i + 1}" for i in range(columns))
+        self.start = (fwhm_ps,)
+
+    def bounds(self, step: float, span: float):
+        """Lowest and highest width: the same as those of a response with an artefact.
+
+        Parameters
+        ----------
+        step, span : float
+            Smallest step and range of the delays, ps.
+
+        Returns
+        -------
+        tuple of (float, float)
+            ps.
+        """
+        return ((step, span),)
+
+    def made(self, v, x, s, segment, derivatives):
+        """Gaussian (of height 1) and its derivatives by −x/width.
+
+        Parameters
+        ----------
+        v : array, shape (1,)
+            Logarithm of the full width at half maximum in ps.
+        x : ndarray, shape (..., nt)
+            Times after the centre of the response, ps.
+        s : float
+            Not used: of the response.
+        segment : Segment
+            Not used: alike at all wavelengths.
+        derivatives : bool
+
+        Returns
+        -------
+        c : ndarray, shape (..., nt, columns)
+        d : ndarray, shape (1, ..., nt, columns), or None
+            By the logarithm of the width.
+        dx, ds : ndarray, shape (..., nt, columns), or None
+            By x and ln s.
+        """
+        width = np.exp(v[0]) / FWHM_PER_SIGMA
+        c, _, dx, d = columns(
+            x, np.zeros(0), width, artefact=len(self.spectra), derivatives=derivatives
+        )
+        return (c, d[None], dx, np.zeros_like(c)) if derivatives else (c, None, None, None)
+
+
 class Wave:
-    """A damped oscillation exp(−t/damping) cos, sin(2πt/period) from zero time on."""
+    """A damped oscillation exp(−t/damping) cos, sin(2πt/period) from zero time on; one that rises,
+    exp(t/damping), until then where its start has a damping time below zero."""
 
     def __init__(self, number: int, start: tuple[float, float]):
         self.names = (f"period_{number}", f"damping_{number}")
         self.spectra = (f"oscillation {number} cosine", f"oscillation {number} sine")
-        self.start = start
+        self.start, self.sign = (start[0], abs(start[1])), float(np.sign(start[1]))
 
     def bounds(self, step: float, span: float):
         """Lowest and highest period and damping time.
@@ -92,7 +148,7 @@ class Wave:
         dx, ds : ndarray, shape (..., nt, 2), or None
             By x and ln s.
         """
-        return _wave(*self.rate(v), x, s, 1.0, derivatives)
+        return _wave(*self.rate(v), x, s, self.sign, derivatives)
 
 
 class FreeInduction:
