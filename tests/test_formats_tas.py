@@ -270,7 +270,7 @@ def test_units_that_nobody_says_are_asked_for_and_can_be_said(tmp_path):
 
 
 @pytest.mark.parametrize("explicit", ["time", "wavelength"])
-@pytest.mark.parametrize("dress", ["comma", "decimal comma", "wrapped", "padded"])
+@pytest.mark.parametrize("dress", ["comma", "decimal comma", "wrapped", "padded", "two ways"])
 def test_explicit_files_in_other_dress(tmp_path, explicit, dress):
     write_glotaran(tmp_path / "a.ascii", T, W, X, explicit=explicit)
     head, body = (tmp_path / "a.ascii").read_text().split("\n\t", 1)
@@ -280,6 +280,9 @@ def test_explicit_files_in_other_dress(tmp_path, explicit, dress):
         body = body.replace(".", ",").replace("\t", " ")
     elif dress == "padded":
         head = head.replace("Intervalnr ", " Intervalnr          ")
+    elif dress == "two ways":  # the axis by blanks, rows by tabs
+        axis, rest = body.split("\n", 1)
+        body = "   " + axis.replace("\t", "   ") + "\n" + rest
     else:
         rows = [line.split("\t") for line in body.strip().split("\n")]
         body = "\n".join(" ".join(r[k : k + 3]) for r in rows for k in range(0, len(r), 3))

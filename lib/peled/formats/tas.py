@@ -244,6 +244,10 @@ def _read_explicit(sheet: Sheet, asked: dict) -> TransientMap:
         raise sheet.refuse(
             0, "the lines 'Time explicit' or 'Wavelength explicit' and 'Intervalnr <n>'"
         )
+    first = next((sheet.lines[i] for i in sheet.content if i >= at), "")
+    if sheet.delimiter == "\t" and "\t" not in first and len(first.split()) > 1:
+        # the axis by blanks, the rows by tabs
+        sheet = Sheet(sheet.path, sheet.lines, None, sheet.decimal, sheet.part)
     sheet.claim(range(at), "head")
     rows, row = [], []
     start = at
