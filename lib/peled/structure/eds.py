@@ -4,16 +4,20 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import groupby
 
 import numpy as np
 
 from peled.formats.contract import FormatError
-from peled.quantities import Estimates, from_normal
+from peled.quantities import Estimates, from_normal, goodness_z
 
 
 @dataclass(frozen=True)
 class Counts:
-    """One element's line: counts in its window, those of the background there, and its k factor."""
+    """One element's line: counts in its window, those of the background there, and its k factor.
+
+    `line` tells several of one element apart.
+    """
 
     element: str
     counts: float
@@ -21,12 +25,20 @@ class Counts:
     k: float
     k_error: float
     place: str
+    line: str = ""
 
     @property
     def net(self) -> tuple[float, float]:
         """Counts above the background, and their Poisson error."""
         variance = max(self.counts + self.background, 1.0)  # no count at all is known to one
         return self.counts - self.background, float(np.sqrt(variance))
+
+    @property
+    def amount(self) -> tuple[float, float]:
+        """k I/M and its error, by counts and k factor."""
+        net, error = self.net
+        share = self.k / atomic_weight(self.element)
+        return net * share, float(np.hypot(error * share, net * share * self.k_error / self.k))
 
 
 def atomic_weight(element: str) -> float:
@@ -47,7 +59,7 @@ def atomic_weight(element: str) -> float:
 
 
 def refuse_unknown(path, lines: Sequence[Counts]) -> None:
-    """FormatError for a symbol that is no element, an element twice, or counts below zero.
+    """FormatError for a symbol that is no element, a line twice, or counts below zero.
 
     Parameters
     ----------
@@ -62,23 +74,36 @@ def refuse_unknown(path, lines: Sequence[Counts]) -> None:
     """
     import xraylib
 
-    seen: set[str] = set()
+    seen: set[tuple[str, str]] = set()
     for line in lines:
         try:
             known = xraylib.SymbolToAtomicNumber(line.element) > 0
         except ValueError:
             known = False
-        if not known or line.element in seen:
+        if not known or (line.element, line.line) in seen:
             raise FormatError(
-                path, place=line.place, expected="each element once, by its symbol",
-                found=repr(line.element),
+                path, place=line.place,
+                expected="each element once, by its symbol, or each of its lines, in a column line",
+                found=f"{line.element} {line.line}".strip(),
             )  # fmt: skip
         if min(line.counts, line.background) < 0 or not line.k > 0 or line.k_error < 0:
             raise FormatError(
                 path, place=line.place, expected="counts of 0 or more, a k factor above 0",
                 found=f"{line.counts:g}, {line.background:g}, k {line.k:g} ± {line.k_error:g}",
             )  # fmt: skip
-        seen.add(line.element)
+        seen.add((line.element, line.line))
+
+
+def _by_element(lines: Sequence[Counts]) -> dict[str, tuple[np.ndarray, np.ndarray]]:
+    """Amounts by each line of an element and their weights, 1/variance."""
+    order = list(dict.fromkeys(line.element for line in lines))
+    found = {}
+    for name, own in groupby(
+        sorted(lines, key=lambda one: order.index(one.element)), lambda one: one.element
+    ):
+        values, errors = np.array([one.amount for one in own]).T
+        found[name] = values, errors**-2.0
+    return found
 
 
 def amounts(lines: Sequence[Counts]) -> Estimates:
@@ -87,6 +112,7 @@ def amounts(lines: Sequence[Counts]) -> Estimates:
     Parameters
     ----------
     lines : sequence of Counts
+        Of several lines of one element the weighted mean counts.
 
     Returns
     -------
@@ -109,11 +135,33 @@ def amounts(lines: Sequence[Counts]) -> Estimates:
     >>> print(round(float(i / pb), 3))
     2.131
     """
-    values, variances = [], []
-    for line in lines:
-        net, error = line.net
-        share = line.k / atomic_weight(line.element)
-        values.append(max(net, 1e-9) * share)
-        variances.append((error * share) ** 2 + (net * share * line.k_error / line.k) ** 2)
-    names = [line.element for line in lines]
-    return from_normal(names, values, [""] * len(lines), np.diag(1 / np.array(variances)))
+    found = _by_element(lines)
+    weights = np.array([weight.sum() for _, weight in found.values()])
+    means = [max(float(v @ w / w.sum()), 1e-12) for v, w in found.values()]
+    return from_normal(list(found), means, [""] * len(found), np.diag(weights))
+
+
+def agreement(lines: Sequence[Counts]) -> tuple[float, float] | None:
+    """Whether the lines of one element give one amount, as in a thin foil without overlaps.
+
+    Parameters
+    ----------
+    lines : sequence of Counts
+
+    Returns
+    -------
+    z, missed : float
+        For `quantities.described`: standard normal deviate of their χ², root mean square of what
+        they differ by beyond their errors over the amounts. None where no element has two lines.
+    """
+    chi2 = power = 0.0
+    found = _by_element(lines)
+    for values, weights in found.values():
+        mean = values @ weights / weights.sum()
+        chi2 += float(weights @ (values - mean) ** 2)
+        power += float(weights.sum() * mean**2) if len(values) > 1 else 0.0
+    more = len(lines) - len(found)
+    if not more:
+        return None
+    missed = np.sqrt(max(chi2 - more, 0.0) / power) if power > 0 else np.inf
+    return goodness_z(chi2, more), float(missed)

@@ -352,7 +352,8 @@ def edges(bench: Bench) -> None:
                     bench.keep["cutoff"] = s, found
                 else:
                     found = ups.valence_onset(x, y)
-                    top = (held, s, bias, found.energy_eV, max(found.error_eV, 1e-4))
+                    edge = described(found.misfit_z, found.missed, where=held.row.label)
+                    top = (held, s, bias, found.energy_eV, max(found.error_eV, 1e-4), edge)
                     bench.keep["valence"] = s, found
             except (ValueError, ArithmeticError, np.linalg.LinAlgError) as error:
                 bench.nothing(held, name, "eV", "determined", str(error))
@@ -393,13 +394,14 @@ def _work_function(bench: Bench, cut) -> None:
 
 
 def _edge(bench: Bench, top) -> None:
-    held, _, bias, energy, error = top
+    held, _, bias, energy, error, edge = top
     if bias is None:
         bench.withheld(held, "valence edge below Fermi", "eV", asked("bias_V", held.row.label))
         return
     fit = estimates(("onset",), (energy,), ("eV",), (error,))
     bench.make(held, "valence edge below Fermi", "eV", lambda p: p["onset"] - bias, fit,
-               note=_CHARGE, scale=bench.settings["energy_eV"])  # fmt: skip
+               gates=(possible(0), edge), note=_CHARGE,
+               scale=bench.settings["energy_eV"])  # fmt: skip
 
 
 def _ionisation(bench: Bench, cut, top) -> None:
@@ -416,6 +418,6 @@ def _ionisation(bench: Bench, cut, top) -> None:
     bench.make(
         (held, top[0]) if top[0] is not held else held, "ionisation energy", "eV",
         lambda p: s.photon_energy_eV - (p["cutoff"] - p["onset"]), fit,
-        gates=(possible(0), step), note="free of bias and of charging",
+        gates=(possible(0), step, top[5]), note="free of bias and of charging",
         scale=bench.settings["energy_eV"],
     )  # fmt: skip

@@ -164,27 +164,34 @@ def _counts(bench: Bench, held: Held) -> None:
     lines, where = held.data, held.row.label
     bench.keep[where] = lines
     found = eds.amounts(lines)
+    seen = dict(zip(found.names, zip(found.values, found.errors, strict=True), strict=True))
     there = {
-        one.element: signal(*one.net, f"the line of {one.element}", tries=len(lines), where=where)
-        for one in lines
+        e: signal(value, error, f"the line of {e}", tries=len(seen), where=where)
+        for e, (value, error) in seen.items()
     }
-    below = max(lines, key=lambda one: one.net[0] / one.net[1]).element
+    below = max(seen, key=lambda e: seen[e][0] / seen[e][1])
     note = "thin foil: no absorption, no fluorescence"
     doubts = [
         Finding("assumed", "doubtful", f"the k factor of {one.element} has no error", where)
         for one in lines if not one.k_error
     ]  # fmt: skip
-    for one in lines:
-        gates = (there[one.element], there[below])
-        if one.element != below:
+    shared = []
+    if alike := eds.agreement(lines):
+        shared.append(described(*alike, where=where))
+    else:
+        said = "one line of each element: absorption, or a line of another under it, would not show"
+        doubts.append(Finding("assumed", "doubtful", said, where))
+    for element in seen:
+        gates = (there[element], there[below], *shared)
+        if element != below:
             made = bench.make(
-                held, f"{one.element} : {below} (EDS)", "1",
-                lambda p, e=one.element: p[e] / p[below], found, gates=gates, note=note,
+                held, f"{element} : {below} (EDS)", "1",
+                lambda p, e=element: p[e] / p[below], found, gates=gates, note=note,
             )  # fmt: skip
             bench.quantities[-1] = with_findings(made, *doubts)
         made = bench.make(
-            held, f"atomic fraction {one.element} (EDS)", "1",
-            lambda p, e=one.element: p[e] / sum(p[o.element] for o in lines), found,
+            held, f"atomic fraction {element} (EDS)", "1",
+            lambda p, e=element: p[e] / sum(p[o] for o in seen), found,
             gates=gates, note=f"{note}; of the elements listed",
         )  # fmt: skip
         bench.quantities[-1] = with_findings(made, *doubts)

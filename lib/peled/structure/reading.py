@@ -90,7 +90,7 @@ def read_lead(path: Path) -> tuple[Calibration, dict[str, Content]]:
 @reader("a table of X-ray counts (element, counts, background, k, k_error)")
 def read_counts(path: Path) -> tuple[Counts, ...]:
     """Lines of X-rays with k factors: columns element, counts, background, k; k_error of all or
-    none.
+    none; line where an element has several.
 
     Parameters
     ----------
@@ -99,7 +99,7 @@ def read_counts(path: Path) -> tuple[Counts, ...]:
     Returns
     -------
     tuple of Counts
-        One an element, in the order of the file.
+        One a line, in the order of the file.
 
     Raises
     ------
@@ -113,12 +113,13 @@ def read_counts(path: Path) -> tuple[Counts, ...]:
         Counts(
             row["element"], *(row.number(c) for c in columns[1:4]),
             row.number("k_error") if known else 0.0, f"line {row.line}",
+            row.cells.get("line", "").strip(),
         )
         for row in rows
     )  # fmt: skip
     refuse_unknown(path, lines)
-    if len(lines) < 2:
-        raise FormatError(path, expected="two elements or more", found=str(len(lines)))
+    if (count := len({one.element for one in lines})) < 2:
+        raise FormatError(path, expected="two elements or more", found=str(count))
     return lines
 
 

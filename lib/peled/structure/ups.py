@@ -35,7 +35,9 @@ class Cutoff:
 class Onset:
     """Valence edge: straight line against background (`energy_eV`), its error with the scatter over
     windows inside, and the edge on a logarithmic scale
-    (`log_energy_eV`), which follows weak states at the top of the band.
+    (`log_energy_eV`), which follows weak states at the top of the band. `misfit_z` says whether
+    neighbouring residuals of background and line are alike, `missed` what share of the edge they
+    leave out.
     """
 
     energy_eV: float
@@ -43,6 +45,8 @@ class Onset:
     log_energy_eV: float
     line: tuple[float, float]
     baseline: float
+    misfit_z: float = 0.0
+    missed: float = 0.0
 
 
 def secondary_cutoff(binding_eV, counts, *, bias_V: float = 0.0) -> Cutoff:
@@ -174,6 +178,7 @@ def valence_onset(binding_eV, counts) -> Onset:
                     + (noise / np.sqrt(ground.sum()) / m) ** 2,
                     m,
                     b,
+                    use,
                 )
             )
     if not found:
@@ -183,12 +188,18 @@ def valence_onset(binding_eV, counts) -> Onset:
     above = np.flatnonzero(smooth > baseline + 3.0 * noise)
     above = above[x[above] > x[ground][-1]]
     scatter = float(positions.std(ddof=1)) if len(found) > 1 else 0.0
+    *_, m, b, use = max(found, key=lambda one: len(one[-1]))
+    sigma = np.sqrt(np.maximum(y, 1))
+    rise = (m * x[use] + b - y[use]) / sigma[use]
+    level = (baseline - y[ground]) / sigma[ground]
     return Onset(
         float(np.median(positions)),
         float(np.hypot(np.sqrt(middle[1]), scatter)),
         float(x[above[0]]) if len(above) else float("nan"),
         (float(middle[2]), float(middle[3])),
         float(baseline),
+        likeness_z(np.concatenate([level, rise])),
+        missed_share(rise, (m * x[use] + b - baseline) / sigma[use]),
     )
 
 
