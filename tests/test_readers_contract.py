@@ -10,6 +10,7 @@ import io
 import os
 import re
 import sys
+import time
 import tracemalloc
 import zipfile
 from pathlib import Path
@@ -301,6 +302,16 @@ def test_zeros_that_pad_a_line_are_no_binary_content(tmp_path):
     path.write_bytes(b"name: 0804016U1" + bytes(55) + b"x\r\n1 2\r\n")
     with pytest.raises(FormatError, match="binary content"):
         read_text(path)
+
+
+def test_zeros_without_end_are_refused_at_once(tmp_path):
+    """As they stand in HDF5; looked at from each of them, a megabyte took an hour."""
+    path = tmp_path / "a.emd"
+    path.write_bytes(bytes(1 << 20))
+    start = time.process_time()
+    with pytest.raises(FormatError, match="binary content"):
+        read_text(path)
+    assert time.process_time() - start < 1
 
 
 # ---- found failures ------------------------------------------------------------------------------

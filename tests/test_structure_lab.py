@@ -78,6 +78,34 @@ def test_a_folder_of_noise_gives_reasons_only(tmp_path):
     assert not report.problems
 
 
+def _of_scans(rng, n, kind):
+    """Noise of a scanned picture: 1/f along its lines, another level of each, both; or of a lens
+    that is not round."""
+    f = np.abs(np.fft.fftfreq(n)) + 1 / n
+    shape = {
+        "along": f[None] ** -0.5,
+        "astigmatic": 1 / np.hypot(np.hypot(1, f / 0.1), 4 * f[:, None]),
+    }
+    white = rng.standard_normal((n, n))
+    made = np.fft.ifft2(np.fft.fft2(white) * shape.get(kind, 1.0)).real
+    return made + (2 * rng.standard_normal((n, 1)) if kind == "levels" else 0)
+
+
+@pytest.mark.parametrize("kind", ["along", "levels", "astigmatic"])
+def test_noise_of_a_scan_is_no_lattice(kind):
+    """Looked at in rings alone, it showed spacings in every picture; a lattice stays."""
+    rng, spots = np.random.default_rng(3), 0
+    y, x = np.mgrid[0:256, 0:256] * 0.05
+    for k in range(8):
+        noise = _of_scans(rng, 256, kind)
+        noise = noise.T if k % 2 else noise
+        spots += len(microscopy.find_spots(noise, 0.05, d_range_nm=(0.11, 1.2))[0])
+        lattice = 0.4 * noise.std() * np.cos(2 * np.pi * (x * 0.8 + y * 0.6) / 0.31)
+        seen, _, _ = microscopy.find_spots(noise + lattice, 0.05, d_range_nm=(0.11, 1.2))
+        assert min(abs(s.d_nm - 0.31) for s in seen) < 0.003
+    assert spots == 0
+
+
 def test_bundled_folder_by_its_sheet():
     """What went into the simulated files comes out; samples and panels as the sheet says."""
     report = report_of(ROOT / "data" / "structure", alloy=True)

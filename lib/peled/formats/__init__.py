@@ -137,7 +137,7 @@ def _decoded(content: bytes) -> str | None:
         if zeros and zeros.count(0) > 0.9 * len(zeros) and 0 not in others:
             return content.decode(name, errors="replace")
     if 0 in start:  # Avantes pads a name to the end of its line with zeros
-        content = re.sub(rb"\0+(?=\r?\n)", b"", content)
+        content = re.sub(rb"(?<!\0)\0++(?=\r?\n)", b"", content)
         if 0 in content[:4096]:
             return None
     for name in ("utf-8-sig", "cp1252"):

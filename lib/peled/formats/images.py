@@ -198,13 +198,13 @@ def _read_tiff(path: Path) -> list[_Raw]:
     import tifffile
 
     found = _read_rosetta(path, "tiff", lazy=True)
-    with tifffile.TiffFile(path) as tif:
+    with tifffile.TiffFile(path) as tif:  # values of tags are read when they are asked for
         pages = [series.pages[0] for series in tif.series]
-    for i, page in enumerate(pages if len(pages) == len(found) else []):
-        size = found[i].pixel_nm or tiff_pixel_nm(page, _INSTRUMENT_LIMIT_NM)
-        metadata = found[i].metadata | {"ImageDescription": page.description}
-        read = partial(tifffile.imread, path, series=i)
-        found[i] = _Raw(read, size, metadata, found[i].series)
+        for i, page in enumerate(pages if len(pages) == len(found) else []):
+            size = found[i].pixel_nm or tiff_pixel_nm(page, _INSTRUMENT_LIMIT_NM)
+            metadata = found[i].metadata | {"ImageDescription": page.description}
+            read = partial(tifffile.imread, path, series=i)
+            found[i] = _Raw(read, size, metadata, found[i].series)
     return found
 
 

@@ -245,7 +245,10 @@ def _quantities(bench, held, fit, ruler, wavelengths) -> None:
         tries=len(fit.indices),
         where=where,
     )
-    notes = "; ".join(n for n in fit.notes if "converged" not in n and "chi-sq" not in n)
+    notes = "; ".join(
+        ["of a primitive cubic cell",
+         *(n for n in fit.notes if "converged" not in n and "chi-sq" not in n)]
+    )  # fmt: skip
     cell = estimates(
         ("a", "height", "size"),
         (fit.a_A, fit.displacement_mm, fit.size_nm),
@@ -254,7 +257,7 @@ def _quantities(bench, held, fit, ruler, wavelengths) -> None:
         converged=fit.converged,
     )
     if ruler is None:
-        notes = f"zero 0 ± {ZERO_DEG}° assumed: no standard in the sheet; {notes}".rstrip("; ")
+        notes = f"{notes}; zero 0 ± {ZERO_DEG}° assumed: no standard in the sheet"
     lattice = bench.make(
         held, "lattice constant", "Å", lambda p: p["a"], cell, gates=(there,), note=notes
     )

@@ -551,6 +551,9 @@ def find_spots(
     if least is None:
         least = float(np.log(np.square(min(np.asarray(pixels).shape)) / 2 / FALSE_ALARM))
     relative = power / (medians[ring] / np.log(2))
+    # Noise of a scan differs from line to line and is alike along them: whole columns or rows.
+    for axis in (0, 1):
+        relative /= np.maximum(np.median(relative, axis=axis, keepdims=True) / np.log(2), 1.0)
     smooth = ndimage.gaussian_filter(relative, 1.0)
     peak = (
         (smooth == ndimage.maximum_filter(smooth, size=9))

@@ -55,6 +55,10 @@ def sniff(path: Path) -> Content | None:
         return _sniffed(path)
 
 
+#: Names of files that only diffractometers write.
+_DIFFRACTOMETERS = (".xrdml", ".raw", ".ras", ".rasx", ".brml", ".uxd")
+
+
 def _sniffed(path: Path) -> Content | None:
     if is_photoelectrons(path):
         return _photoelectrons(read_photoelectrons(path))
@@ -62,6 +66,10 @@ def _sniffed(path: Path) -> Content | None:
         return _sniff_infrared(path)
     if is_image(path):
         return _sniff_image(path)
+    if path.suffix.lower() in _DIFFRACTOMETERS:
+        return _sniff_pattern(path)
+    if path.suffix.lower() == ".cif":  # a structure for the setting `phases`
+        return None
     errors = []
     for look in (_sniff_lead, _sniff_counts, _sniff_pattern, _sniff_table):
         try:
@@ -133,7 +141,7 @@ def _sniff_table(path: Path) -> Content | None:
 
 def _sniff_pattern(path: Path) -> Content | None:
     patterns = read_patterns(path)
-    if path.suffix.lower() not in (".xrdml", ".raw", ".ras", ".rasx", ".brml", ".uxd"):
+    if path.suffix.lower() not in _DIFFRACTOMETERS:
         # Any two columns of numbers are a pattern to the reader.
         table = read_table(path)
         if _axis(table) != "xrd":

@@ -110,6 +110,9 @@ def read(
     head = read_bytes(path, what="an NMR file")[:800]
     if is_pipe(head):
         return read_pipe(path)
+    if head[:8] in (b"JEOL.NMR", b"RMN.LOEJ"):
+        raise FormatError(path, expected="a format that is read here", found="a JEOL .jdf file",
+                          advice="export it from Delta as JCAMP-DX")  # fmt: skip
     if jcampdx.is_jcampdx(head):
         return read_jcamp(path, part)
     return read_ppm_table(path)
