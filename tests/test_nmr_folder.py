@@ -96,6 +96,33 @@ def test_the_mains_are_no_line(tmp_path):
     assert [round(q.value * MHZ["1H"]) for q in shifts if q.value is not None] == [900]
 
 
+@pytest.mark.parametrize("turn, upright", [(0.0, True), (2.0, True), (60.0, False), (180.0, False)])
+def test_a_spectrum_that_nobody_phased_has_no_integrals(tmp_path, turn, upright):
+    """As it came from a program: real values alone, whose phase cannot be set anew."""
+    lines = [(1.0, 2.0, 30.0), (2.5, 2.0, 90.0), (-3.0, 2.0, 60.0)]
+    p = nmr.process(fid(lines, np.random.default_rng(9)), line_broadening_Hz=0.5)
+    y = (p.values * np.exp(1j * np.radians(turn))).real
+    x, y = p.ppm[::-1] * MHZ["1H"], np.round(y[::-1] * 1e6).astype(int)
+    head = {
+        "TITLE": "a", "JCAMP-DX": "5.00", "DATA TYPE": "NMR SPECTRUM", "XUNITS": "HZ",
+        "YUNITS": "ARBITRARY UNITS", ".OBSERVE FREQUENCY": MHZ["1H"], ".OBSERVE NUCLEUS": "^1H",
+        "FIRSTX": x[0], "LASTX": x[-1], "XFACTOR": 1, "YFACTOR": 1, "NPOINTS": len(x),
+        "XYDATA": "(X++(Y..Y))",
+    }  # fmt: skip
+    rows = [*(f"##{k}={v}" for k, v in head.items()), *(f"{a} {b}" for a, b in zip(x, y)), "##END="]
+    (tmp_path / "a.jdx").write_text("\n".join(rows))
+    (tmp_path / "samples.csv").write_text("sample,measurement,file\na,1h,a.jdx\n")
+    report = analyse(read_sheet(tmp_path, "nmr", sniff=sniff))
+    ratios = [q for q in report.quantities if q.name.startswith("integral")]
+    shifts = [q for q in report.quantities if q.name.startswith("shift") and q.value is not None]
+    said = [sum("below the baseline" in q.reasons for q in of) for of in (ratios, shifts)]
+    if upright:
+        assert len(shifts) == 3 and said == [0, 0]
+        assert sum(q.value is not None for q in ratios) == 2
+    else:
+        assert all(q.value is None for q in ratios) and said == [len(ratios), len(shifts)]
+
+
 @pytest.mark.parametrize("width", [1.0, 10.0, 60.0])
 def test_a_line_is_found_where_it_is_at_any_width(width):
     rng = np.random.default_rng(2)

@@ -5,9 +5,11 @@ from __future__ import annotations
 
 import shutil
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
+from matplotlib.figure import Figure
 from scipy import special
 
 from hassan2021.simulate.writers import write_tiff
@@ -15,7 +17,7 @@ from peled.formats.diffraction import Pattern
 from peled.lab import open_folder
 from peled.quantities import threshold
 from peled.samples import read_sheet
-from peled.structure import ftir, microscopy, standards, ups, xps, xrd
+from peled.structure import drawers, ftir, microscopy, standards, ups, xps, xrd
 from peled.structure.analyse import analyse, sniff
 from peled.structure.detection import find_edges, find_lines
 
@@ -293,6 +295,23 @@ def test_lead_iodide_beside_the_perovskite(tmp_path):
     found = {q.sample: q for q in report.quantities if q.name.startswith("PbI2")}
     assert found["with"].value == pytest.approx(0.2, abs=0.05)
     assert found["without"].value is None and "not there" in found["without"].reasons
+
+
+@pytest.mark.parametrize("told", [True, False])
+def test_a_cell_that_is_withheld_is_not_drawn(told):
+    x = np.linspace(10, 60, 50)
+    fit = SimpleNamespace(
+        two_theta_deg=x, observed=x, model=x, background=x, sigma=x, a_A=6.05, a_error_A=0.002
+    )
+    report = SimpleNamespace(
+        found={"s": {"xrd": {"p.xy": fit}}},
+        select=lambda **_: [SimpleNamespace(value=6.05 if told else None)],
+    )
+    (panel,) = drawers.patterns(report)
+    figure = Figure()
+    panel.draw(figure)
+    (text,) = figure.axes[0].get_legend().get_texts()
+    assert ("6.05" in text.get_text()) is told
 
 
 def test_silicon_is_recognised_and_its_height_is_found():

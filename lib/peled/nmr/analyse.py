@@ -539,7 +539,7 @@ def integrals(
         q = Quantity(name, seen.row.sample, value, {k: v for k, v in budget.items() if v > 0},
                      "", findings=seen.findings, **_common(seen, digest))  # fmt: skip
         q = judge(q, signal(value, error, "the integral", tries=len(regions), where=where))
-        q = judge(q, *_unclipped(seen))
+        q = judge(q, *_areas(seen))
         out.append(judge(q, *(_flank(found.regions[k], where) for k in (i, over))))
     return out
 
@@ -582,9 +582,11 @@ def _flank(region: Integral, where: str) -> Gate:
     return gate
 
 
-def _unclipped(seen: Seen) -> list[Gate]:
-    """Withhold what rests on areas of a decay that reached its ceiling."""
-    lost = [f for f in seen.findings if f.gate == "undamaged"]
+def _areas(seen: Seen) -> list[Gate]:
+    """Withhold what rests on areas of a decay that reached its ceiling, or of lines that do not
+    stand upright.
+    """
+    lost = [f for f in seen.findings if f.gate in ("undamaged", "described")]
     return [_always(replace(f, status="withheld")) for f in lost]
 
 
@@ -626,7 +628,7 @@ def _series(held: Held, bench: _Bench, problems: list[Problem]):
                 q = course.diffusion(label=f"D, {label}", **common)
             else:
                 q = course.time(name, "ms", label=f"{name}, {label}", **common)
-            against = [*(_always(f) for f in seen.findings), *_unclipped(seen)]
+            against = [*(_always(f) for f in seen.findings), *_areas(seen)]
             quantities.append(judge(q, *against, _flank(area, row.label)))
     return Series(seen, axis, traces, tuple(courses)), quantities
 

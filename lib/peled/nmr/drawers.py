@@ -70,8 +70,9 @@ def _spectrum(seen, regions, figure) -> None:
             ax.axvline(line.position_ppm, ymin=0.94, color="tab:red", lw=0.6)
         if region.name:
             at = region.strongest.position_ppm
-            ax.text(at, 0.92, plain(region.name), transform=label, rotation=90,
-                    size=5, ha="center", va="top")  # fmt: skip
+            ax.annotate(plain(region.name), (at, 0.92), xycoords=label, xytext=(4, 0),
+                        textcoords="offset points", rotation=90, size=5, ha="center",
+                        va="top")  # fmt: skip
     if not regions:
         ax.text(0.5, 0.9, "no line above the noise", transform=ax.transAxes, ha="center", size=6)
     ax.set_xlim(seen.spectrum.ppm[-1], seen.spectrum.ppm[0])

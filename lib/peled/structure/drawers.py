@@ -33,14 +33,18 @@ def patterns(report: Report) -> Iterator[Panel]:
     Panel
     """
     for sample, label, fit in _kept(report, "xrd"):
-        yield Panel("xrd", partial(_pattern, fit), sample, f"{plain(label)}: powder pattern")
+        cells = (q.value for q in report.select(sample=sample, name="lattice constant"))
+        draw = partial(_pattern, fit, fit.a_A in cells)
+        yield Panel("xrd", draw, sample, f"{plain(label)}: powder pattern")
 
 
-def _pattern(fit, figure) -> None:
+def _pattern(fit, told: bool, figure) -> None:
+    """A cell that is withheld is not written beside the lines."""
     top, rest = figure.subplots(2, 1, sharex=True, height_ratios=(3, 1))
     x = fit.two_theta_deg
     top.plot(x, fit.observed, ".", ms=1.5, color="0.5", rasterized=True)
-    top.plot(x, fit.model, color="black", lw=0.7, label=f"a = {fit.a_A:.4f} Å")
+    said = f"a = {fit.a_A:.4f} ± {fit.a_error_A:.4f} Å" if told else "fit"
+    top.plot(x, fit.model, color="black", lw=0.7, label=said)
     top.plot(x, fit.background, color="0.3", lw=0.5, ls="--")
     top.legend()
     rest.plot(x, (fit.observed - fit.model) / fit.sigma, color="0.4", lw=0.4)
@@ -157,8 +161,11 @@ def _infrared(fit, figure) -> None:
     ax.plot(fit.wavenumber_cm1, fit.absorbance, lw=0.6, color="0.4")
     ax.plot(fit.wavenumber_cm1, fit.model, lw=0.6, color="black")
     above = max((band.height for band in fit.bands), default=1.0)
-    for band in fit.bands:
-        if band.height > 0.15 * above:
+    apart, written = 0.03 * np.ptp(fit.wavenumber_cm1), []
+    for band in sorted(fit.bands, key=lambda band: -band.height):
+        near = any(abs(band.position_cm1 - at) < apart for at in written)
+        if band.height > 0.15 * above and not near:
+            written.append(band.position_cm1)
             ax.text(band.position_cm1, band.height + 0.03 * above, f"{band.position_cm1:.0f}",
                     rotation=90, size=5, ha="center", va="bottom")  # fmt: skip
     ax.set_ylim(top=1.35 * above)
