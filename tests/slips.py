@@ -241,6 +241,7 @@ def changes(node: ast.AST) -> list[tuple[str, ast.AST]]:
         plain = [a for a in node.args if isinstance(a, ast.Name)]
         called = name or getattr(node.func, "id", "")
         ordered = called not in ("min", "max", "hypot", "minimum", "maximum", "isclose", "gcd")
+        ordered &= len({a.id for a in plain[:2]}) > 1
         if ordered and len(node.args) == len(plain) > 1 and not node.keywords:
             first, second, *rest = node.args
             put("arguments swapped", _with(node, args=[second, first, *rest]))
@@ -483,7 +484,7 @@ class _Trace:
     keeps (`functools.cache`) is forgotten before each test.
     """
 
-    CALLS = 50  # of a function in a test that are followed
+    CALLS = 5000  # of a function in a test that are followed
 
     def __init__(self):
         self.tests: dict[str, tuple[float, set]] = {}

@@ -3,10 +3,11 @@ what is not determined, profiles, and the coverage of every error."""
 
 import numpy as np
 import pytest
+from scipy import optimize
 
 from peled import separable
 from peled.quantities import derive
-from peled.separable import Sought, differences, fit
+from peled.separable import Sought, blocks, differences, fit
 from peled.structure import xps, xrd
 
 T = np.linspace(0, 6, 120)
@@ -354,3 +355,101 @@ def test_lmfit_takes_over_at_the_minimum_with_priors_ties_and_missing_cells(log)
     for p, value, error in stated:
         assert p.value == pytest.approx(value, abs=0.01 * error)
         assert p.stderr == pytest.approx(error, rel=0.02)
+
+
+# ---- the blocks against what they shorten --------------------------------------------------------
+
+DELAYS = np.linspace(0, 6, 40)
+
+
+def three_decays(u, derivatives=True):
+    """Three decays by the logarithms of their times, and the derivatives by these."""
+    c = np.exp(-DELAYS[:, None] / np.exp(u))
+    dc = np.zeros((3, *c.shape))
+    for k in range(3):
+        dc[k, :, k] = c[:, k] * DELAYS / np.exp(u[k])
+    return c, dc
+
+
+def block_of(kind, data, rng):
+    """A block of a kind, the weights it has, and which of its wavelengths share their noise."""
+    index, weight = np.arange(3), np.ones_like(data)
+    if kind == "non-negative":
+        return blocks.NonNegativeBlock(data, three_decays, index, 3), weight
+    if kind in ("shared", "compressed"):
+        return blocks.SharedBlock(data, three_decays, index, exact=kind == "shared"), weight
+    weight = rng.uniform(0.5, 2, data.shape) * (rng.random(data.shape) > 0.1)
+
+    def dispersed(rows):
+        def basis(u, derivatives):
+            c, dc = three_decays(u)
+            each = weight.T[rows, :, None]
+            return c * each, lambda a: np.einsum("ptn,wnm->wtp", dc, a) * each
+
+        return basis
+
+    def part(rows, chunks=()):
+        seen = weight[:, rows] > 0
+        return blocks.DispersedBlock((data * weight)[:, rows], dispersed(rows), index, seen, chunks)
+
+    count = data.shape[1]
+    halves = slice(0, count // 2), slice(count // 2, count)
+    chunks = [part(rows) for rows in halves] if kind == "in chunks" else ()
+    return part(slice(None), chunks), weight
+
+
+def explicitly(u, data, weight, alike, positive):
+    """Cost, gradient, Hessian, floor, residuals and their slopes, wavelength by wavelength."""
+    c0, dc0 = three_decays(u)
+    rest, slopes, parts, sets, fitted = [], [], [], [], []
+    for d, w in zip((data * weight).T, weight.T, strict=True):
+        keep = np.arange(3)
+        if positive:
+            keep = np.flatnonzero(optimize.nnls(c0, d)[0] > 0)
+        c, dc = c0[:, keep] * w[:, None], dc0[:, :, keep] * w[:, None]
+        inverse = np.linalg.pinv(c)
+        out = np.eye(len(d)) - c @ inverse
+        rest.append(out @ d)
+        fitted.append(d - rest[-1])
+        slopes.append([out @ x @ inverse @ d for x in dc])
+        made = np.array([out @ x for x in dc])
+        parts.append(np.einsum("ptn,nm,qtm->pq", made, inverse @ inverse.T, made))
+        sets.append((tuple(keep), max(int((w > 0).sum()) - len(keep), 1)))
+    rest, slopes = np.array(rest), np.array(slopes)
+    noise = np.sum(rest**2, axis=1) / [free for _, free in sets]
+    if alike:  # wavelengths with the same columns have the same noise
+        noise = [np.mean(noise[[s == t for t in sets]]) for s in sets]
+    floor = sum(n * part for n, part in zip(noise, parts, strict=True))
+    cross = np.einsum("wpt,ws->pts", slopes, rest)
+    gradient = -np.einsum("wpt,wt->p", slopes, rest)
+    hessian = np.einsum("wpt,wqt->pq", slopes, slopes)
+    signal = np.sqrt(np.mean(np.square(fitted), axis=0))
+    return np.sum(rest**2), gradient, hessian, floor, rest.T @ rest, signal, cross
+
+
+@pytest.mark.parametrize(
+    "kind", ["shared", "compressed", "dispersed", "in chunks", "non-negative"]
+)
+def test_blocks_are_what_their_wavelengths_add_up_to(kind):
+    rng = np.random.default_rng(7)
+    spectra = rng.normal(size=(3, 60))  # more than delays: those of one matrix are compressed
+    data = three_decays(np.log([0.3, 1.2, 4.0]))[0] @ spectra + 0.1 * rng.normal(size=(40, 60))
+    block, weight = block_of(kind, data, rng)
+    u = np.log([0.4, 1.0, 5.0])
+    alike = kind in ("shared", "compressed", "non-negative")
+    expected = explicitly(u, data, weight, alike, kind == "non-negative")
+    found = block.evaluate(u, True, True)
+    (rows,) = found.rows
+    parts = found.cost, found.gradient, found.hessian, found.floor, rows.gram, rows.signal
+    for one, other in zip(parts, expected, strict=False):
+        assert one == pytest.approx(other, rel=1e-6, abs=1e-8 * np.abs(other).max())
+    assert block.evaluate(u, False).cost == pytest.approx(found.cost)
+    kernel = np.exp(-np.abs(np.subtract.outer(DELAYS, DELAYS)))
+    score = np.einsum("pij,ik,qkj->pq", expected[6], kernel, expected[6])
+    assert rows.score(kernel, None) == pytest.approx(score, rel=1e-6)
+
+
+def test_triangles_are_inverted():
+    lower = np.tril(np.random.default_rng(1).uniform(0.5, 2, (5, 4, 4)))
+    found = blocks._batched_lower_inverse(lower)
+    assert found @ lower == pytest.approx(np.broadcast_to(np.eye(4), lower.shape), abs=1e-12)
