@@ -13,6 +13,7 @@ from pathlib import Path
 import nbformat
 import numpy as np
 import pytest
+from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 
 from lab_examples import (
@@ -34,7 +35,7 @@ from lab_examples import (
     decay,
 )  # fmt: skip
 from peled.lab import Explorer, is_live, keep_headless, open_folder, topics
-from peled.lab.live import FRONT_ENDS, controls, lay_out, picture
+from peled.lab.live import FRONT_ENDS, Layers, controls, lay_out, picture
 
 ROOT = Path(__file__).resolve().parents[1]
 NOTEBOOKS = sorted((ROOT / "notebooks" / "lab").glob("*.ipynb"))
@@ -577,6 +578,42 @@ def test_a_click_on_the_map(films, tmp_path):
     (one,) = again.report.found["film_a"].values()
     assert one.fit.model.components == 2
     assert one.fit.model.fixed == ("dispersion_1", "dispersion_2")
+
+
+def test_what_moves_is_drawn_upon_what_stands_still(films, monkeypatch):
+    """A click on the map with its refit: the picture of the whole, without drawing the whole, in
+    half a picture's time and what a fit takes."""
+    pytest.importorskip("ipympl")
+    cuts = films._side.explorer(films.sheet, films.report)
+    cuts.update()
+    lay_out(cuts.figure)
+    _, canvas = controls(cuts).children
+    whole, drawn = FigureCanvasAgg.draw, []
+    monkeypatch.setattr(FigureCanvasAgg, "draw", lambda c: (drawn.append(c), whole(c)))
+    layers = Layers(cuts)
+
+    def click(**wanted):
+        begin = time.process_time()
+        cuts.choose(**wanted)
+        layers.draw(canvas)
+        return time.process_time() - begin
+
+    click(pointer="move the chirp")
+    assert len(drawn) == 1
+    least = min(click(point=(0.3 + 0.02 * k, 540.0)) for k in range(5))
+    assert len(drawn) == 1
+    layered = np.array(canvas.buffer_rgba())
+    begin = time.process_time()
+    whole(canvas)
+    drawing = time.process_time() - begin
+    assert (layered != np.array(canvas.buffer_rgba())).any(axis=-1).mean() < 1e-3
+    assert least < max(0.15, drawing)
+    click(spectra="EADS")  # another name beside an axis
+    assert len(drawn) == 2
+    whole(canvas)
+    plain = np.array(canvas.buffer_rgba())
+    layers.draw(canvas)
+    assert (plain != np.array(canvas.buffer_rgba())).any(axis=-1).mean() < 1e-3
 
 
 def test_where_nobody_points(monkeypatch):

@@ -173,6 +173,11 @@ def test_oscillations_of_a_folder(tmp_path):
     assert "500 fs" in figure.axes[0].get_legend_handles_labels()[1][0]
 
 
+def shown(cuts):
+    """The spectra that are drawn, without the line at zero."""
+    return [y for line in cuts.axes["decays"].lines[1:] if len(y := line.get_ydata())]
+
+
 def test_a_scan_is_dropped_by_a_click_and_by_a_setting(tmp_path):
     """One scan of eight is weaker: the click drops it from the mean, and so does the setting
     that is kept."""
@@ -192,7 +197,7 @@ def test_a_scan_is_dropped_by_a_click_and_by_a_setting(tmp_path):
     cuts.choose(pointer=explore.SCAN, scan=(3.2, 0.5), beside=explore.FIRST)
     after = np.nanmax(np.abs(cuts._fit().matrices[0].signal))
     assert cuts.settings == {"drop_scans": {"film": [3]}} and after > before
-    assert len(cuts.axes["decays"].lines) == 7  # three decays of each fit, and zero
+    assert len(shown(cuts)) == 6  # three decays of each fit
     again = analyse.analyse(sheet, {"artefact": 0, "components": 3, **cuts.settings})
     (one,) = again.found["film"].values()
     assert list(one.scans) == [1, 2, 4, 5, 6, 7, 8]
@@ -224,8 +229,7 @@ def test_two_sets_beside_each_other_and_two_kinds_of_spectra(report):
     at = int(np.argmin(np.abs(cuts.sets[first].matrix.delay_ps - cuts.at[0])))
     assert not len(lines[0].get_xdata()) and np.allclose(lines[3].get_ydata(), own[at])
     cuts.choose(beside="none", spectra="EADS")
-    drawn = [line.get_ydata() for line in cuts.axes["decays"].lines[1:]]
-    assert np.allclose(drawn, 1e3 * cuts._fit().eads().values)
+    assert np.allclose(shown(cuts), 1e3 * cuts._fit().eads().values)
     assert "EADS" in cuts.axes["decays"].get_ylabel() and not len(lines[3].get_xdata())
 
 

@@ -11,6 +11,7 @@ import os
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from matplotlib.artist import Artist
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 from matplotlib.widgets import SpanSelector
@@ -55,6 +56,7 @@ class Explorer:
     spans: Mapping[str, Any] = {}
     points: Mapping[str, Any] = {}
     sliders: Mapping[str, tuple[float, float, float]] = {}
+    moving: Sequence[Artist] = ()  #: what `update` moves, if all else stands still as a rule
     follows = True  #: whether places follow the pointer while a button is held
     chosen: dict[str, Any]
 
@@ -104,6 +106,46 @@ class Explorer:
         name : str
             Of the choice, one of `chosen`.
         """
+
+
+class Layers:
+    """A picture whose moving artists are drawn upon a kept picture of the rest.
+
+    The rest is drawn anew where an axis has other limits, names or artists.
+
+    Parameters
+    ----------
+    explorer : Explorer
+    """
+
+    def __init__(self, explorer: Explorer):
+        self.explorer, self.known, self.rest = explorer, None, None
+
+    def draw(self, canvas: FigureCanvasAgg) -> None:
+        """Draw on the canvas, and bring it to where it is shown.
+
+        Parameters
+        ----------
+        canvas : FigureCanvasAgg
+            Of the explorer's figure.
+        """
+        figure, moving = self.explorer.figure, self.explorer.moving
+        now = [canvas, figure.bbox.bounds]
+        for axes in figure.axes:
+            now += [axes.get_xlim(), axes.get_ylim(), axes.get_xlabel(), axes.get_ylabel()]
+            now += axes.get_children()
+        if now != self.known:
+            for artist in moving:
+                artist.set_animated(True)  # left out
+            FigureCanvasAgg.draw(canvas)  # a live canvas would show it
+            for artist in moving:
+                artist.set_animated(False)
+            self.known, self.rest = now, canvas.copy_from_bbox(figure.bbox)
+        canvas.restore_region(self.rest)
+        for artist in sorted(moving, key=lambda artist: artist.zorder):
+            figure.draw_artist(artist)
+        if hasattr(canvas, "blit"):
+            canvas.blit(figure.bbox)
 
 
 def picture(figure: Figure) -> bytes:
@@ -207,8 +249,12 @@ def controls(explorer: Explorer):
             if name in explorer.menus and box.options != tuple(explorer.menus[name]):
                 box.options = tuple(explorer.menus[name])
             box.value = explorer.chosen[name]
-        canvas.draw_idle()
+        if explorer.moving:
+            layers.draw(canvas)
+        else:
+            canvas.draw_idle()
 
+    layers = Layers(explorer)
     for name, box in boxes.items():
         box.observe(lambda change, name=name: answer(**{name: change["new"]}), "value")
     explorer.selectors = [  # kept: matplotlib forgets a selector that nobody holds

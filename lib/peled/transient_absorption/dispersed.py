@@ -261,7 +261,7 @@ class _Family:
         if self.offset:
             b[:, self.at_offset] = 1.0
         if self.w is not None:
-            b *= self.w[part, None, first:last]
+            b[:, :-1] *= self.w[part, None, first:last]
         b[:, -1] = self.data[part, first:last]
         gram = np.matmul(b, b.transpose(0, 2, 1))
         if last < len(t):

@@ -7,12 +7,14 @@ number of components does; what is chosen goes as settings into `analyse`, which
 
 from __future__ import annotations
 
+import itertools
 import textwrap
 from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
+from matplotlib.artist import Artist
 from matplotlib.figure import Figure
 
 from peled.figures import COLOURS
@@ -28,6 +30,7 @@ from peled.transient_absorption.matrices import Matrix
 DATA = "by the data"
 LOOK, CHIRP, DROP, SCAN = "look", "move the chirp", "drop a delay", "drop a scan"
 FIRST = "fit by the data"  #: beside what is chosen
+LIVE = 25  #: evaluations of a fit while a person waits; what needs more is said not to converge
 DRAWN = 160  #: wavelengths of the map at most: an answer draws it again
 KNOTS = 3
 SPECTRA = {"DADS": GlobalFit.dads, "EADS": GlobalFit.eads}  #: by decay, or state after state
@@ -180,6 +183,12 @@ class Cuts(Explorer):
         self.beside_of: Analysed | None = None
         self._turn_map()
 
+    @property
+    def moving(self) -> list[Artist]:
+        made = self.lines["spectrum"], self.lines["trace"], *self.spectra, self.marks.values()
+        legend = self.axes["spectrum"].get_legend()
+        return [*itertools.chain(*made), legend, self.said]
+
     # ---- choices -------------------------------------------------------------------------------
 
     @property
@@ -270,13 +279,15 @@ class Cuts(Explorer):
         if key not in self.fits:
             m = preprocess.drop_delays(self._of_scans(), sorted(choice.dropped))
             model = replace(one.fit.model, **one.fit.starts)
+            tried = one.components.fits if one.components else ()
+            if choice.components != DATA and int(choice.components) <= len(tried):
+                model = replace(model, **tried[int(choice.components) - 1].starts)
+            if choice.knots is not None:
+                model = workflow.with_chirp(model, choice.knots)
             if choice.components != DATA:
                 last = one.matrix.delay_ps[-1]
                 model = workflow.with_components(model, int(choice.components), last)
-            if choice.knots is not None:
-                model = workflow.with_chirp(model, choice.knots)
-            same = model.components == one.fit.model.components
-            self.fits = {key: global_fit(m, model, starts=0 if same else 1)}
+            self.fits = {key: global_fit(m, model, starts=0, max_evaluations=LIVE)}
         return self.fits[key]
 
     def _of_scans(self) -> Matrix:
@@ -321,6 +332,11 @@ class Cuts(Explorer):
         ax["spectrum"].legend(handles=self.lines["spectrum"][1:3], fontsize=5.5, loc="best")
         ax["trace"].set_xlabel("Delay (ps)")
         ax["decays"].set_xlabel("Wavelength (nm)")
+        ax["decays"].axhline(0, color=grey, lw=0.5, zorder=0)
+        self.spectra = [  # of what stands beside, and of the fit
+            [ax["decays"].plot([], [], style, color=COLOURS[name], lw=0.8)[0] for name in each]
+            for style, each in (("--", plots.COMPONENTS), ("-", plots.COMPONENTS))
+        ]
 
     def _turn_map(self) -> None:
         """The map of another set."""
@@ -397,18 +413,22 @@ class Cuts(Explorer):
         marks["dropped"].set_data(dropped, [m.wavelength_nm[0]] * len(dropped))
 
     def _decays(self, fit: GlobalFit) -> None:
-        """The spectra of the decays, and dashed those of what stands beside."""
-        ax = self.axes["decays"]
-        for line in [*ax.lines]:
-            line.remove()
-        ax.axhline(0, color=COLOURS["grey"], lw=0.5, zorder=0)
+        """The spectra of the decays, and dashed those of what stands beside; drawn to another scale
+        where they leave the axes or fill less than a third."""
+        ax, drawn = self.axes["decays"], [0.0]
         ax.set_ylabel(f"{self.chosen['spectra']} (mOD)")
-        for shown, style in ((self.other and self.other.fit, "--"), (fit, "-")):
+        for shown, lines in zip((self.other and self.other.fit, fit), self.spectra, strict=True):
             spectra = SPECTRA[self.chosen["spectra"]](shown) if shown else None
-            for colour, y in zip(plots.COMPONENTS, spectra.values if shown else ()):
-                ax.plot(spectra.wavelength_nm, 1e3 * y, style, color=COLOURS[colour], lw=0.8)
-        ax.relim()
-        ax.autoscale_view(scalex=False)
+            for i, line in enumerate(lines):
+                line.set_data([], [])
+                if shown and i < len(spectra.values):
+                    y = 1e3 * spectra.values[i]
+                    line.set_data(spectra.wavelength_nm, y)
+                    drawn += y[np.isfinite(y)].tolist()
+        low, high = min(drawn), max(drawn)
+        bottom, top = ax.get_ylim()
+        if not (bottom <= low and high <= top and high - low > (top - bottom) / 3) and high > low:
+            ax.set_ylim(low - 0.1 * (high - low), high + 0.1 * (high - low))
 
     def _beside(self, ps: float, nm: float) -> None:
         for where in ("spectrum", "trace"):
