@@ -1023,6 +1023,23 @@ def test_wings_of_a_band_are_shares_of_its_area_with_what_is_known_beforehand():
     assert (region.level + under)[free] == pytest.approx(
         (shares * lorentz)[free[0]], rel=0.08, abs=0.03
     )
+    # Where something else stands there, neither: what is known beforehand decides.
+    found = []
+    for other in (0.0, 10.0):
+        wavy = with_wings + other * np.sin(2 * np.pi * (x - 400) / 50)
+        region = conditioning_noise.stated_region(x, wavy, free)
+        under, modes, _ = steps._wings_of(region, region.level, free | True, np.full(1, 0.01), 1)
+        found.append((np.abs(under).max(), np.abs(modes).max()))
+    assert found[1][0] < 0.4 * found[0][0] and found[1][1] > 5 * found[0][1]
+
+
+def test_points_that_follow_their_neighbours_count_as_fewer_in_long_sums():
+    """Noise averaged over three: three times the variance in any long sum."""
+    plain = Signal(np.arange(3.0), np.zeros((1, 3)), variance=np.full((1, 3), 2.0))
+    averaged = replace(plain, correlation=np.array([2 / 3, 1 / 3]))
+    assert averaged.lumped == pytest.approx(3 * plain.lumped)
+    counted = replace(averaged, independent=np.full((1, 3), 0.5))  # of this, shot noise is not
+    assert counted.lumped == pytest.approx(0.5 + 3 * 1.5)
 
 
 @pytest.mark.parametrize("share, is_spike", [(0.05, True), (0.15, False)])

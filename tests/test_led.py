@@ -365,6 +365,8 @@ def test_jv_regimes_have_their_slopes():
     assert np.log(diode[1] / diode[0]) == pytest.approx(0.1 / (1.8 * 0.025421), rel=0.02)
     series = current_voltage.jv_current(np.array([60.0, 70.0]), [-18, 1.0, 7.0, 2.0, 11.0, 2.0])
     assert (series[1] - series[0]) * 1e-3 * 100 == pytest.approx(10.0, rel=0.03)
+    leak = current_voltage.jv_current(np.array([0.1, 0.3]), [-30.0, 1.0, 7.0, 2.0, 3.0, 3.0])
+    assert leak == pytest.approx([0.05, 0.15], rel=1e-6)  # 1 kΩ cm² beside the diode, 1 before it
 
 
 def test_jv_fit_recovers_with_coverage():

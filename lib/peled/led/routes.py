@@ -336,7 +336,7 @@ def _pattern_error(pattern, value: float) -> float:
     """Half the difference of the two sides of a pattern, or of its odd and even points."""
     angle, intensity = np.asarray(pattern.angle_deg), np.asarray(pattern.intensity)
     sides = [angle <= 0, angle >= 0]
-    if min(np.ptp(angle[m]) if m.sum() > 4 else 0.0 for m in sides) < 70:
+    if min(np.ptp(angle[m]) if m.any() else 0.0 for m in sides) < 70:
         order = np.argsort(angle)
         sides = [np.isin(np.arange(angle.size), order[k::2]) for k in (0, 1)]
         sides = [m | (np.abs(angle) == np.abs(angle).min()) for m in sides]
