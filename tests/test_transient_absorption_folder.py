@@ -173,6 +173,27 @@ def test_oscillations_of_a_folder(tmp_path):
     assert "500 fs" in figure.axes[0].get_legend_handles_labels()[1][0]
 
 
+@pytest.mark.parametrize("size", [0.0, 1.5])
+def test_the_width_is_given_beside_an_artefact_that_stands_out(tmp_path, size):
+    """One that is noise trades places with zero time, and the width with the square of that."""
+    from calibration import transient_absorption as room
+
+    rng = np.random.default_rng(3)
+    true = room.draw(tmp_path, "film", rng, fine=True, artefact=size)["response FWHM"]
+    (tmp_path / "samples.csv").write_text(room.SHEET.format(sample="film"))
+    sheet = read_sheet(tmp_path, "transient_absorption", sniff=analyse.sniff)
+    (width,) = analyse.analyse(sheet, {"artefact": 1, "components": 2}).select(name="response FWHM")
+    if size:
+        assert abs(width.value - true) < 4 * width.standard_error < 0.1 * true
+    else:
+        assert width.value is None and "set artefact to 0" in str(width.findings)
+    if not size:
+        (width,) = analyse.analyse(sheet, {"artefact": 0, "components": 2}).select(
+            name="response FWHM"
+        )
+        assert abs(width.value - true) < 4 * width.standard_error < 0.1 * true
+
+
 def shown(cuts):
     """The spectra that are drawn, without the line at zero."""
     return [y for line in cuts.axes["decays"].lines[1:] if len(y := line.get_ydata())]

@@ -34,6 +34,8 @@ class Condition:
         `quiet`: no gate has a reason to act, one that does is a false alarm. `act`: numbers of
         `on` are wrong or worth nothing, one that is reported is missed. `open`: either is right.
     on : tuple of str
+    analysis : mapping
+        Settings of the topic's `analyse`.
     sheet : str
         Of this condition's folder, where it is not the topic's.
     """
@@ -44,6 +46,7 @@ class Condition:
     meant: Literal["quiet", "act", "open"] = "quiet"
     on: tuple[str, ...] = ()
     sheet: str = ""
+    analysis: Mapping[str, Any] = field(default_factory=dict, hash=False)
 
     @property
     def name(self) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import importlib
+import json
 import zlib
 from pathlib import Path
 
@@ -53,11 +54,16 @@ def calibrate(topic: str, work: Path, run: Run, share: float = 1.0, seed: int = 
     room = importlib.import_module(f"calibration.{topic}")
     places = {c: f"c{i:02d}" for i, c in enumerate(room.CONDITIONS)}
     n = max(round(share * room.DRAWS), 1)
-    truths = {c: write(room, work / "in" / place, c, n, seed) for c, place in places.items()}
-    campaign = Judged(topic, work / "in", work / "out")
+    ways = [json.dumps(c.analysis, sort_keys=True) for c in places]
+    each, truths = {way: f"s{i}" for i, way in enumerate(dict.fromkeys(ways))}, {}
+    for (c, place), way in zip(places.items(), ways, strict=True):
+        truths[c] = write(room, work / "in" / each[way] / place, c, n, seed)
     by_sample: dict[tuple[str, str], list[dict]] = {}
-    for row in campaign.rows(campaign.once(run)):
-        by_sample.setdefault((row["folder"], row["sample"]), []).append(row)
+    for way, folder in each.items():
+        ends = work / "in" / folder, work / "out" / folder
+        campaign = Judged(topic, *ends, settings=json.loads(way))
+        for row in campaign.rows(campaign.once(run)):
+            by_sample.setdefault((row["folder"], row["sample"]), []).append(row)
     matched, found = getattr(room, "matched", lambda rows, truth: rows), {}
     for c, place in places.items():
         for sample, truth in truths[c].items():

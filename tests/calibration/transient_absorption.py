@@ -17,7 +17,12 @@ sample,measurement,file
 """
 T = np.r_[np.arange(-1.0, 1.6, 0.08), np.geomspace(1.7, 900, 24)].round(3)
 X = np.arange(480.0, 701.0, 10.0)
+# as fine around zero as the response asks for
+FINE = np.r_[-1.0, -0.8, -0.6, -0.45, np.arange(-0.3, 0.5, 0.02), np.geomspace(0.52, 1.6, 14),
+             np.geomspace(1.7, 900, 22)].round(3)  # fmt: skip
+FWHM = 0.11
 LIFETIMES = ("lifetime 1", "lifetime 2")
+PLAIN = {"artefact": 0}  # columns of an artefact that is not there say nothing of the width
 
 CONDITIONS = (
     Condition("white", "photon-starved", {"noise": 1.0}, "open"),
@@ -32,13 +37,25 @@ CONDITIONS = (
     Condition("missing cells", "3 %", {"missing": 0.03}),
     Condition("offsets", "0.3 mOD of each wavelength", {"offset": 0.3}),
     Condition("contamination", "scattered pump at 520 nm", {"pump": 5.0}),
+    Condition("white", "fine delays", {"fine": True}, analysis=PLAIN),
+    Condition("white", "fine delays, dim", {"fine": True, "noise": 0.25}, analysis=PLAIN),
+    Condition(
+        "white",
+        "fine delays, an artefact",
+        {"fine": True, "artefact": 1.5},
+        analysis={"artefact": 1},
+    ),
+    Condition("1/f", "fine delays", {"fine": True, "shape": "1/f"}, analysis=PLAIN),
+    Condition("correlated", "fine delays", {"fine": True, "shape": "correlated"}, analysis=PLAIN),
+    Condition("proportional", "fine delays", {"fine": True, "proportional": 0.02}, analysis=PLAIN),
+    Condition("drift", "fine delays", {"fine": True, "drift": 0.1}, analysis=PLAIN),
     Condition("no signal", "", {"size": 0.0}, "act", LIFETIMES),
 )
 
 
 def draw(folder: Path, sample: str, rng, *, noise=0.05, clip=None, drift=0.0, shape="white",
          common=0.0, proportional=0.0, missing=0.0, offset=0.0, pump=0.0,
-         size=1.0) -> dict[str, float]:  # fmt: skip
+         size=1.0, fine=False, artefact=0.0) -> dict[str, float]:  # fmt: skip
     """The map of one film, mOD.
 
     Parameters
@@ -61,32 +78,44 @@ def draw(folder: Path, sample: str, rng, *, noise=0.05, clip=None, drift=0.0, sh
         Scatter of the pump on four wavelengths, other at each delay, mOD.
     size : float
         Of the signal.
+    fine : bool
+        Delays that tell the width of the response.
+    artefact : float
+        As wide as the response, of a spectrum with both signs, mOD.
     """
+    delays = FINE if fine else T
     taus = rng.uniform(1.5, 4), rng.uniform(40, 120)
     xi = 1e3 / X - 1e3 / 590
     zero = 0.05 - 0.55 * xi + 0.25 * xi**2
-    y = np.zeros((T.size, X.size))
+    y = np.zeros((delays.size, X.size))
     for i, tau in enumerate(taus):
         spectrum = sum(
             h[i] * np.exp(-(((X - c[i]) / w) ** 2) / 2)
             for h, c, w in zip(((-2.0, 5.0), (4.0, -9.0)), ((520, 535), (608, 620)), (28, 22))
         )
-        y += size * spectrum * _convolved(T[:, None] - zero, tau, 0.11 / 2.3548)
-    y *= 1 - drift * np.linspace(0, 1, T.size)[:, None]
-    y *= 1 + proportional * rng.standard_normal((T.size, 1))
-    along = SHAPES[shape](rng, X.size, T.size).T if shape == "1/f" else SHAPES[shape](rng, *y.shape)
-    y += noise * along + common * rng.standard_normal((T.size, 1))
+        y += size * spectrum * _convolved(delays[:, None] - zero, tau, FWHM / 2.3548)
+    pulse = np.exp(-0.5 * ((delays[:, None] - zero) / (FWHM / 2.3548)) ** 2)
+    y += artefact * pulse * (0.3 + np.sin(X / 30))
+    y *= 1 - drift * np.linspace(0, 1, delays.size)[:, None]
+    y *= 1 + proportional * rng.standard_normal((delays.size, 1))
+    along = (
+        SHAPES[shape](rng, X.size, delays.size).T
+        if shape == "1/f"
+        else SHAPES[shape](rng, *y.shape)
+    )
+    y += noise * along + common * rng.standard_normal((delays.size, 1))
     y += offset * rng.standard_normal(X.size)
-    y += pump * np.exp(-0.5 * ((X - 520) / 8) ** 2) * rng.standard_normal((T.size, 1))
+    y += pump * np.exp(-0.5 * ((X - 520) / 8) ** 2) * rng.standard_normal((delays.size, 1))
     if clip:
         most = clip * np.abs(y).max()
         y = np.clip(y, -most, most)
     cells = np.char.mod("%.4f", y)
     cells[rng.random(y.shape) < missing] = "NaN"
     lines = ["# dA (mOD)", ",".join(["delay (ps)\\wavelength (nm)", *np.char.mod("%g", X)])]
-    lines += [",".join([f"{t:g}", *row]) for t, row in zip(T, cells)]
+    lines += [",".join([f"{t:g}", *row]) for t, row in zip(delays, cells)]
     (folder / f"{sample}.csv").write_text("\n".join(lines) + "\n")
-    return dict(zip(LIFETIMES, taus)) if size else {}
+    truth = dict(zip(LIFETIMES, taus)) if size else {}
+    return truth | ({"response FWHM": FWHM} if fine else {})
 
 
 def matched(rows: list[dict], truth: dict[str, float]) -> list[dict]:

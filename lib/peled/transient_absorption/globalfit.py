@@ -836,8 +836,8 @@ def _candidates(setup: Setup, theta0, first, seed):
 
 
 def _ordered(setup: Setup, best: Minimum, model: Model):
-    """Fastest lifetime first, where the lifetimes are interchangeable (no bounds or relations of
-    their own)."""
+    """Fastest lifetime first, where the lifetimes are interchangeable (no other bounds, no
+    relations)."""
     if model.scheme is not None or setup.relations or len(model.lifetimes_ps) < 2:
         return setup, best
     theta = best.theta.copy()
@@ -845,13 +845,7 @@ def _ordered(setup: Setup, best: Minimum, model: Model):
     changed = False
     for local in setup.locals:
         names = [local[f"tau_{i + 1}"] for i in range(len(model.lifetimes_ps))]
-        mine = [
-            place[n]
-            for n in names
-            if n in place
-            and n.split("_")[0] == "tau"
-            and not any(n.startswith(f"{b}_") or n == b for b in model.bounds_ps)
-        ]
+        mine = [place[n] for n in names if n in place]
         if len(mine) < len(names) or not (
             np.ptp(setup.low[mine]) == 0 and np.ptp(setup.high[mine]) == 0
         ):
@@ -867,15 +861,7 @@ def _ordered(setup: Setup, best: Minimum, model: Model):
         ):  # sets share some lifetimes only: leave them as they are
             return setup, best
         at_bound = (theta <= setup.low) | (theta >= setup.high)
-        best = Minimum(
-            theta,
-            best.cost,
-            best.evaluations,
-            best.converged,
-            best.decrement,
-            best.gradient_norm,
-            at_bound,
-        )
+        best = replace(best, theta=theta, at_bound=at_bound)
     return setup, best
 
 

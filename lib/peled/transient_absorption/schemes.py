@@ -27,7 +27,7 @@ _SPLIT = 1e-3  # by which equal rates in a chain are told apart; the error it ma
 def _closest(values) -> float:
     """Least relative distance of two eigenvalues."""
     apart = np.abs(values[:, None] - values) + np.diag(np.full(len(values), np.inf))
-    return float(apart.min() / max(np.abs(values).max(), 1e-300))
+    return float(apart.min() / np.abs(values).max())
 
 
 @dataclass(frozen=True)
