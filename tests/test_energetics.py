@@ -429,7 +429,7 @@ def test_tables_without_columns_or_rows(tmp_path, table, what):
 
 def test_charges_must_balance(tmp_path):
     for name, body, charge in (
-        ("ion", "Pb 0 0 0", 2),
+        ("ion", "Pb 0 0 0", 1),
         ("ligand", "O 0 0 3", 0),
         ("both", "Pb 0 0 0\nO 0 0 2", 0),
     ):

@@ -26,6 +26,11 @@ def row(name, *starts, molecules=1, **labels):
     )
 
 
+def test_starts_that_agree_to_the_last_digit_leave_a_millielectronvolt():
+    assert poses.standard_error(row("a", -1.0, -1.0), 0.1) == 1e-3
+    assert poses.standard_error(row("a", -1.0), 0.1) == 0.1
+
+
 def test_populations_in_closed_form():
     kt = K_EV * 300
     p = poses.populations([-1.0, -1.0 + kt * np.log(3)], 300)

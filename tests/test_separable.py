@@ -7,7 +7,7 @@ from scipy import optimize
 
 from peled import separable
 from peled.quantities import derive
-from peled.separable import Sought, blocks, differences, fit
+from peled.separable import Sought, blocks, differences, fit, fitting
 from peled.structure import xps, xrd
 
 T = np.linspace(0, 6, 120)
@@ -447,6 +447,15 @@ def test_blocks_are_what_their_wavelengths_add_up_to(kind):
     kernel = np.exp(-np.abs(np.subtract.outer(DELAYS, DELAYS)))
     score = np.einsum("pij,ik,qkj->pq", expected[6], kernel, expected[6])
     assert rows.score(kernel, None) == pytest.approx(score, rel=1e-6)
+
+
+def test_coordinates_and_values_are_one_another():
+    sought = {"a": Sought(0.4, log=True, step=0.3), "b": Sought(-2.0, step=0.5),
+              "c": Sought(7.0, held=True)}  # fmt: skip
+    place = fitting._Place(sought, {})
+    values, slopes = place.expand(place.coordinates(np.array([1.1, 3.0])))
+    assert values == pytest.approx([1.1, 3.0, 7.0])
+    assert slopes == pytest.approx(np.array([[0.3 * 1.1, 0], [0, 0.5], [0, 0]]))
 
 
 def test_triangles_are_inverted():

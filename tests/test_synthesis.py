@@ -38,7 +38,7 @@ from peled.synthesis import (
     run_procedure,
     salt,
 )
-from peled.synthesis.amounts import composition
+from peled.synthesis.amounts import composition, purity_factor
 from peled.synthesis.crystals import sedimentation_mm
 from peled.synthesis.procedure import Chemical, perovskite_needs, yield_limit_mmol
 
@@ -549,7 +549,7 @@ title: any
 chemicals:
   top: {name: TOP-Se, formula: Se, releases: {Se: 1}, concentration: 1 mol/L}
   cdo: {name: CdO, formula: CdO, releases: {Cd: 1}, purity: 99 %}
-  h2s: {name: H2S, formula: H2S, releases: {S: 1}, state: gas}
+  h2s: {name: H2S, formula: H2S, releases: {S: 1}, state: gas, purity: 80 %}
   hbr: {name: HBr in water, formula: HBr, releases: {Br: 1}, concentration: 8.9 mol/L, density: 1.49 g/mL}
   hexane: {name: hexane, formula: C6H14, state: liquid, density: 0.66 g/mL}
 product: {formula: CdSe, vessel: flask}
@@ -568,6 +568,8 @@ steps:
     report = carry_out(folder)
     added = {c: n.nominal_value for c, n in report.pure.added.items()}
     assert added == pytest.approx({"Cd": 2, "Se": 1.5, "S": 1.0, "Br": 8.9}, rel=1e-3)
+    gas = report.outcome.added["S"].nominal_value  # of at least 80 %
+    assert gas == pytest.approx(purity_factor(0.8).nominal_value, rel=1e-3) and gas < 1
     # the liquids add up: 1.5 + 1 + 20 mL, of which one is taken
     left = report.pure.vessels["flask"].volume_mL.nominal_value
     assert left == pytest.approx(21.5)

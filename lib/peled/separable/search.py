@@ -139,7 +139,7 @@ def minimise(problem: Problem, start, *, tolerance=1e-13, max_evaluations=200) -
         while used < max_evaluations:
             step = np.zeros(len(theta))
             step[free] = -_solved(h + damping * one, g) / scale
-            step *= min(1.0, 2.0 / max(np.abs(step / problem.reach).max(), 2.0))
+            step *= 2.0 / max(np.abs(step / problem.reach).max(), 2.0)
             trial = np.clip(theta + step, low, high)
             moved = trial - theta
             promised = -(2 * now.gradient @ moved + moved @ now.hessian @ moved)
