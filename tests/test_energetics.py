@@ -7,6 +7,7 @@ import itertools
 import math
 import re
 from collections import Counter
+from pathlib import Path
 from types import SimpleNamespace
 
 import numpy as np
@@ -342,6 +343,9 @@ def test_unconverged_members_are_refused_and_unconverged_starts_left_out(tmp_pat
         )
     ((row,), _) = read_table(path)
     assert row.energy_eV == pytest.approx(-1.9, abs=1e-6) and row.unconverged == 1
+    (tmp_path / "both_torn.out").write_text((tmp_path / "both0.out").read_text()[:200])
+    ((torn,), _) = read_table(path)
+    assert torn.unconverged == 2 and torn.energy_eV == row.energy_eV
     # Of the 27 redraws of three, 19 hold the lowest, 7 more the next, one the highest three times.
     redrawn = np.repeat([-1.9, -1.5, -1.2], [19, 7, 1])
     assert row.spread_eV == pytest.approx(redrawn.std(), abs=1e-6)
@@ -425,6 +429,16 @@ def test_a_row_that_does_not_add_up_is_refused_and_the_others_stand(tmp_path, ro
 def test_tables_without_columns_or_rows(tmp_path, table, what):
     with pytest.raises(FormatError, match=what):
         read_table(lab(tmp_path / "lab", table=table))
+
+
+def test_molecules_of_atomic_bases_are_said_to_borrow():
+    def said(count=2, **settings):
+        one = SimpleNamespace(settings=settings, path=Path("a.out"), geometry_converged=True)
+        return outputs._remarks(one, [(1, one)] * count, None)
+
+    (note,) = said(basis="def2-SVP")
+    assert "no counterpoise" in note
+    assert not said(basis="def2-SVP", count=1) and not said(basis="def2-SVP", cutoff_eV=400.0)
 
 
 def test_charges_must_balance(tmp_path):

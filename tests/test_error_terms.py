@@ -780,6 +780,10 @@ def test_offset_of_a_sweep_and_its_error():
     # A sweep that begins in the light: anything up to the smallest reading, evenly.
     bright = light.find_light(bias, current, 50 * np.exp(2 * bias), usable, "cd/m2")
     assert (bright.offset, bright.offset_error) == pytest.approx((0.0, 50 / math.sqrt(3)))
+    # Light that follows an unsteady current does not scatter against it.
+    uneven = current * np.exp(0.05 * rng.standard_normal(41))
+    steady = light.find_light(bias, uneven, 1e3 * uneven + 1e-6 * true, usable, "cd/m2")
+    assert steady.relative < 1e-3
     # Readings that creep upwards are no light.
     creeping = light.find_light(bias, current, 5 + 0.05 * bias + true, usable, "cd/m2")
     assert creeping.dark.sum() > 10 and creeping.offset == pytest.approx(5.1, abs=0.05)

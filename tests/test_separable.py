@@ -458,6 +458,16 @@ def test_coordinates_and_values_are_one_another():
     assert slopes == pytest.approx(np.array([[0.3 * 1.1, 0], [0, 0.5], [0, 0]]))
 
 
+def test_columns_that_coincide_for_some_wavelengths_span_what_is_left():
+    c = np.random.default_rng(3).normal(size=(3, 12, 3))
+    c[1, :, 2] = 0.5 * c[1, :, 1]
+    c[2, :, 0] = 0.0
+    q, inverse = blocks.DispersedBlock(c[:, :, 0].T, None, [], None)._project(c)
+    for one, left, back in zip(c, q, inverse, strict=True):
+        assert left @ left.T == pytest.approx(one @ np.linalg.pinv(one), abs=1e-10)
+        assert one @ back @ left.T == pytest.approx(left @ left.T, abs=1e-10)
+
+
 def test_triangles_are_inverted():
     lower = np.tril(np.random.default_rng(1).uniform(0.5, 2, (5, 4, 4)))
     found = blocks._batched_lower_inverse(lower)

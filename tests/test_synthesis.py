@@ -70,7 +70,7 @@ def test_atomic_weights_of_analysis_and_forward_model_are_the_same():
         found = molar_mass(symbol)
         assert (found.nominal_value, found.std_dev) == (
             pytest.approx(value, abs=1e-4),
-            pytest.approx(error / 3**0.5, rel=0.6),
+            pytest.approx(error / 3**0.5, rel=1e-3),
         )
 
 
