@@ -431,6 +431,18 @@ def test_tables_without_columns_or_rows(tmp_path, table, what):
         read_table(lab(tmp_path / "lab", table=table))
 
 
+def test_a_difference_names_each_value_with_its_file():
+    whole, part = (
+        SimpleNamespace(settings={"field": field}, structure=None, path=Path(name))
+        for field, name in ((0.1, "whole.out"), (0.2, "part.out"))
+    )
+    told = []
+    comparability._compare_surroundings(
+        whole, part, True, lambda key, a, b: told.append((key, a, b)), [], []
+    )
+    assert told == [("field", 0.1, 0.2)]
+
+
 def test_molecules_of_atomic_bases_are_said_to_borrow():
     def said(count=2, **settings):
         one = SimpleNamespace(settings=settings, path=Path("a.out"), geometry_converged=True)

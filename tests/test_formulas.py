@@ -363,7 +363,7 @@ def test_a_shift_of_a_spectrum_is_uniform_to_either_side():
 
 
 def test_what_lies_between_two_spectra_is_weighted_by_nearness():
-    two = routes.Response("current_mA_cm2", np.array([1.0, 3.0]), np.array([2.0, 4.0]),
+    two = routes.Response("current_mA_cm2", np.array([2.0, 6.0]), np.array([2.0, 4.0]),
                           {"noise": np.array([0.01, 0.02])}, np.zeros(2))  # fmt: skip
     low, high = two.grid()
     inside = two.error_at(low + 0.25 * (high - low), 4.0)

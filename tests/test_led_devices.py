@@ -111,6 +111,9 @@ def test_printed_lifetimes_obey_no_single_power_law():
     assert routes["interpolated"] == pytest.approx(165.6, abs=0.1) and routes[
         "power law"
     ] == pytest.approx(124.4, abs=0.1)
+    assert routes["n = 1.5"] == pytest.approx(340 * (30 / 100) ** 1.5)
+    assert routes["lowest pair"] == pytest.approx(340 * (30 / 100) ** found.exponents[0])
+    assert routes["highest pair"] == pytest.approx(130 * (150 / 100) ** found.exponents[-1])
     np.testing.assert_allclose(
         lifetime.charge_to([0.1, 1, 10], 60 * np.array([340, 130, 16])), [2.04, 7.8, 9.6]
     )
