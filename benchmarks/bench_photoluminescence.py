@@ -124,7 +124,7 @@ def test_track(benchmark, against, cpu, series, quick):
     areas = np.array([[v["main_amplitude"], v["red_amplitude"]] for v in found])
     off = areas[:, 1] / areas.sum(axis=1) - ours.fraction
     assert ours.segregates and np.abs(off / ours.fraction_error).max() < 0.1
-    against("lmfit", seconds, least=12)
+    against("lmfit", seconds, least=14)
 
 
 FINE = 25  #: steps of a bin in which the transients with a response are made

@@ -189,6 +189,44 @@ def test_slow_waves_of_flicker_noise_are_in_the_errors():
     assert not any("1/f" in f.evidence for f in seen(white).findings)
 
 
+@pytest.mark.parametrize("height", [900.0, 9000.0])
+def test_area_of_one_spectrum_covers_where_its_noise_wanders(height):
+    """The share of 1/f noise is known from few waves: Student's factor is in its error."""
+    x, covers, told = np.arange(380.0, 800.0, 0.8), [], []
+    light = height * np.exp(-4 * np.log(2) * ((x - 650) / 28) ** 2)
+    inside = np.abs(x - 650) < 75
+    for seed in range(150):
+        rng = np.random.default_rng(seed)
+        y = rng.poisson(light) + 8 * pink(rng, x.size)
+        got = condition(Signal(x, y[None]), [("baseline", {"order": 1, "band_nm": (570, 740)})])
+        value, errors = propagate(got, inside.astype(float))
+        sd = np.sqrt(sum(e[0] ** 2 for e in errors.values()))
+        covers.append(abs(value[0] - light @ inside) < 1.96 * sd)
+        told.append("1/f noise" in got.mode_names)
+    assert np.mean(told) > 0.75 and 0.9 < np.mean(covers) < 0.985, (np.mean(told), np.mean(covers))
+
+
+def test_neighbours_smoothed_together_are_no_slow_waves():
+    x, rng = np.arange(380.0, 800.0, 0.8), np.random.default_rng(4)
+    drawn = (Signal(x, SHAPES["correlated"](rng, 1, x.size)) for _ in range(150))
+    told = ["1/f noise" in condition(one, EL[1:2]).mode_names for one in drawn]
+    assert np.mean(told) < 0.03
+
+
+def test_gain_is_that_of_the_points_measured():
+    """Cells that were made of their neighbours bend less than noise: 0.74 with a tenth of them."""
+    x, found = np.arange(400.0, 800.0, 0.4), []
+    light = 9000 * np.exp(-4 * np.log(2) * ((x - 600) / 60) ** 2)
+    for seed in range(20):
+        rng = np.random.default_rng(seed)
+        y = rng.poisson(light + 30).astype(float)
+        y[rng.random(x.size) < 0.1] = np.nan
+        filled = condition(Signal(x, y[None]), [("missing", {}), ("baseline", {"order": 1})])
+        top = np.abs(filled.axis - 600) < 20
+        found.append(np.mean(filled.variance[0, top]) / np.mean(light[np.abs(x - 600) < 20]))
+    assert np.mean(found) == pytest.approx(1, abs=0.06)
+
+
 def test_one_spectrum_of_a_series_has_the_errors_that_it_has_in_it():
     rng, light = np.random.default_rng(8), 3000 * band(WIDE, 640)
     shot = np.sqrt(0.5 * light) * rng.standard_normal((5, WIDE.size))

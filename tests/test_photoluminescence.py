@@ -663,6 +663,17 @@ def test_drift_of_the_centroid_is_none_of_the_background(height):
     assert np.abs(share).max() < 3.5, share
 
 
+def test_centroids_scatter_as_they_say():
+    """The baseline of the fit is taken off: its noise is in the error, and grows it by a third."""
+    bands = [np.exp(-4 * np.log(2) * ((WAVE - at) / 28) ** 2) for at in (640, 682)]
+    light = 3000 * (0.8 * bands[0] + 0.2 * bands[1]) + 20
+    light = np.broadcast_to(light, (400, WAVE.size))
+    counts = np.random.default_rng(4).poisson(light)
+    found = pl.track(WAVE, counts, np.arange(400.0), variance=light)
+    ratio = np.std(found.centroid_nm) / np.mean(found.centroid_error_nm)
+    assert ratio == pytest.approx(1, abs=4 / np.sqrt(800))
+
+
 @pytest.mark.parametrize("account", ["steady", "one band moves", "two bands"])
 def test_account_of_spectra_without_noise_is_exact(account):
     """χ² is 0 for the account that made them; its BIC is that of its free parameters alone."""

@@ -591,6 +591,19 @@ def test_red_share_of_bands_of_another_shape():
     assert np.abs(np.mean(z, axis=0)[-10:]).mean() < 1 and 0.8 < np.std(z) < 1.25
 
 
+def test_a_misfit_that_hardly_moves_the_share_is_no_doubt(tmp_path):
+    """Gaussians per nm as such per eV leave five deviates; the share is right."""
+    times, rng = np.arange(0.0, 1200.0, 60.0), np.random.default_rng(14)
+    share = 0.3 * times / times[-1]
+    light = 2e4 * (np.outer(1 - share, line(636, 12)) + np.outer(share, line(678, 12))) * 32 + 20
+    heads = ",".join(f"{t:g} s" for t in times)
+    table(tmp_path / "f.csv", f"Wavelength (nm),{heads}", X, *rng.poisson(light))
+    report = report_of(tmp_path, "sample,measurement,file\nf,pl_series,f.csv\n")
+    (end,) = report.select(name="red share at the end")
+    assert report.found["f"].series[0].fit.misfit > 3.1
+    assert end.status == "reported" and abs(end.value - 0.3) < 2 * end.standard_error < 0.06
+
+
 def test_bands_that_no_shape_describes_are_doubtful(tmp_path):
     times, rng = np.arange(0.0, 120.0, 6.0), np.random.default_rng(13)
     share = 0.4 * (1 - np.exp(-times / 30))

@@ -261,6 +261,29 @@ def test_a_folder_of_fluences_gives_rates(tmp_path):
     assert any(panel.name == "trpl_fluence" for panel in report.panels())
 
 
+@pytest.mark.parametrize("dark", [(0.02,), (0.02, 0.2)])
+def test_decays_without_light_give_no_rates(tmp_path, dark):
+    """A row of dark counts is set aside by name; where one decay is left nothing is fitted."""
+    folder(tmp_path, PLAIN, (0.02, 0.2, 2.0))
+    rng = np.random.default_rng(8)
+    for fluence in dark:
+        rows = np.loadtxt(tmp_path / f"{fluence:g}.csv", delimiter=",", skiprows=1)
+        rows[:, 1] = rng.poisson(2, len(rows))
+        np.savetxt(tmp_path / f"{fluence:g}.csv", rows, delimiter=",", fmt="%g",
+                   header="time (ns),counts", comments="")  # fmt: skip
+    report = analyse(read_sheet(tmp_path, "photoluminescence", sniff=sniff), {
+        "laws": ("1",), "rate_laws": ("first order + radiative",),
+    })  # fmt: skip
+    found = report.select(name="first-order rate")
+    if len(dark) == 2:
+        assert not found
+        said = " ".join(problem.reason for problem in report.problems)
+        assert "expected decays at 2 fluences" in said and "0.02 µJ/cm², 0.2 µJ/cm²" in said
+    else:
+        assert abs(found[0].value - 3e6) < 4 * found[0].standard_error < 8e5
+        assert any("set aside: 0.02 µJ/cm²" in f.evidence for f in found[0].findings)
+
+
 def test_a_folder_without_thickness_says_what_is_missing(tmp_path):
     report = folder(tmp_path, PLAIN, (0.02, 2.0), columns="fluence_uJ_cm2")
     assert not [q for q in report.quantities if "rate" in q.name]

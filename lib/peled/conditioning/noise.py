@@ -12,7 +12,7 @@ from typing import NamedTuple
 
 import numpy as np
 from scipy import special
-from scipy.ndimage import uniform_filter1d
+from scipy.ndimage import convolve1d, uniform_filter1d
 from scipy.optimize import nnls
 
 LAGS = 30  #: longest correlation that is looked for, in points
@@ -388,10 +388,11 @@ def _correlation(residual, free):
     return np.array(found)
 
 
-LONG = 8  #: points of correlation that may be the beginning of 1/f noise
+NEAR = 4  #: points over which neighbours may be correlated by other than a 1/f noise
+LONG = 1 / 128  #: of the axis: a correlation that is none of neighbours; 1/f noise has no length
+SHOWN = 3.0  #: standard errors of its share, from which on 1/f noise is carried along
 TURNS = 24  #: over the axis, up to which 1/f noise is held as curves; the rest as correlation
 CELLS = 5e6  #: of curves by spectra and points, from which on fewer turns are held
-ALIKE = 0.9  #: cosine between the autocorrelation found and that of 1/f noise
 
 
 @lru_cache(maxsize=8)
@@ -415,7 +416,9 @@ def slow_in(region: Region, noise: Noise) -> tuple[Noise, np.ndarray]:
 
     Noise with a power of 1/f wanders under a band by more than the points beside it say, and takes
     with it the line that was fitted there: each of its slow curves is as it stands after that fit.
-    Where the correlation found is not that of such noise there are no curves.
+    Its share is fitted to the autocorrelation found, beyond the `NEAR` lags that smoothing by an
+    instrument reaches, unless more of them stand out; below `SHOWN` standard errors there are no
+    curves. They are as much larger as Student's factor for the waves that the share is known from.
 
     Parameters
     ----------
@@ -429,40 +432,60 @@ def slow_in(region: Region, noise: Noise) -> tuple[Noise, np.ndarray]:
         The same noise and m = 0 where there are no curves.
     """
     none = noise, np.empty((0, *region.level.shape))
-    if noise.correlation.size < LONG:
+    lags = list(_lags(np.where(region.free, region.level, 0.0), region.free))
+    if len(lags) <= NEAR:
         return none
+    seen, pairs = np.array(lags).T
     held = int(np.clip(CELLS / region.level.size, TURNS / 4, TURNS))
     curves, fast = _one_over_f(region.t.size, held)
-    centred = region.t - region.centre[:, None]
-    offset = region.free @ curves.T / np.maximum(region.count, 1)[:, None]
-    slope = (region.free * centred) @ curves.T / region.spread[:, None]
-    moved = curves[:, None] - offset.T[:, :, None] - slope.T[:, :, None] * centred
     some = slice(None, None, max(len(region.level) // 5, 1))
     free = region.free[some]
-    part = (moved[:, some] * free).reshape(-1, region.t.size)
-    every = np.broadcast_to(free, moved[:, some].shape).reshape(part.shape)
+    part = _after_line(curves, region, some) * free
     slow = float((part**2).sum()) / max(np.count_nonzero(free), 1)
-    residual = np.where(region.free, region.level, 0.0)
-    seen = np.array([r for r, _ in _lags(residual, region.free)])
-    said = np.array([r for r, _ in _lags(part, every)])[: seen.size]
+    every = np.broadcast_to(free, part.shape).reshape(-1, region.t.size)
+    said = np.array([r for r, _ in _lags(part.reshape(every.shape), every)])[: seen.size]
     said = (slow * said + fast[1 : seen.size + 1]) / (slow + fast[0])
-    if seen @ said < ALIKE * np.linalg.norm(seen) * np.linalg.norm(said):
+    # Few neighbours that are alike may have been smoothed together.
+    near = NEAR if noise.correlation.size < max(LONG * region.t.size, NEAR) else 0
+    far, weight = said[near:], pairs[near:]
+    known = (weight * far) @ far
+    share = float((weight * far) @ seen[near:] / known)
+    if near:  # alike neighbours make their correlation at other lags uncertain, too
+        alike = np.concatenate([noise.correlation[::-1], [1.0], noise.correlation])
+        known *= far @ far / (far @ convolve1d(far, np.convolve(alike, alike), mode="constant"))
+    if not share * np.sqrt(known) > SHOWN:
         return none
-    pink = min(float(seen @ said / (said @ said)), 1.0)
-    variance = pink * noise.read / (slow + fast[0])
-    read = (1 - pink) * noise.read + variance * fast[0]
+    variance = share * noise.read / (slow + fast[0])
+    read = max(1 - share, 0.0) * noise.read + variance * fast[0]
     correlation = fast[1:] * np.median(variance / read)
-    kept = noise._replace(read=read, correlation=correlation)
-    return kept, np.sqrt(variance)[:, None] * moved
+    # What grows with the light is no 1/f noise.
+    gain = noise.gain * (1.0 if noise.white else _in_third(_of_third(noise.correlation)))
+    lagged = np.concatenate([far[::-1], np.zeros(2 * near + 1), far])
+    waves = part[:, 0] @ convolve1d(part[:, 0], lagged, mode="constant").T
+    waves = len(region.level) * np.trace(waves) ** 2 / np.sum(waves**2)
+    wider = special.stdtrit(waves, 0.975) / special.ndtri(0.975)
+    moved = _after_line(curves, region, slice(None))
+    return Noise(read, gain, correlation, True), wider * np.sqrt(variance)[:, None] * moved
 
 
-def noise_in(region: Region) -> Noise:
+def _after_line(curves, region, rows):
+    """Curves (m, n_x) as they stand in some spectra after the fit of their lines (m, rows, n_x)."""
+    free, centre = region.free[rows], region.centre[rows]
+    centred = region.t - centre[:, None]
+    offset = free @ curves.T / np.maximum(region.count[rows], 1)[:, None]
+    slope = (free * centred) @ curves.T / region.spread[rows, None]
+    return curves[:, None] - offset.T[:, :, None] - slope.T[:, :, None] * centred
+
+
+def noise_in(region: Region, good: np.ndarray | None = None) -> Noise:
     """The noise of spectra whose signal-free region is known.
 
     Parameters
     ----------
     region : Region
         Spectra with fewer than `LEAST_FREE` free points have the noise of their third differences.
+    good : (n, n_x) bool array, optional
+        Points as measured: what was made of its neighbours scatters less than they. All by default.
 
     Returns
     -------
@@ -479,12 +502,13 @@ def noise_in(region: Region) -> Noise:
     sample = slice(None) if len(level) <= 200 else slice(None, None, len(level) // 100)
     correlation = _correlation(residual[sample], free[sample] & enough[sample, None])
     filled = np.where(np.isfinite(level), level, 0.0)
-    third = np.diff(filled, 3, axis=1)
-    height = np.maximum(filled[:, 1:-2], 0.0)
+    good = np.isfinite(level) if good is None else good & np.isfinite(level)
+    use = good[:, :-3] & good[:, 1:-2] & good[:, 2:-1] & good[:, 3:]
+    third = np.where(use, np.diff(filled, 3, axis=1), 0.0)
+    height = np.where(use, np.maximum(filled[:, 1:-2], 0.0), 0.0)
     like = _of_third(correlation)
     white = bool(correlation.size) and _grows_white(third, height, read, like)
-    share = max(like[0] / 20.0, 0.02)  # of correlated noise in third differences
-    use = np.ones_like(third, bool)
+    share = _in_third(like)
     v, _, _ = block_means(third**2 / 20.0, use)
     height, _, _ = block_means(height, use)
     far = np.maximum(np.roll(v, 2, axis=1), np.roll(v, -2, axis=1))
@@ -501,6 +525,11 @@ def _of_third(correlation) -> np.ndarray:
     r = np.concatenate([correlation, np.zeros(LAGS)])[:LAGS]
     around = np.concatenate([r[::-1], [1.0], r])
     return np.convolve(THIRD, around)[LAGS + 3 :][:8]
+
+
+def _in_third(like) -> float:
+    """Share of correlated noise that is in third differences, of their autocovariance `like`."""
+    return max(float(like[0]) / 20.0, 0.02)
 
 
 def _grows_white(third, height, read, like) -> bool:
@@ -586,7 +615,8 @@ def estimate_noise(values: np.ndarray, axis: np.ndarray | None = None) -> Noise:
     if table.shape[1] < 32:
         raise ValueError(f"noise: expected at least 32 points, found {table.shape[1]}")
     axis = np.arange(table.shape[1], dtype=float) if axis is None else np.asarray(axis, float)
-    return noise_in(free_region(axis, table, np.isfinite(table)))
+    good = np.isfinite(table)
+    return noise_in(free_region(axis, table, good), good)
 
 
 def detector_noise(*bands: np.ndarray, read: float | None = None) -> Noise:

@@ -552,7 +552,7 @@ def noise(signal: Signal, companions: Mapping[str, Signal]):
     if signal.variance is not None:
         return signal, "variance as given", ()
     region = free_region(signal.axis, signal.finite, signal.good)
-    found = noise_in(region)
+    found = noise_in(region, signal.good)
     sd = np.sqrt(np.median(found.read))
     variance = found.variance(region.level)
     out = replace(
@@ -631,8 +631,11 @@ def baseline(
     shapes = [np.broadcast_to(offset_sd[:, None], level.shape)]
     if order:
         shapes.append(slope_sd[:, None] * (region.t - region.centre[:, None]))
-    under, wings, taken = _wings(region, level, signal.good, free_variance * lumping, order)
+    noise_of_wings = of_line + _of_a_wave(slow, region.free)
+    under, wings, taken = _wings(region, level, signal.good, noise_of_wings, order)
     level = level + under
+    # Slow waves are carried along as they are: of them the fit has taken nothing out.
+    taken *= np.sqrt(of_line / np.maximum(noise_of_wings, 1e-300))[:, None]
     model, findings = _model_error(signal, region, slope_sd, free_variance * lumping, order)
     covered = ~region.free
     values = np.where(np.isfinite(signal.values), level, np.nan)
@@ -679,7 +682,7 @@ def _free_of_signal(signal: Signal, region_nm, band_nm, least: float):
     else:
         inside = (x >= region_nm[0]) & (x <= region_nm[1])
         region = stated_region(x, values, signal.good & inside)
-    found = noise_in(region)  # tails outside a band are no noise
+    found = noise_in(region, signal.good)  # tails outside a band are no noise
     if band_nm is not None and (tight := region.count < least).any():
         outside = signal.good & ((x < band_nm[0]) | (x > band_nm[1]))
         region = stated_region(x, values, np.where(tight[:, None], outside, region.free))
@@ -705,17 +708,21 @@ def _line_said(signal: Signal, region, found, offset_sd, order: int) -> str:
     )
 
 
-#: Share of intervals called 95 % that held the truth in trials with 1/f noise: a series, a spectrum
-FLICKER_COVERS = "90 to 97 %", "80 to 90 %"
-
-
 def _flicker(signal: Signal) -> Finding:
-    """What intervals cover where the noise is 1/f: its size is known from few slow waves."""
-    several = np.count_nonzero(signal.used) > 1
-    said = "the noise without signal is 1/f, carried along as slow waves: intervals called 95 % "
-    said += f"hold the truth in {FLICKER_COVERS[0 if several else 1]} of "
-    said += "series" if several else "single spectra"
+    """That noise was taken for 1/f noise."""
+    said = "the noise without signal wanders as 1/f noise does: carried along as slow waves"
     return Finding("described", "reported", said, signal.source)
+
+
+def _of_a_wave(slow, free):
+    """Variance (n,) of slow curves (m, n, n_x) in units of their independent parts, as that of a
+    point is of white noise: tr C²/tr C where there is no signal."""
+    if not len(slow):
+        return 0.0
+    curves = np.moveaxis(slow * free, 1, 0)
+    products = curves @ curves.transpose(0, 2, 1)
+    whole = np.einsum("nkk->n", products)
+    return np.einsum("nkl,nkl->n", products, products) / np.maximum(whole, 1e-300)
 
 
 def _wings(region, level, good, point_variance, order):

@@ -835,6 +835,9 @@ def lifetime(holdings: Holdings, members: Sequence[Held], settings: Mapping, lab
 
 # ---- series in time ------------------------------------------------------------------------------
 
+#: Part of a red share that the shape of the bands may be, for their misfit to be no doubt.
+SHAPE = 0.2
+
 
 def segregation(holdings: Holdings, members: Sequence[Held], settings: Mapping, labels) -> Result:
     """Red share and centroid of a series, conditioned before it is followed.
@@ -911,7 +914,10 @@ def segregation(holdings: Holdings, members: Sequence[Held], settings: Mapping, 
         budget = {"fit": float(error), "line shape": abs(float(found.by_shape[-1]))}
         q = Quantity("red share at the end", value=float(share), unit="", note=found.account,
                      budget={k: v for k, v in budget.items() if v > 0}, **labels)  # fmt: skip
-        made.append(judge(q, possible(0, 1), described(found.misfit)))
+        # What the shape of the bands does to the share is in its error, where it is a small part.
+        carried = 0 < budget["line shape"] < SHAPE * share and found.misfit < WITHHELD_Z
+        gates = (possible(0, 1), *(() if carried else (described(found.misfit),)))
+        made.append(judge(q, *gates))
     kinetics, dark = None, _set(held, "dark_from_s")
     if found.segregates:
         kinetics = fit_kinetics(

@@ -12,7 +12,7 @@ from scipy import special
 #: of the best parameter.
 FLAT = 1e-8
 NEAR = 1e-6  #: squared distance to the optimum, in standard errors, at which a descent ends
-ENOUGH = 2.0  #: standard deviations of the deviance below which no other start is tried
+ENOUGH = 3.0  #: standard deviations of the deviance below which no other start is tried
 
 
 class Blocks(NamedTuple):

@@ -12,6 +12,7 @@ from peled.photoluminescence.dynamics import RATES
 from peled.photoluminescence.fluence import generation_rate
 from peled.photoluminescence.lifetimes import prepare_response
 from peled.photoluminescence.measures import WITHHELD_Z, Result
+from peled.photoluminescence.poisson import expected_unit_deviance, unit_deviance
 from peled.photoluminescence.transients import (
     Transient,
     TransientFit,
@@ -20,6 +21,7 @@ from peled.photoluminescence.transients import (
     fit_laws,
 )
 from peled.quantities import Finding, Quantity, derive, described, judge
+from peled.quantities.gates import threshold
 from peled.samples import Held, Holdings
 
 #: As a table names the rates.
@@ -33,6 +35,7 @@ NAMES: Mapping[str, str] = {
     "doping": "doping",
 }
 AS_WELL = 6.0  #: difference of BIC below which another law describes a series as well
+GROUPS = 32  #: parts of a decay's time, by which its light is told from a constant level
 OPEN = 0.5  #: relative error above which a rate is given as a limit
 _NEEDED = ("fluence_uJ_cm2", "thickness_nm", "excitation_nm")
 
@@ -86,6 +89,16 @@ def recombination(
         transients.append(_transient(holdings, one, responses, findings))
     order = np.argsort([t.density_cm3 for t in transients])
     transients = [transients[i] for i in order]
+    dark = [t.label for t in transients if not _lit(t.counts)]
+    if len(transients) - len(dark) < 2:
+        raise ValueError(
+            "rates of a fluence series: expected decays at 2 fluences, found no more than noise "
+            f"about a constant level at {', '.join(dark)}"
+        )
+    if dark:
+        said = f"no more than noise about a constant level, set aside: {', '.join(dark)}"
+        findings.append(Finding("signal", "reported", said))
+        transients = [t for t in transients if t.label not in dark]
     fits = fit_laws(
         transients,
         settings["rate_laws"],
@@ -113,6 +126,16 @@ def recombination(
     ]  # fmt: skip
     return Result(held.row.label, held.row.state, tuple(made), transients, None, fits,
                   excitation_nm=held.row.settings["excitation_nm"])  # fmt: skip
+
+
+def _lit(counts: np.ndarray) -> bool:
+    """Whether counts (n,) in `GROUPS` parts of their time are more than noise about one level."""
+    ends = np.linspace(0, counts.size, min(GROUPS, counts.size), endpoint=False).astype(int)
+    width = np.diff(ends, append=counts.size)
+    seen, mean = np.add.reduceat(counts, ends), counts.mean() * width
+    expected, variance = (part.sum() for part in expected_unit_deviance(mean))
+    found = unit_deviance(seen, mean).sum()
+    return bool(found - expected > threshold() * np.sqrt(variance))
 
 
 def _transient(holdings, held: Held, responses: dict, findings: list) -> Transient:

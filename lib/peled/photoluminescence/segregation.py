@@ -29,7 +29,7 @@ _SHARED = ("main_centre", "main_fwhm", "red_centre", "red_fwhm")
 LIKE_A_SHIFT = 0.9
 #: Distance to its optimum, in standard errors, of an account that is only compared: its BIC is then
 #: right to the square of this.
-COMPARED = 0.1
+COMPARED = 0.3
 
 
 @dataclass(frozen=True)
@@ -234,9 +234,9 @@ def track(
     if variance is None:
         # Weights from the fit rather than from the noisy data take the bias out of them.
         spread = jacobian * np.maximum(two.evaluate(energy), 0.3 * jacobian)
-        two = lineshapes.fit_series(
-            energy, signal, two.model, two.values, variance=spread, shared=_SHARED
-        )
+    two = lineshapes.fit_series(
+        energy, signal, two.model, two.values, variance=spread, shared=_SHARED
+    )
     one, moving = (
         lineshapes.fit_series(
             energy, signal, _SINGLE, start, variance=spread, shared=shared, tolerance=COMPARED
@@ -300,13 +300,11 @@ def _centroids(energy, signal, spread, jacobian, fit):
     columns = [parts["main"].mean(axis=0), parts["red"].mean(axis=0), np.ones(energy.size), energy]
     design = np.column_stack(columns)
     design /= np.maximum(np.linalg.norm(design, axis=0), 1e-300)
-    errors = []
-    for gradient, variance in zip(plain, np.broadcast_to(spread, signal.shape)):
-        weighted = design / variance[:, None]
-        solve = weighted @ np.linalg.pinv(design.T @ weighted, hermitian=True)
-        gradient = gradient - solve[:, 2:] @ (design[:, 2:].T @ gradient)
-        errors.append(np.sqrt(gradient**2 @ variance))
-    return centroid, np.array(errors)
+    weighted = design.T / spread[:, None, :]
+    held = np.linalg.pinv(weighted @ design, hermitian=True)[:, :, 2:]
+    taken = np.einsum("mij,mj->mi", held, plain @ design[:, 2:])
+    gradient = plain - np.einsum("mi,min->mn", taken, weighted)
+    return centroid, np.sqrt((gradient**2 * spread).sum(axis=1))
 
 
 def _goodness(fit, signal) -> tuple[float, float]:
@@ -335,7 +333,8 @@ def _of_best_shape(energy, signal, spread, two):
         }
     model = BandModel(shapes, baseline=1, origin=_ORIGIN_EV, parameters=limits)
     split = lineshapes.fit_series(
-        energy, signal, model, start, variance=spread, shared=tuple(start)
+        energy, signal, model, start, variance=spread, shared=tuple(start),
+        **({"tolerance": COMPARED} if good else {}),
     )  # fmt: skip
     if not good and split.chi2.sum() + 2 * np.log(signal.size) < two.chi2.sum():
         two, split = split, two
@@ -382,8 +381,10 @@ def _varies(fraction, error) -> bool:
 
 
 def _two_bands(energy, signal, spread):
-    """Centre and width of the first spectrum's band, and the fit of two bands to all spectra."""
-    first = lineshapes.fit_series(energy, signal[:1], _SINGLE, variance=spread[:1])
+    """Centre and width of the first spectrum's band, and nearly the fit of two bands to all."""
+    first = lineshapes.fit_series(
+        energy, signal[:1], _SINGLE, variance=spread[:1], tolerance=COMPARED
+    )
     centre, width = float(first.value("main_centre")[0]), float(first.value("main_fwhm")[0])
     start = {"main_centre": centre, "main_fwhm": width}
     model = BandModel(
@@ -412,10 +413,15 @@ def _two_bands(energy, signal, spread):
         }
         for g in (guess, centre - width)
     ]
-    fits = (
-        lineshapes.fit_series(energy, signal, model, s, variance=spread, shared=_SHARED)
-        for s in starts
-    )
+    fits = []
+    for begin in starts:
+        fits.append(
+            lineshapes.fit_series(
+                energy, signal, model, begin, variance=spread, shared=_SHARED, tolerance=COMPARED
+            )
+        )
+        if fits[-1].converged.all() and _goodness(fits[-1], signal)[1] < threshold():
+            break  # what leaves no more than noise no other can better by much
     return start, min(fits, key=lambda f: f.chi2.sum())
 
 
