@@ -86,6 +86,15 @@ def test_jacobian_is_the_derivative(shape, widths):
         )
 
 
+@pytest.mark.parametrize("shape", lineshapes.SHAPES)
+def test_rough_widths_are_those_at_half_maximum(shape):
+    fine = np.linspace(-150, 150, 30_001)
+    y = BandModel({"a": shape}).evaluate(fine, np.array([1.0, 0.0, *WIDTHS[shape]]))
+    above = fine[y > y.max() / 2]
+    rough = lineshapes.SHAPES[shape].fwhm(*WIDTHS[shape])
+    assert rough == pytest.approx(above[-1] - above[0], rel=0.03)
+
+
 def test_voigt_limits_and_convolution():
     x = np.linspace(-60, 60, 1201)[None]
     c, wide, narrow = np.zeros((1, 1)), np.full((1, 1), 9.0), np.full((1, 1), 1e-3)

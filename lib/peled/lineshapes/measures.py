@@ -177,7 +177,7 @@ def _peak_and_width(x, y, noise):
     calm, top = calm_and_top(y)
     slopes = np.zeros((2, m))
     low, high = run(calm > 0.5 * calm[top], top)
-    if high - low < 9 and 0 < top < m - 1:
+    if high - low < 9:
         sharp = _sharp_line(x, y, top)
         if sharp is not None:
             return sharp
