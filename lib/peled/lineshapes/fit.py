@@ -198,13 +198,7 @@ def _prepare(x, Y, model, start, variance):
     width = np.array(
         [name.rsplit("_", 1)[-1] in ("fwhm", "gauss", "low", "high") for name in model.free]
     )
-    lower = np.where(
-        width,
-        np.maximum(
-            model.lower, np.minimum(floor, 0.5 * (model.upper + np.maximum(model.lower, 0)))
-        ),
-        model.lower,
-    )
+    lower = np.where(width, np.maximum(model.lower, floor), model.lower)
     problem = _Problem(x, y, weights, model, lower, model.upper)
     return problem, np.clip(_start(model, x, y, start), lower, model.upper)
 
