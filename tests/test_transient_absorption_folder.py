@@ -7,13 +7,15 @@ from types import SimpleNamespace
 import matplotlib.pyplot as plt
 import numpy as np
 import pytest
+from matplotlib.figure import Figure
 from scipy.io import netcdf_file
 
 from lab_examples import EXAMPLES
 from peled.report.slides import slides
 from peled.samples import read_sheet
-from peled.transient_absorption import Model, analyse, explore, preprocess
+from peled.transient_absorption import Model, analyse, explore, plots, preprocess
 from peled.transient_absorption.blank import subtract_blank
+from peled.transient_absorption.globalfit import Spectra
 from peled.transient_absorption.irf import columns, gaussian
 from peled.transient_absorption.terms import Recombination
 from test_transient_absorption_trust import DELAYS, film, holes, waves
@@ -95,6 +97,18 @@ def test_unknown_settings_are_refused(tmp_path):
         analyse.analyse(sheet, {"lifetime": 3})
 
 
+def test_a_wavelength_with_a_few_cells_sets_no_scale():
+    axes = Figure().subplots()
+    nm = np.linspace(500, 600, 20)
+    values = np.sin(nm / 20)[None] * 1e-3
+    errors = np.full_like(values, 1e-5)
+    values[0, 7], errors[0, 7] = 1e14, 1e17
+    plots.draw_spectra(axes, Spectra(("decay 1",), nm, values, errors))
+    assert max(np.abs(axes.get_ylim())) < 2
+    drawn = axes.lines[0].get_ydata()
+    assert np.isnan(drawn[7]) and np.isfinite(np.delete(drawn, 7)).all()
+
+
 def test_a_blank_is_subtracted_with_its_own_size_and_zero_time():
     m = film(chirp=CHIRP, bands=((1.0, 14.0, 600.0), (1.0, 280.0, 660.0)))
     xi = 1e3 / m.wavelength_nm - 1e3 / 600
@@ -111,6 +125,9 @@ def test_a_blank_is_subtracted_with_its_own_size_and_zero_time():
     assert float(words[3]) == pytest.approx(0.4, abs=0.01)
     assert float(words[5]) == pytest.approx(-80, abs=5)
     assert np.abs(out.signal - m.signal).max() < 0.2 * np.abs(dirty.signal - m.signal).max()
+    inverted = preprocess.replace(m, signal=m.signal - artefact(1.6e-3, 0.0))
+    out = subtract_blank(inverted, blank, model)
+    assert "not subtracted" in out.steps[-1] and np.array_equal(out.signal, inverted.signal)
 
 
 @pytest.mark.parametrize(("unit", "factor"), [("OD", 1.0), ("mOD", 1e3), ("dT/T", 0), ("%", 0)])

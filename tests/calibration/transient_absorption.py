@@ -120,7 +120,7 @@ def draw(folder: Path, sample: str, rng, *, noise=0.05, clip=None, drift=0.0, sh
 
 def matched(rows: list[dict], truth: dict[str, float]) -> list[dict]:
     """Lifetimes under the name of the true one that is nearest, as a fit may find fewer."""
-    left, out = dict(truth), []
+    left, out = {name: truth[name] for name in LIFETIMES if name in truth}, []
     for row in rows:
         name = row.get("name", "")
         if name.startswith("lifetime") and row["value"] and left:

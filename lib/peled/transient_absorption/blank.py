@@ -22,7 +22,7 @@ def subtract_blank(m: Matrix, blank: Matrix, model: Model) -> Matrix:
     The blank's chirp is in its file; its size differs from that in the sample, which absorbs pump
     light, and its zero time may. For each zero time the size follows from linear least squares over
     the residual of the model's fit, the directions of the model's parameters beside it; fit and
-    blank take turns.
+    blank take turns. A blank that would have to be added is not in the sample.
 
     Parameters
     ----------
@@ -61,13 +61,16 @@ def subtract_blank(m: Matrix, blank: Matrix, model: Model) -> Matrix:
     size, later = 0.0, 0.0
     for _ in range(_ROUNDS):
         fit = global_fit(replace(m, signal=m.signal - size * moved(later)), model, starts=0)
-        size, later = _best(fit, m, moved, size, later)
+        size, later = _best(fit, m, moved, later)
         model = replace(model, **fit.starts)
+    if not size:
+        said = f"blank {blank.name} not subtracted: nothing of it is found in the sample"
+        return replace(m, steps=(*m.steps, said))
     said = f"blank {blank.name} subtracted: {size:.3g} times, {1e3 * later:.0f} fs later"
     return replace(m, signal=m.signal - size * moved(later), steps=(*m.steps, said))
 
 
-def _best(fit: GlobalFit, m: Matrix, moved, size: float, later: float) -> tuple[float, float]:
+def _best(fit: GlobalFit, m: Matrix, moved, later: float) -> tuple[float, float]:
     """Size and zero time that leave least, the model's parameters free to first order."""
     c, directions = fit.directions()
     q = np.linalg.qr(c)[0]
@@ -80,11 +83,11 @@ def _best(fit: GlobalFit, m: Matrix, moved, size: float, later: float) -> tuple[
     data = outside(m.signal)
     beside = np.linalg.qr(directions.reshape(-1, directions.shape[2]))[0]
     data = data - beside @ (beside.T @ data)
-    found = (np.inf, size, later)
+    found = (np.inf, 0.0, later)
     for shift in _SHIFTS * fit.optimum["fwhm"]:
         b = outside(moved(shift))
         b = b - beside @ (beside.T @ b)
         square = float(b @ b)
         scale = float(b @ data) / square if square > 0 else 0.0
         found = min(found, (float(np.sum((data - scale * b) ** 2)), scale, float(shift)))
-    return found[1:]
+    return max(found[1], 0.0), found[2]

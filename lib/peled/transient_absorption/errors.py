@@ -391,8 +391,8 @@ def _lifetime_flags(segment, u) -> list[str]:
             said.append(f"runaway rate: {t:.3g} ps is far below the smallest step of {step:.3g} ps")
         if np.isfinite(t) and t > 1.5 * window:
             said.append(
-                f"longer than the window: {t:.4g} ps in {window:.4g} ps; use infinite=True or a "
-                "longer delay"
+                f"longer than the window: {t:.4g} ps in {window:.4g} ps; the delays tell it from a "
+                "component that stays by its curvature alone"
             )
     return said
 

@@ -42,6 +42,9 @@ def time_label(tau_ps: float) -> str:
 def draw_spectra(ax, spectra, *, style: str = "-", label: bool = True) -> None:
     """Spectra with bands of 95 % confidence.
 
+    A point known to no better than three times what the spectra reach is left out: a wavelength
+    with a few cells left would set the scale.
+
     Parameters
     ----------
     ax : Axes
@@ -52,7 +55,12 @@ def draw_spectra(ax, spectra, *, style: str = "-", label: bool = True) -> None:
     label : bool
         Whether the lines stand in a legend.
     """
-    for i, (y, e) in enumerate(zip(spectra.values, spectra.standard_errors, strict=True)):
+    errors = spectra.standard_errors
+    level = np.nanmedian(errors) if np.isfinite(errors).any() else np.inf
+    usual = np.isfinite(spectra.values) & (errors <= 30 * level)
+    reach = np.abs(spectra.values[usual]).max(initial=0.0)
+    known = np.where(usual | ~(errors > 3 * reach), spectra.values, np.nan)
+    for i, (y, e) in enumerate(zip(known, errors, strict=True)):
         colour = COLOURS[COMPONENTS[i % len(COMPONENTS)]]
         tau = spectra.lifetimes_ps[i] if i < len(spectra.lifetimes_ps) else np.nan
         ax.plot(
