@@ -261,6 +261,15 @@ def test_a_folder_of_fluences_gives_rates(tmp_path):
     assert any(panel.name == "trpl_fluence" for panel in report.panels())
 
 
+def test_a_law_of_more_rates_is_no_worse():
+    """Beside the law that it holds: from its own start the one with doping ended 117 above."""
+    for seed in range(3):
+        made = series(PLAIN, [1e14, 1e15, 1e16], np.random.default_rng(seed))
+        fits = fit_laws(made, [law for law in LAWS if "traps" not in law])
+        least = fits["first order + radiative"].deviance
+        assert all(fit.deviance < least + 0.5 for fit in fits.values())
+
+
 @pytest.mark.parametrize("dark", [(0.02,), (0.02, 0.2)])
 def test_decays_without_light_give_no_rates(tmp_path, dark):
     """A row of dark counts is set aside by name; where one decay is left nothing is fitted."""

@@ -12,7 +12,8 @@ from scipy import special
 #: of the best parameter.
 FLAT = 1e-8
 NEAR = 1e-6  #: squared distance to the optimum, in standard errors, at which a descent ends
-ENOUGH = 3.0  #: standard deviations of the deviance below which no other start is tried
+SAME = 1e-2  #: difference of deviance of descents that ended in one place
+ENOUGH = 2.0  #: standard deviations of the deviance below which no other start is tried
 
 
 class Blocks(NamedTuple):
@@ -143,7 +144,8 @@ def _normal(jacobian, inside, m, off):
 def least(model, y, inside, starts) -> Descent:
     """The lowest end of descents from several starts (each (p,)).
 
-    One that converged and leaves no more than noise ends the search: no other can do much better.
+    One that converged and leaves no more than noise ends the search: no other can do much better;
+    so do two that converged to one deviance.
 
     Parameters
     ----------
@@ -163,6 +165,9 @@ def least(model, y, inside, starts) -> Descent:
     best = None
     for start in starts:
         found = descend(model, y, inside, start)
+        both = best is not None and best.converged and found.converged
+        if both and abs(found.deviance - best.deviance) < SAME:
+            break
         if best is None or found.deviance < best.deviance - 1e-6:
             best = found
         expected, variance = (part.sum() for part in expected_unit_deviance(best.mean[inside]))

@@ -36,6 +36,7 @@ NAMES: Mapping[str, str] = {
 }
 AS_WELL = 6.0  #: difference of BIC below which another law describes a series as well
 GROUPS = 32  #: parts of a decay's time, by which its light is told from a constant level
+GAIN = 1.0  #: by which a law of more rates has to lower the deviance to be another
 OPEN = 0.5  #: relative error above which a rate is given as a limit
 _NEEDED = ("fluence_uJ_cm2", "thickness_nm", "excitation_nm")
 
@@ -106,7 +107,12 @@ def recombination(
         yields=_steady(yields, held.row.settings),
     )
     best = next(iter(fits.values()))
-    close = [law for law, f in fits.items() if f is not best and f.bic < best.bic + AS_WELL]
+    close = [
+        law for law, f in fits.items()
+        if f is not best and f.bic < best.bic + AS_WELL
+        # More rates that gain nothing are no other law.
+        and not (set(f.free) > set(best.free) and f.deviance > best.deviance - GAIN)
+    ]  # fmt: skip
     if close:
         said = f"describes the decays as well (BIC within {AS_WELL:g}): {', '.join(close)}"
         findings.append(Finding("described", "reported", said))

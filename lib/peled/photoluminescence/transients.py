@@ -17,6 +17,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from itertools import chain
 
 import numpy as np
 from scipy import special
@@ -341,6 +342,13 @@ class _Series:
         theta[-size:] = self.floors
         return theta
 
+    def beside(self, fit: TransientFit):
+        """Start point where a law of fewer rates ended: the others are as good as none."""
+        rates = self.bounds()[0][: len(self.free)].copy()
+        for name, value in zip(fit.free, fit._theta):
+            rates[self.free.index(name)] = value
+        return np.concatenate([rates, fit._theta[len(fit.free) :]])
+
 
 class _Kernel:
     """Bins of one transient, with its response."""
@@ -395,6 +403,7 @@ def fit_transients(
     common: bool = False,
     yields: Yields | None = None,
     law: str = "",
+    near: TransientFit | None = None,
 ) -> TransientFit:
     """Rates that describe all transients at once.
 
@@ -416,6 +425,8 @@ def fit_transients(
     yields : Yields, optional
     law : str
         A name for the result.
+    near : TransientFit, optional
+        The same by a law that has some of the rates alone: where the search begins.
 
     Returns
     -------
@@ -440,6 +451,8 @@ def fit_transients(
     _checked(transients, free, held, depth)
     model = _Series(transients, tuple(free), dict(held), depth, period_ns, common, yields)
     starts = (model.start(**rates) for rates in _starts(model))
+    if near is not None:
+        starts = chain([model.beside(near)], starts)
     found = poisson.least(model, model.counts, model.inside, starts)
     return _summary(model, found, law or " + ".join(free))
 
@@ -468,7 +481,11 @@ def fit_laws(
     """
     if unknown := set(laws) - set(LAWS):
         raise ValueError(f"laws: expected {'; '.join(LAWS)}, found {'; '.join(unknown)}")
-    fits = {law: fit_transients(transients, LAWS[law], law=law, **options) for law in laws}
+    fits: dict[str, TransientFit] = {}
+    for law in laws:
+        within = [fit for fit in fits.values() if set(fit.free) < set(LAWS[law])]
+        near = min(within, key=lambda fit: fit.deviance, default=None)
+        fits[law] = fit_transients(transients, LAWS[law], law=law, near=near, **options)
     # Of laws that are one where a rate is nothing, the one with fewer.
     return dict(sorted(fits.items(), key=lambda item: (round(item[1].bic, 1), len(item[1].free))))
 
