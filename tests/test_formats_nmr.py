@@ -542,3 +542,9 @@ def test_own_decoder_agrees_with_nmrglue(samples):
     found = nmr.read(path)
     np.testing.assert_allclose(found.intensity[::-1], data[0])
     np.testing.assert_allclose(found.imaginary[::-1], data[1])
+
+
+def test_a_decay_of_jeol_is_named(tmp_path):
+    (tmp_path / "a.jdf").write_bytes(b"JEOL.NMR" + bytes(2000))
+    with pytest.raises(FormatError, match="JCAMP-DX"):
+        nmr.read(tmp_path / "a.jdf")

@@ -10,7 +10,7 @@ from scipy import stats
 from hassan2021.simulate.writers import write_bruker
 from peled import nmr
 from peled.formats.nmr import Fid, Spectrum, read, read_gradients
-from peled.nmr import integrals, processing, referencing, series
+from peled.nmr import integrals, processing, referencing, series, significance
 from peled.nmr.analyse import analyse, sniff
 from peled.samples import read_sheet
 
@@ -170,6 +170,25 @@ def test_a_hump_takes_no_lines_along(tmp_path):
     assert all(any(v is not None and abs(v - d) < 0.002 for v in found) for d in (-1.0, 0.0, 0.6))
     ratios = [q for q in report.quantities if q.name.startswith("integral") and q.value is not None]
     assert any(abs(q.value - 0.5) < 3 * q.standard_error < 0.3 for q in ratios)
+
+
+# ---- maxima of a matched filter ----
+
+
+@pytest.mark.parametrize("dip, seen", [(2.2, 1), (2.8, 2)])
+def test_a_maximum_rises_by_half_of_what_noise_passes(dip, seen):
+    """Two maxima of 40 and 20 with a saddle between them, where noise alone passes 5."""
+    x = np.arange(400)
+    ratio = np.interp(x, [0, 150, 200, 250, 399], [0.0, 40.0, 20.0 - dip, 20.0, 0.0])
+    found = significance.Matched(x / 100, 400.0, ratio[None], np.ones(1), ratio, np.ones(400), 5.0,
+                                 100, 1e-3)  # fmt: skip
+    assert len(found.lines()[0]) == seen
+
+
+def test_templates_of_the_widest_lines_span_a_quarter_of_the_sweep():
+    p = made(np.zeros(4000))
+    lengths = [len(significance._template(p, width)) for width in (10.05, 4000.0)]
+    assert lengths == [81, 1001]  # four widths of 10 points on either side; 500 points at most
 
 
 # ---- parts of a phase ----------------------------------------------------------------------------

@@ -333,6 +333,44 @@ def test_silicon_is_recognised_and_its_height_is_found():
     assert abs(ruler.fit.displacement_mm - height) < 3 * ruler.fit.displacement_error_mm < 0.1
 
 
+def _voigts(rng, lines_deg, x, gauss, lorentz_deg, top):
+    """Voigt lines of Cu Kα, their Lorentzian width growing as 1/cos θ."""
+    y = np.full(len(x), 60.0)
+    for line in lines_deg:
+        for wavelength, share in zip(CU, (1.0, 0.5)):
+            theta = np.arcsin(np.sin(np.radians(line / 2)) * wavelength / CU[0])
+            shape = gauss / 2.3548, lorentz_deg / np.cos(theta) / 2
+            profile = special.voigt_profile(x - 2 * np.degrees(theta), *shape)
+            y += top * share * profile / special.voigt_profile(0.0, *shape)
+    return rng.poisson(y).astype(float)
+
+
+@pytest.mark.parametrize("size", [12.0, 40.0])
+@pytest.mark.parametrize("gauss, wings", [(0.08, 0.0), (0.055, 0.035)])
+def test_sizes_hold_whosever_the_wings_of_a_standard_are(tmp_path, gauss, wings, size):
+    """Lines of a standard that are no Gaussians: the instrument's wings widen the sample's lines
+    too, those of the standard's crystals do not. Taken as a width in all, 25 nm came out as 21.79 ±
+    0.06."""
+    rng, x = np.random.default_rng(31), np.arange(20, 100, 0.02)
+    silicon = standards.read_standards()[1]
+    y = _voigts(rng, silicon.lines_deg(CU[0], 20, 100), x, gauss, wings, 2e4)
+    save(tmp_path / "si.xy", "2theta (deg),counts", x, y)
+    cell = [2 * np.degrees(np.arcsin(CU[0] / 2 / 6.05 * np.sqrt(n))) for n in (1, 2, 3, 4, 5, 6, 8)]
+    x = np.arange(12, 60, 0.02)
+    for name, own in (("with", wings), ("without", 0.0)):
+        lorentz = own + np.degrees(0.0637 * CU[0] / size)
+        save(tmp_path / f"{name}.xy", "2theta (deg),counts", x,
+             _voigts(rng, cell, x, gauss, lorentz, 3e3))  # fmt: skip
+    rows = "si,xrd,si.xy,standard,silicon,Cu\nwith,xrd,with.xy,,,Cu\nwithout,xrd,without.xy,,,Cu\n"
+    report = report_of(tmp_path, f"sample,measurement,file,role,standard,anode\n{rows}")
+    for name in ("with", "without"):
+        found = [q for q in report.quantities if q.sample == name and "size" in q.name]
+        assert len(found) >= 2, report.problems  # of the whole pattern, of single lines
+        for q in found:
+            if q.value is not None:
+                assert abs(q.value - size) < 3 * q.standard_error < 0.9 * size, q
+
+
 def test_corundum_is_a_ruler_of_zero_and_height(tmp_path):
     """Hexagonal: a and c certified, zero and height come back, and go to the other patterns."""
     rng, x = np.random.default_rng(30), np.arange(20, 90, 0.02)
@@ -616,6 +654,23 @@ def test_axes_of_other_laboratories(tmp_path):
     assert tails["cm"] == pytest.approx(tails["ev"], rel=1e-3)
     assert any("cm-1 in the head" in str(p) for p in report.problems)
     assert report.select(sample="a", name="I : Br (I 4d)")[0].value > 0
+
+
+@pytest.mark.parametrize(
+    "name, head, said",
+    [
+        ("a.raw", b"RAW_1.06Powdat", "RAW4.00"),
+        ("a.spc", bytes([0, 75]) + bytes(40), "over wavenumbers"),
+        ("a.emd", b"\x89HDF\r\n\x1a\n" + bytes(600), "binary content"),
+    ],
+)
+def test_files_that_are_not_read_are_named(tmp_path, name, head, said):
+    (tmp_path / name).write_bytes(head + bytes(600))
+    (problem,) = report_of(tmp_path).problems
+    assert said in problem.reason
+    (tmp_path / name).unlink()
+    (tmp_path / "b.cif").write_text("data_b\n_cell_length_a 4.0\n")
+    assert sniff(tmp_path / "b.cif") is None  # a structure, for the settings to name
 
 
 def test_what_electrons_cross_is_asked_for(tmp_path):

@@ -221,10 +221,8 @@ def local_level(processed: Processed) -> np.ndarray:
 
 def _templates(processed: Processed, widths_Hz, count: int):
     """Of each width: it, its template, the noise of the answer, comparisons in `count` points."""
-    for k, width in enumerate(widths_Hz):
+    for width in widths_Hz:
         template = _template(processed, width)
-        if k and len(template) > len(processed.ppm) // 3:
-            return
         sd, crossings = _noise(processed, template, count)
         yield width, template, sd, min(count, crossings)
 

@@ -207,10 +207,11 @@ def fit_options(held: Held, ruler: standards.Ruler | None, spread: float | None,
         "radius_mm": _radius(held)[0],
         "zero_deg": ruler.zero_deg if ruler else (0.0, ZERO_DEG),
         "displacement_mm": None,
-        "instrument_fwhm_deg": ruler.fwhm_deg if ruler else None,
+        "instrument_fwhm_deg": ruler.gauss_deg if ruler else None,
     }
     if settings["crystals"] == "cubes":
         options |= {
+            "instrument_fwhm_deg": ruler.fwhm_deg if ruler else None,
             "shape": "cube",
             "size_relative_sd": spread if spread is not None else settings["edge_spread"],
             "thin_film": settings["thin_film"],
@@ -225,13 +226,29 @@ def _fit(held: Held, ruler, spread, settings) -> xrd.PawleyFit:
     if settings["crystals"] == "cubes":
         fit = xrd.pawley_fit(*data, extra_d_A=others, **fit_options(held, ruler, spread, settings))
         if fit.converged and fit.size_nm < 60:
-            return fit
+            wings = ruler.wings_per_nm[1] * fit.size_nm**2 if ruler else 0.0
+            return replace(fit, size_error_nm=float(np.hypot(fit.size_error_nm, wings)))
     options = fit_options(held, ruler, spread, {**settings, "crystals": "any"})
     fit = xrd.pawley_fit(*data, extra_d_A=others, **options)
     if ruler and fit.size_nm > 200:  # narrower than the instrument of the standard
         options |= {"instrument_fwhm_deg": None}
-        fit = xrd.pawley_fit(*data, extra_d_A=others, **options)
+        return xrd.pawley_fit(*data, extra_d_A=others, **options)
+    if ruler:
+        size, error = _less_wings(fit.size_nm, fit.size_error_nm, ruler)
+        fit = replace(fit, size_nm=size, size_error_nm=error)
     return fit
+
+
+def _less_wings(size_nm: float, error_nm: float, ruler: standards.Ruler) -> tuple[float, float]:
+    """Size and error without the Lorentzian width of the instrument: such widths add up.
+
+    Where nothing is left the size is as good as unknown.
+    """
+    wings, wings_error = ruler.wings_per_nm
+    inverse = 1 / size_nm - wings
+    error = np.hypot(error_nm / size_nm**2, wings_error)
+    inverse = max(inverse, float(error))
+    return float(1 / inverse), float(error / inverse**2)
 
 
 def _quantities(bench, held, fit, ruler, wavelengths) -> None:
@@ -292,7 +309,11 @@ def _quantities(bench, held, fit, ruler, wavelengths) -> None:
 
 def _single_lines(bench: Bench, held: Held, fit, ruler, wavelengths) -> None:
     """Sizes after Scherrer and Williamson-Hall beside that of the whole pattern."""
-    lines = xrd.breadths(fit, wavelengths, ruler.fwhm_deg)
+    lines = [
+        _narrower(line, wavelengths[0], ruler)
+        for line in xrd.breadths(fit, wavelengths, ruler.gauss_deg)
+    ]
+    lines = [line for line in lines if line.breadth_deg > line.error_deg]
     for line in lines[:1]:
         size, error = line.size_nm(wavelengths[0])
         name = f"crystal size (Scherrer, {' '.join(f'{i:g}' for i in line.hkl)})"
@@ -307,6 +328,14 @@ def _single_lines(bench: Bench, held: Held, fit, ruler, wavelengths) -> None:
     bench.make(held, "crystal size (Williamson-Hall)", "nm", lambda p: 1 / p["inverse size"], both,
                gates=gates, note=note)  # fmt: skip
     bench.make(held, "microstrain (Williamson-Hall)", "%", lambda p: p["strain"], both, note=note)
+
+
+def _narrower(line: xrd.Breadth, wavelength_A: float, ruler: standards.Ruler) -> xrd.Breadth:
+    """A line's breadth less that of the instrument's Lorentzian part."""
+    turn = np.degrees(0.1 * wavelength_A) / np.cos(np.radians(line.two_theta_deg / 2))
+    wings, error = (float(turn * w) for w in ruler.wings_per_nm)
+    breadth = line.breadth_deg - wings
+    return replace(line, breadth_deg=breadth, error_deg=float(np.hypot(line.error_deg, error)))
 
 
 def _phase_of(word: str, folder: Path) -> xrd.Phase:
@@ -336,7 +365,13 @@ def _several(bench: Bench, held: Held, fit, ruler) -> None:
             )
             unit = "Å" if i < 3 else "°"
             bench.make(held, label, unit, lambda q, n=label: q[n], found)
-        bench.make(held, f"{p.name} size", "nm", lambda q, n=f"{p.name} size": q[n], found)
+        wings, error = ruler.wings_per_nm if ruler else (0.0, 0.0)
+        size = dict(zip(found.names, found.values, strict=True))[f"{p.name} size"]
+        bench.make(
+            held, f"{p.name} size", "nm",
+            lambda q, n=f"{p.name} size", w=wings: 1 / (1 / q[n] - w),
+            found, gates=(possible(0),), wings=error * size**2,
+        )  # fmt: skip
     total = together.weights
     if len(total) < 2:
         return

@@ -552,12 +552,15 @@ def find_spots(
         least = float(np.log(np.square(min(np.asarray(pixels).shape)) / 2 / FALSE_ALARM))
     relative = power / (medians[ring] / np.log(2))
     # Noise of a scan differs from line to line and is alike along them: whole columns or rows.
+    # Their medians are off by √(3/2) / ln 2 over the root of their points, the window counted.
+    excess, off = 1.0, 1.77 / np.sqrt(min(np.asarray(pixels).shape))
     for axis in (0, 1):
-        relative /= np.maximum(np.median(relative, axis=axis, keepdims=True) / np.log(2), 1.0)
+        level = np.median(relative, axis=axis, keepdims=True) / np.log(2)
+        excess = np.maximum(excess, level * (1 + off))
     smooth = ndimage.gaussian_filter(relative, 1.0)
     peak = (
         (smooth == ndimage.maximum_filter(smooth, size=9))
-        & (smooth > least)
+        & (ndimage.gaussian_filter(relative / excess, 1.0) > least)
         & (radius > 1 / d_range_nm[1])
         & (radius < 1 / d_range_nm[0])
     )

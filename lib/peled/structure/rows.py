@@ -70,6 +70,9 @@ def _sniffed(path: Path) -> Content | None:
         return _sniff_pattern(path)
     if path.suffix.lower() == ".cif":  # a structure for the setting `phases`
         return None
+    if path.suffix.lower() == ".spc":
+        raise FormatError(path, expected="SPC over wavenumbers", found="another axis or version",
+                          advice="export it as text")  # fmt: skip
     errors = []
     for look in (_sniff_lead, _sniff_counts, _sniff_pattern, _sniff_table):
         try:

@@ -180,8 +180,10 @@ def _reading(data, standard: Standard, **options) -> tuple[Reading, tuple[np.nda
 class Ruler:
     """Zero, height and line width of a diffractometer from a standard, with what it was made from.
 
-    `free` is the fit with the lattice constant free and the height held at 0, `off_sigma` its
-    distance from the certificate in standard errors of both.
+    `fwhm_deg` is of the lines as a whole: their Gaussian part is the instrument's, their wings are
+    its own or those of the standard's crystals. `free` is the fit with the lattice constant free
+    and the height held at 0, `off_sigma` its distance from the certificate in standard errors of
+    both.
     """
 
     standard: Standard
@@ -194,6 +196,19 @@ class Ruler:
     def zero_deg(self) -> tuple[float, float]:
         """Zero error and its standard error, degrees; at least 0.002."""
         return self.fit.zero_deg, max(self.fit.zero_error_deg, 0.002)
+
+    @property
+    def gauss_deg(self) -> float:
+        """Full width of the Gaussian part of its lines, degrees."""
+        return self.fit.instrument_fwhm_deg
+
+    @property
+    def wings_per_nm(self) -> tuple[float, float]:
+        """Lorentzian width of the instrument, as one over the size of crystals that widen lines by
+        as much, and its error: nothing and all that the standard shows lie within 1.25 errors, as
+        sizes fall with it faster than in proportion.
+        """
+        return 0.5 / self.fit.size_nm, 0.4 / self.fit.size_nm
 
 
 def calibrate(pattern: Pattern, standard: Standard, radius_mm: float) -> Ruler:
