@@ -570,6 +570,16 @@ def test_a_centroid_alone_is_that_of_the_moments():
     np.testing.assert_allclose(error, whole.centroid_se)
 
 
+@pytest.mark.parametrize("width", [2.0, 3.0, 5.0])
+@pytest.mark.parametrize("centre", [100.0, 100.3])
+def test_a_line_of_few_points_on_empty_ground_is_read_exactly(width, centre):
+    x = np.arange(80.0, 121.0)
+    y = np.exp(-4 * np.log(2) * ((x - centre) / width) ** 2)
+    found = moments(x, np.where(y < 0.02, 0.0, y), 1e-6)
+    assert found.peak == pytest.approx(centre, abs=1e-3 * width)
+    assert found.fwhm == pytest.approx(width, rel=1e-3)
+
+
 def test_moments_know_what_each_point_does_to_them():
     rng = np.random.default_rng(15)
     model = BandModel({"a": "gaussian"})
