@@ -750,6 +750,30 @@ def test_smoothing_of_a_spectrum_leaves_lines_and_calms_noise():
     )
 
 
+@pytest.mark.parametrize("damping", [0.0, 0.3])
+def test_steps_with_shared_parameters_are_those_of_the_whole_normal_matrix(damping):
+    """Three spectra, two parameters each and one for all; the first spectrum holds one of its."""
+    rng = np.random.default_rng(4)
+    jacobians = rng.normal(size=(3, 8, 3))
+    curvature, gradient = jacobians.transpose(0, 2, 1) @ jacobians, rng.normal(size=(3, 3))
+    common = np.array([False, True, False])
+    frozen = np.zeros((3, 3), bool)
+    frozen[0, 2] = True
+    whole, right = np.zeros((7, 7)), np.zeros(7)  # two of each spectrum, then the shared one
+    for k in range(3):
+        at = [2 * k, 6, 2 * k + 1]
+        whole[np.ix_(at, at)] += curvature[k]
+        right[at] += gradient[k]
+    whole += damping * np.diag(np.diag(whole))
+    moves = np.delete(np.arange(7), 1)
+    expected = np.zeros(7)
+    expected[moves] = -np.linalg.solve(whole[np.ix_(moves, moves)], right[moves])
+    step, decrement, _ = fitting._arrow(curvature, gradient, common, frozen, damping)
+    for k in range(3):
+        assert step[k] == pytest.approx(expected[[2 * k, 6, 2 * k + 1]])
+    assert decrement == pytest.approx(-right[moves] @ expected[moves])
+
+
 def test_series_of_exact_data_and_of_noise_converge_in_a_few_steps():
     """From starts that are read off; a step too many is a slip in the descent."""
     rng = np.random.default_rng(52)

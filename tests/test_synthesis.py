@@ -547,7 +547,7 @@ def test_stock_solutions_gases_and_a_product(tmp_path):
         """
 title: any
 chemicals:
-  top: {name: TOP-Se, formula: Se, releases: {Se: 1}, concentration: 1 mol/L}
+  top: {name: TOP-Se, formula: Se, releases: {Se: 1}, concentration: 2 mol/L}
   cdo: {name: CdO, formula: CdO, releases: {Cd: 1}, purity: 99 %}
   h2s: {name: H2S, formula: H2S, releases: {S: 1}, state: gas, purity: 80 %}
   hbr: {name: HBr in water, formula: HBr, releases: {Br: 1}, concentration: 8.9 mol/L, density: 1.49 g/mL}
@@ -557,7 +557,7 @@ steps:
   - id: a
     add:
       - {chemical: cdo, amount: 2 mmol, to: flask}
-      - {chemical: top, volume: 1.5 mL, to: flask}
+      - {chemical: top, volume: 0.75 mL, to: flask}
       - {chemical: h2s, volume: 24.79 mL, temperature: 25 degC, pressure: 1 bar, to: flask}
       - {chemical: hbr, mass: 1.49 g, to: flask}
       - {chemical: hexane, mass: 6.6 g, to: flask, times: 2}
@@ -570,9 +570,9 @@ steps:
     assert added == pytest.approx({"Cd": 2, "Se": 1.5, "S": 1.0, "Br": 8.9}, rel=1e-3)
     gas = report.outcome.added["S"].nominal_value  # of at least 80 %
     assert gas == pytest.approx(purity_factor(0.8).nominal_value, rel=1e-3) and gas < 1
-    # the liquids add up: 1.5 + 1 + 20 mL, of which one is taken
+    # the liquids add up: 0.75 + 1 + 20 mL, of which one is taken
     left = report.pure.vessels["flask"].volume_mL.nominal_value
-    assert left == pytest.approx(21.5)
+    assert left == pytest.approx(20.75)
     amount, limiting = report.yield_mmol
     assert limiting == report.component == "Se" and amount.nominal_value == pytest.approx(1.5)
     assert any("CdO" in a and "volume" in a for a in report.assumptions)
