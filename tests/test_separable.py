@@ -7,7 +7,7 @@ from scipy import optimize
 
 from peled import separable
 from peled.quantities import derive
-from peled.separable import Sought, blocks, differences, fit, fitting
+from peled.separable import Sought, blocks, differences, fit, fitting, search
 from peled.structure import xps, xrd
 
 T = np.linspace(0, 6, 120)
@@ -196,7 +196,7 @@ def test_a_negative_amplitude_stays_at_zero_and_says_so():
     free = fit(decays, data, LIFETIME, ["height", "offset"], error=0.03)
     assert free.linear[0] < 0
     held = fit(decays, data, LIFETIME, ["height", "offset"], error=0.03, non_negative=1)
-    assert held.linear[0] == 0
+    assert held.linear[0] == 0 and held.estimates.at_bound.tolist() == [False, True, False]
     assert held.linear[1] == pytest.approx(data.mean())
     assert held.errors[1] == np.inf
     assert derive("height", "", lambda p: p["height"], held.estimates).value is None
@@ -466,6 +466,20 @@ def test_columns_that_coincide_for_some_wavelengths_span_what_is_left():
     for one, left, back in zip(c, q, inverse, strict=True):
         assert left @ left.T == pytest.approx(one @ np.linalg.pinv(one), abs=1e-10)
         assert one @ back @ left.T == pytest.approx(left @ left.T, abs=1e-10)
+
+
+@pytest.mark.parametrize("noise", [0.01, 0.3])
+@pytest.mark.parametrize("kind", ["shared", "non-negative"])
+@pytest.mark.parametrize("start", [(0.1, 0.8, 10.0), (0.5, 2.0, 3.0), (0.05, 1.0, 30.0)])
+def test_searches_end_at_the_minimum_in_a_few_steps(kind, start, noise):
+    """Three decays from starts up to eight times off; a step too many is a slip in the search."""
+    rng = np.random.default_rng(7)
+    data = three_decays(np.log([0.3, 1.2, 4.0]))[0] @ rng.normal(size=(3, 30))
+    block, _ = block_of(kind, data + noise * rng.normal(size=data.shape), rng)
+    free = np.full(3, 6.0)
+    problem = search.Problem([block], lambda theta: (theta, np.eye(3)), -free, free)
+    found = search.minimise(problem, np.log(start), tolerance=1e-8)
+    assert found.converged and found.evaluations <= 20
 
 
 def test_triangles_are_inverted():

@@ -338,7 +338,8 @@ def fit(
         )
     weight = np.where(present, 1 / np.where(present, spread, 1.0), 0.0)
     block = _block(basis, np.where(present, table, 0.0) * weight, weight, len(sought), non_negative)
-    tolerance = _CLOSE**2 / max(count - fitted, 1)
+    freedom = max(count - fitted, 1)
+    tolerance = _CLOSE**2 / freedom
 
     def search(place, start):
         problem = Problem([block, *place.priors], place.expand, place.low, place.high)
@@ -364,7 +365,6 @@ def fit(
     coefficients = block.solve(values)[0]
     model = design @ coefficients
     residual = np.where(present, table - model, 0.0) * weight
-    freedom = max(count - fitted, 1)
     if variance is None and error is None and covariance_of is None:
         variance = scatter
     factor = 1.0 if variance is None else variance(residual, freedom)
