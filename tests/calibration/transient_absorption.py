@@ -6,6 +6,7 @@ import math
 from pathlib import Path
 
 import numpy as np
+from scipy.optimize import linear_sum_assignment
 
 from calibration import Condition
 from calibration.noise import SHAPES
@@ -119,15 +120,15 @@ def draw(folder: Path, sample: str, rng, *, noise=0.05, clip=None, drift=0.0, sh
 
 
 def matched(rows: list[dict], truth: dict[str, float]) -> list[dict]:
-    """Lifetimes under the name of the true one that is nearest, as a fit may find fewer."""
-    left, out = {name: truth[name] for name in LIFETIMES if name in truth}, []
-    for row in rows:
-        name = row.get("name", "")
-        if name.startswith("lifetime") and row["value"] and left:
-            name = min(left, key=lambda n, v=row["value"]: abs(np.log(v / left[n])))
-            del left[name]
-        out.append({**row, "name": name})
-    return out
+    """Lifetimes under the names of the true ones that they are nearest to, as a fit may find fewer
+    or more; what is left over keeps a name that is none of theirs."""
+    known = [name for name in LIFETIMES if name in truth]
+    found = [r for r in rows if r.get("name", "").startswith("lifetime") and r["value"]]
+    apart = [[abs(np.log(row["value"] / truth[name])) for name in known] for row in found]
+    pairs = zip(*linear_sum_assignment(apart)) if known and found else ()
+    called = {id(found[i]): known[j] for i, j in pairs}
+    more = {id(row): f"further {row['name']}" for row in found}
+    return [{**r, "name": called.get(id(r), more.get(id(r), r.get("name", "")))} for r in rows]
 
 
 def _convolved(t: np.ndarray, tau: float, sigma: float) -> np.ndarray:
