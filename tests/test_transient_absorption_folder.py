@@ -13,7 +13,7 @@ from scipy.io import netcdf_file
 from lab_examples import EXAMPLES
 from peled.report.slides import slides
 from peled.samples import read_sheet
-from peled.transient_absorption import Model, analyse, explore, plots, preprocess
+from peled.transient_absorption import Model, analyse, explore, plots, preprocess, workflow
 from peled.transient_absorption.blank import subtract_blank
 from peled.transient_absorption.globalfit import Spectra
 from peled.transient_absorption.irf import columns, gaussian
@@ -95,6 +95,16 @@ def test_unknown_settings_are_refused(tmp_path):
     sheet = read_sheet(tmp_path, "transient_absorption")
     with pytest.raises(ValueError, match="expected lifetimes_ps"):
         analyse.analyse(sheet, {"lifetime": 3})
+
+
+def test_wavelengths_at_which_next_to_nothing_was_measured_are_left_out():
+    m = film(wavelength=np.linspace(500, 700, 12))
+    few = m.signal.copy()
+    few[3:, 4] = np.nan
+    few[len(few) // 2 :, 6] = np.nan
+    out = workflow.prepare(preprocess.replace(m, signal=few), window_nm=())
+    assert np.array_equal(out.wavelength_nm, np.delete(m.wavelength_nm, 4))
+    assert out.steps[-1] == "less than 20 % of the delays measured at 572.7 nm: left out"
 
 
 def test_a_wavelength_with_a_few_cells_sets_no_scale():

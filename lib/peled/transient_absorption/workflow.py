@@ -26,6 +26,7 @@ from peled.transient_absorption.scans import average_scans, on_common_axes, smoo
 from peled.transient_absorption.schemes import Model
 from peled.transient_absorption.setup import identifier
 
+_SEEN = 0.2  # share of the delays, below which a wavelength is left out
 SUFFIXES = (".ufs", ".csv", ".txt", ".dat", ".sia", ".lvm", ".ascii", ".npz", ".asc")
 
 
@@ -175,8 +176,9 @@ def prepare(
     background: bool = True,
     drop_delays_ps: Sequence[float] = (),
 ) -> Matrix:
-    """Crop, mask scatter, drop delays, subtract the background and reject spikes, in this order;
-    what does not apply is left out, and said.
+    """Crop, mask scatter, drop delays, subtract the background, reject spikes and leave out
+    wavelengths at which next to nothing was measured, in this order; what does not apply is left
+    out, and said.
 
     A window that belongs to another probe (it reaches beyond this one and leaves less than a fifth
     of it) is not applied. Delays that look struck are proposed in the steps, not dropped.
@@ -206,7 +208,18 @@ def prepare(
     if struck:
         named = ", ".join(f"{t:.4g}" for t in struck)
         m = replace(m, steps=(*m.steps, f"struck delays? look at {named} ps"))
-    return preprocess.reject_spikes(m, threshold=10.0)
+    return _measured(preprocess.reject_spikes(m, threshold=10.0))
+
+
+def _measured(m: Matrix) -> Matrix:
+    """Without wavelengths at which next to nothing was measured: no spectrum is known there, and
+    what the few cells allow makes a search end before its minimum."""
+    there = np.isfinite(m.signal).mean(axis=0) >= _SEEN
+    if there.all() or not there.any():
+        return m
+    named = ", ".join(f"{nm:.4g}" for nm in m.wavelength_nm[~there])
+    said = f"less than {100 * _SEEN:.0f} % of the delays measured at {named} nm: left out"
+    return m.take(wavelengths=there, step=said)
 
 
 def _windowed(m: Matrix, window_nm) -> Matrix:
