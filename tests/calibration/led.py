@@ -14,7 +14,7 @@ import peled
 from calibration import Condition
 from calibration.noise import SHAPES
 
-DRAWS = 40
+DRAWS = 80
 SHEET = """\
 sample,measurement,file,geometry,luminance_unit
 {sample},jvl,{sample}_jvl.csv,lambertian,
