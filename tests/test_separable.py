@@ -216,6 +216,41 @@ def test_bounds_hold_and_cost_their_own_error_only():
     assert fit(decays, data, low, ["height", "offset"]).values[0] == pytest.approx(1.8)
 
 
+@pytest.mark.parametrize("begin,ends", [(1.0, {"low": 1.0}), (2.0, {"high": 2.0})])
+def test_a_search_that_begins_at_a_bound_leaves_it(begin, ends):
+    data = noisy(np.random.default_rng(8))[:, 0]
+    free = fit(decays, data, LIFETIME, ["height", "offset"])
+    bounded = {"lifetime": Sought(begin, log=True, step=0.3, **ends)}
+    found = fit(decays, data, bounded, ["height", "offset"])
+    assert found.values == pytest.approx(free.values, rel=1e-4)
+
+
+@pytest.mark.parametrize("seed", [0, 3])
+def test_where_a_search_ends_is_not_where_it_began(seed):
+    """A lifetime known to a third of itself bends the cost: ends differ by under 0.005 errors."""
+    data = noisy(np.random.default_rng(seed), sd=0.3)[:, 0]
+    starts = [{"lifetime": Sought(b, log=True, step=0.3)} for b in (0.3, 0.6, 1.0, 2.0, 3.0, 5.0)]
+    found = [fit(decays, data, start, ["height", "offset"], error=0.3) for start in starts]
+    assert np.ptp([f.values[0] for f in found]) < 0.005 * found[0].errors[0]
+
+
+def test_a_search_cut_short_is_not_called_converged():
+    data = noisy(np.random.default_rng(8))[:, 0]
+    far = {"lifetime": Sought(0.05, log=True, step=0.3)}
+    cut = fit(decays, data, far, ["height", "offset"], max_evaluations=2)
+    assert not cut.estimates.converged
+    assert fit(decays, data, far, ["height", "offset"]).estimates.converged
+
+
+def test_what_is_known_is_a_square_and_its_slopes():
+    prior, h = fitting._Prior(1, 3.0, 0.2), 1e-4
+    low, here, high = (prior.evaluate(np.array([9.0, 3.5 + s])) for s in (-h, 0, h))
+    assert here.cost == pytest.approx((0.5 / 0.2) ** 2)
+    assert 2 * here.gradient[0] == pytest.approx((high.cost - low.cost) / (2 * h))
+    bend = (high.cost - 2 * here.cost + low.cost) / h**2
+    assert 2 * here.hessian[0, 0] == pytest.approx(bend, rel=1e-4)
+
+
 def two(values, derivatives=True):
     """Two decays and no offset."""
     c = np.exp(-T[:, None] / np.asarray(values))
@@ -439,6 +474,7 @@ def test_blocks_are_what_their_wavelengths_add_up_to(kind):
     alike = kind in ("shared", "compressed", "non-negative")
     expected = explicitly(u, data, weight, alike, kind == "non-negative")
     found = block.evaluate(u, True, True)
+    assert block.total == pytest.approx(np.sum((data * weight) ** 2))
     (rows,) = found.rows
     parts = found.cost, found.gradient, found.hessian, found.floor, rows.gram, rows.signal
     for one, other in zip(parts, expected, strict=False):
@@ -466,6 +502,19 @@ def test_columns_that_coincide_for_some_wavelengths_span_what_is_left():
     for one, left, back in zip(c, q, inverse, strict=True):
         assert left @ left.T == pytest.approx(one @ np.linalg.pinv(one), abs=1e-10)
         assert one @ back @ left.T == pytest.approx(left @ left.T, abs=1e-10)
+
+
+def test_bases_of_one_matrix_span_what_its_columns_do():
+    c = np.random.default_rng(3).normal(size=(4, 12, 3)) * [1.0, 30.0, 0.01]
+    c[1, :, 2] = 0.5 * c[1, :, 1]
+    c[2, :, 0] = 0.0
+    c[3] = 0.0
+    for one, rank in zip(c, (3, 2, 2, 0), strict=True):
+        left, back = blocks._factored(one)
+        assert left.T @ left == pytest.approx(np.eye(rank), abs=1e-10)
+        unit = one / np.where(one.any(0), np.linalg.norm(one, axis=0), 1.0)
+        assert left @ left.T == pytest.approx(unit @ np.linalg.pinv(unit, 1e-12), abs=1e-10)
+        assert one @ back == pytest.approx(left, abs=1e-10)
 
 
 @pytest.mark.parametrize("noise", [0.01, 0.3])

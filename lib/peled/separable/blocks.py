@@ -23,7 +23,7 @@ import numpy as np
 from scipy.linalg.blas import dsyrk
 from scipy.linalg.lapack import dpotrf, dtrtri
 
-_RANK = 1e-13
+_RANK = 1e-13  # singular values of columns of norm 1, the largest of which is 1 at least
 ROUNDED = 1e-15  # of the data's sum of squares, that a cost made as a difference from it is lost in
 _PIVOT = 1e-13  # of a Cholesky factor of columns of norm 1, below which it is not accurate
 _HATS = 8  # wavelengths whose bases stand for all where each has its own
@@ -278,7 +278,7 @@ class DispersedBlock:
             # Columns that vanish or coincide for some wavelengths (a delay window that starts after
             # them): by singular values.
             left, s, vt = np.linalg.svd(c[bad] / scale[bad][:, None, :], full_matrices=False)
-            cut = s > _RANK * s[:, :1]
+            cut = s > _RANK
             q[bad] = left * cut[:, None, :]
             inverse[bad] = (
                 np.swapaxes(vt, 1, 2)
@@ -550,7 +550,7 @@ def _factored(c):
             return left @ again, back @ again
     scale[scale < _VANISHED] = np.inf
     left, s, vt = np.linalg.svd(c / scale, full_matrices=False)
-    keep = s > _RANK * s[0] if s[0] > 0 else s > 0
+    keep = s > _RANK
     return left[:, keep], vt[keep].T / s[keep] / scale[:, None]
 
 
