@@ -195,6 +195,26 @@ def test_relaxation_covers_and_says_when_there_is_nothing():
     ).determined
 
 
+def test_three_values_have_a_drift_and_two_have_none():
+    t = np.array([0.0, 1.0, 2.0])
+    found = stability.drift(t, 5 + 0.2 * t, np.full(3, 0.1))
+    assert found.rate == pytest.approx(0.2)
+    assert found.standard_error == pytest.approx(0.1 / np.sqrt(2))
+    with pytest.raises(ValueError, match="at least three values"):
+        stability.drift(t[:2], t[:2], np.full(2, 0.1))
+
+
+@pytest.mark.parametrize("errors,told", [(2.0, False), (4.5, True)])
+def test_a_recovery_is_one_where_its_step_exceeds_three_errors(errors, told):
+    t = np.linspace(0, 8, 12)
+    course = np.exp(-t / 2.0)
+    by = np.array([np.ones(12), course, course * t / 2.0])  # by end, step and ln tau
+    unit = np.sqrt(np.linalg.inv(by @ by.T)[1, 1])
+    found = stability.relaxation(t, 630 + course, np.full(12, 1 / (errors * unit)), at=8.0,
+                                 unit="h")  # fmt: skip
+    assert found.determined == told
+
+
 def test_series_that_do_not_fit_are_refused():
     with pytest.raises(photometry.SpectrumError, match="one parameter"):
         stability.follow(np.arange(3.0), simulate.WAVELENGTH_NM, series(np.zeros(5)))

@@ -15,6 +15,7 @@ from peled.lineshapes import (
     Parameter,
     centroids,
     fit_series,
+    measures,
     moments,
     starts,
     to_energy,
@@ -590,6 +591,52 @@ def test_moments_know_what_each_point_does_to_them():
     stated = (found.gradient @ found.gradient.transpose(0, 2, 1)).mean(axis=0)
     stated /= np.sqrt(np.outer(np.diag(stated), np.diag(stated)))
     np.testing.assert_allclose(scatter, stated, atol=0.1)
+
+
+@pytest.mark.parametrize(
+    "centre,width,noise",
+    [(627.0, 32.0, 1e-4), (627.0, 32.0, 0.1), (627.3, 7.0, 1e-4), (627.3, 3.0, 1e-4),
+     (627.2, 2.0, 1e-4), (545.0, 60.0, 1e-4)],
+)  # fmt: skip
+def test_gradients_of_moments_are_their_differences(centre, width, noise):
+    """Bands of many points, of few (whose weights are held), and one with no width inside."""
+    y = np.exp(-4 * np.log(2) * ((X - centre) / width) ** 2)
+    y = y + 0.02 * np.exp(-np.abs(X - centre - 0.2 * width) / width)
+    h, moved = 1e-6, np.flatnonzero(y > 0.1)
+    steps = h * np.eye(len(X))[moved]
+    found, up, down = (moments(X, np.atleast_2d(y + s), noise**2) for s in (0, steps, -steps))
+    for k, name in enumerate(("area", "centroid", "peak", "fwhm")):
+        slopes = (getattr(up, name) - getattr(down, name)) / (2 * h)
+        if np.isnan(getattr(found, name)[0]):
+            assert not found.gradient[0, k].any()
+            continue
+        stated = found.gradient[0, k, moved]
+        assert stated == pytest.approx(slopes, rel=5e-3, abs=5e-3 * np.abs(slopes).max())
+        error = noise * np.linalg.norm(found.gradient[0, k])
+        assert getattr(found, f"{name}_se")[0] == pytest.approx(error)
+
+
+@pytest.mark.parametrize("points,degree", [(20, 6), (15, 6), (14, 4), (9, 4), (8, 2)])
+def test_a_top_is_a_polynomial_that_its_points_carry(points, degree):
+    x = np.linspace(-1, 1, points)
+    y = 1 - (x - 0.2) ** 2 + 0.05 * np.random.default_rng(6).standard_normal(points)
+    peak, height, _, in_height = measures._maximum(x, y, 0.0, 6)
+    curve = np.polynomial.Polynomial.fit(x, y, degree)
+    assert height == pytest.approx(curve(peak)) and height == pytest.approx(in_height @ y)
+    tops = [r.real for r in curve.deriv().roots() if abs(r.imag) < 1e-9 and abs(r) <= 1
+            and curve.deriv(2)(r.real) < 0]  # fmt: skip
+    assert peak == pytest.approx(max(tops, key=curve), abs=1e-6)
+
+
+@pytest.mark.parametrize("stretch", [1e-3, 1.0, 1e3])
+@pytest.mark.parametrize("centre", [1.2, 1.6, 2.1, 4.0])
+def test_lines_at_the_end_of_an_axis_are_read_alike_in_all_units(centre, stretch):
+    x = np.arange(20.0)
+    y = np.exp(-4 * np.log(2) * ((x - centre) / 3.6) ** 2)
+    one, other = moments(x, y, 1e-8), moments(stretch * x, y, 1e-8)
+    for name in ("peak", "peak_se", "fwhm", "fwhm_se"):
+        expected = stretch * getattr(one, name)
+        assert getattr(other, name) == pytest.approx(expected, rel=1e-6, nan_ok=True)
 
 
 @settings(max_examples=40, deadline=None)

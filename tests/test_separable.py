@@ -531,7 +531,9 @@ def test_searches_end_at_the_minimum_in_a_few_steps(kind, start, noise):
     assert found.converged and found.evaluations <= 20
 
 
-def test_triangles_are_inverted():
+def test_triangles_are_found_and_inverted():
     lower = np.tril(np.random.default_rng(1).uniform(0.5, 2, (5, 4, 4)))
+    factors, failed = blocks._batched_cholesky(lower @ lower.transpose(0, 2, 1))
+    assert np.tril(factors) == pytest.approx(lower) and not failed.any()
     found = blocks._batched_lower_inverse(lower)
     assert found @ lower == pytest.approx(np.broadcast_to(np.eye(4), lower.shape), abs=1e-12)
