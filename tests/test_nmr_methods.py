@@ -651,6 +651,47 @@ def test_a_pattern_of_unknown_area_is_told_from_a_higher_line():
     assert place == pytest.approx(0.5, abs=0.003)
 
 
+def test_a_forest_of_lines_is_no_noise():
+    """Wings of sixty lines all over the spectrum, a tenth of its points."""
+    rng, n = np.random.default_rng(38), 8192
+    lines = [(d, 0.4, 0.3) for d in rng.uniform(-4, 4, 60)]
+    for _ in range(3):
+        data = decay(lines, rng, points=n, noise=1.0)
+        assert processing.noise_of_decay(data) == pytest.approx(1.0, rel=0.04)
+
+
+@pytest.mark.parametrize("points", [1, 6, 63])
+def test_a_spectrum_of_too_few_points_says_so(tmp_path, points):
+    """Nothing of an array's shape; one with enough beside it is analysed."""
+    values = " ".join(str(100 * k % 701) for k in range(1, points + 1))
+    head = "##TITLE= x\n##JCAMP-DX= 5.0\n##DATA TYPE= NMR SPECTRUM\n##.OBSERVE FREQUENCY= 400.0\n"
+    (tmp_path / "short.jdx").write_text(
+        f"{head}##.OBSERVE NUCLEUS= ^1H\n##XUNITS= HZ\n##YUNITS= ARBITRARY UNITS\n##XFACTOR= 1\n"
+        f"##YFACTOR= 1\n##FIRSTX= 0\n##LASTX= {points - 1}\n##DELTAX= 1\n##NPOINTS= {points}\n"
+        f"##XYDATA= (X++(Y..Y))\n0 {values}\n##END=\n"
+    )
+    report = analyse(read_sheet(tmp_path, "nmr", sniff=sniff))
+    assert any(f"at least 64 points, of which noise can be told, found {points}" in p.reason
+               for p in report.problems)  # fmt: skip
+
+
+def _followed(lines, rng, resonances, noise):
+    data = decay(lines, rng, points=8192, noise=noise)
+    spectrum = nmr.process(Fid(Path("a"), data[None], 4000.0, 400.0, 400.0, "1H"))
+    return series.follow([spectrum], [0.0], resonances)
+
+
+def test_a_weak_line_is_followed_and_its_neighbour_left_alone():
+    """Eight times its error is there; a stranger seven widths off is not in the window."""
+    rng, own = np.random.default_rng(39), series.Resonance("a", "b", 0.5, (), (), 3.0, 0.0)
+    noise = 0.02 / 8 / _followed([(0.5, 3.0, 1.0)], rng, [own], 0.02).area_error[0, 0]
+    found = [_followed([(0.5, 3.0, 1.0)], rng, [own], noise) for _ in range(12)]
+    assert sum(np.isfinite(f.area[0, 0]) for f in found) >= 10
+    with_neighbour = [(0.5, 3.0, 1.0), (0.5 + 7.5 * 3 / 400, 3.0, 1.0)]
+    found = _followed(with_neighbour, rng, [own], 0.002)
+    assert found.area[0, 0] == pytest.approx(1.0, rel=0.05)
+
+
 def test_two_sites_move_with_the_axis():
     x = np.linspace(-200, 300, 101)
     here = nmr.two_site(x, 0.3, 0.0, 80.0, 60.0, 2.0, 5.0)

@@ -16,8 +16,12 @@ from dataclasses import dataclass, field, replace
 from functools import cached_property
 
 import numpy as np
+from scipy.fft import irfft, next_fast_len, rfft
 from scipy.optimize import minimize, minimize_scalar
 from scipy.signal import find_peaks
+
+#: Of a processed spectrum, of whose scatter the noise is told.
+LEAST_POINTS = 64
 
 
 class PhaseError(ValueError):
@@ -144,13 +148,12 @@ class Processed:
         ndarray, shape (functionals, functionals)
             A^T C A with the Toeplitz covariance C of the noise.
         """
-        from scipy.linalg import matmul_toeplitz
-
         n = len(operators)
-        lags = np.zeros(n)
-        m = min(n, len(self.autocovariance))
-        lags[:m] = self.autocovariance[:m].real
-        return operators.T @ matmul_toeplitz(lags, operators)
+        lags = self.autocovariance[:n].real
+        ring = np.zeros(next_fast_len(2 * n, real=True))  # on which the matrix is circulant
+        ring[: len(lags)], ring[len(ring) + 1 - len(lags) :] = lags, lags[:0:-1]
+        moved = rfft(operators, len(ring), axis=0) * rfft(ring).real[:, None]
+        return operators.T @ irfft(moved, len(ring), axis=0)[:n]
 
     def independent_points(self, count: int) -> float:
         """Number of independent noise values that `count` neighbouring points are worth.
@@ -405,7 +408,7 @@ def from_spectrum(spectrum) -> Processed:
     Raises
     ------
     ValueError
-        For intensities that are not finite.
+        For intensities that are not finite, and for fewer than 64.
 
     Notes
     -----
@@ -419,7 +422,12 @@ def from_spectrum(spectrum) -> Processed:
         raise ValueError(
             f"{spectrum.path.name}: expected finite intensities, found {lost} that are not"
         )
-    length = max(len(y) // 64, 64)
+    if len(y) < LEAST_POINTS:
+        raise ValueError(
+            f"{spectrum.path.name}: expected at least {LEAST_POINTS} points, of which noise can be "
+            f"told, found {len(y)}"
+        )
+    length = max(len(y) // 64, LEAST_POINTS)
     rows = y[: len(y) // length * length].reshape(-1, length)
     x = np.linspace(-1, 1, length)
     basis = np.linalg.qr(np.vander(x, 3))[0]
