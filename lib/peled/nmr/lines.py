@@ -232,15 +232,15 @@ class _Shapes:
         dwell, length = 1.0 / self.processed.spectral_width_Hz, self.processed.points
         rate = -np.pi * width * dwell - self.turn * place
         z, last = np.exp(rate) * self.once, np.exp(rate * length) * self.whole
+        # Turned by the phase, in units of the spectrum; the first point counts by half.
+        turn = complex(2 * dwell * np.exp(1j * phase))
         share = 1 / (1 - z)
         line = (1 - last) * share
-        turn = np.exp(1j * phase)
-        values = 2 * dwell * ((line.real - 0.5) * turn.real - line.imag * turn.imag)
+        turned = turn * (line - 0.5)
         if not derivatives:
-            return {0: values}
-        slope = 2 * np.pi * dwell**2 * turn * (line * z - length * last) * share
-        across = -2 * dwell * ((line.real - 0.5) * turn.imag + line.imag * turn.real)
-        return {0: values, 1: -2 * slope.imag, 2: -slope.real, 4: across}
+            return {0: turned.real}
+        slope = (np.pi * dwell * turn) * ((line * z - length * last) * share)
+        return {0: turned.real, 1: -2 * slope.imag, 2: -slope.real, 4: -turned.imag}
 
 
 def multiplet(
