@@ -640,7 +640,8 @@ def test_phases_of_groups_of_lines_are_those_of_their_wings():
 # ---- structure, once more ------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("low, high", [(20.0, 94.7), (28.7, 100.0), (20.0, 100.0)])
+@pytest.mark.parametrize("low, high", [(20.0, 94.7), (28.7, 100.0), (20.0, 100.0), (27.7, 100.0),
+                                       (20.0, 69.85)])  # fmt: skip
 def test_a_standard_is_recognised_by_the_lines_within_the_pattern(low, high):
     """One line may be too faint; those at and beyond the ends are not asked for."""
     silicon = next(s for s in standards.read_standards() if s.name.lower().startswith("si"))
@@ -651,6 +652,18 @@ def test_a_standard_is_recognised_by_the_lines_within_the_pattern(low, high):
     counts = np.random.default_rng(38).poisson(y).astype(float)
     pattern = Pattern(Path("si"), "", x, counts, "counts", None, (1.5406,))
     assert standards.recognised(pattern, standards.read_standards()) is silicon
+
+
+def test_lines_beside_those_of_a_standard_are_not_its_own():
+    """Each of silicon's lines has a neighbour as strong, 0.6 degrees off."""
+    silicon = next(s for s in standards.read_standards() if s.name.lower().startswith("si"))
+    x = np.arange(20.0, 100.0, 0.02)
+    y = np.full(x.size, 40.0)
+    for at in silicon.lines_deg(1.5406, 20, 100):
+        y += sum(800 / (1 + ((x - at - off) / 0.04) ** 2) for off in (0.0, 0.6))
+    counts = np.random.default_rng(38).poisson(y).astype(float)
+    pattern = Pattern(Path("si"), "", x, counts, "counts", None, (1.5406,))
+    assert standards.recognised(pattern, standards.read_standards()) is None
 
 
 class _Bench(SimpleNamespace):

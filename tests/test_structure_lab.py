@@ -325,12 +325,13 @@ def test_silicon_is_recognised_and_its_height_is_found():
             sine = np.sin(np.radians(line / 2)) * wavelength / CU[0]
             at = 2 * np.degrees(np.arcsin(sine))
             at -= np.degrees(2 * height / 240) * np.cos(np.radians(at / 2))
-            y += 800 * share / (1 + ((x - at) / 0.04) ** 2)
+            y += 800 * share / (1 + ((x - at) * np.cos(np.radians(line / 2)) / 0.04) ** 2)
     pattern = Pattern(Path("si"), "", x, rng.poisson(y).astype(float), "counts", None, CU)
     assert standards.recognised(pattern, known) is silicon
     ruler = standards.calibrate(pattern, silicon, 240.0)
     assert abs(ruler.off_sigma) > 5  # the certificate is not met with the height at 0
     assert abs(ruler.fit.displacement_mm - height) < 3 * ruler.fit.displacement_error_mm < 0.1
+    assert ruler.fwhm_deg == pytest.approx(0.08, rel=0.15)  # at small angles
 
 
 def _voigts(rng, lines_deg, x, gauss, lorentz_deg, top):
@@ -425,6 +426,16 @@ def test_charging_leaves_areas_and_says_its_size():
         pulls.append((one / two - 0.9) / np.sqrt(gradient @ c @ gradient))
     assert np.sum(np.abs(pulls) > 1.96) <= 4
     assert 0.6 < np.std(pulls) < 1.4
+
+
+@pytest.mark.parametrize("far", [0.0, 20.0])
+def test_the_place_of_levels_is_found_to_a_tenth_of_an_electronvolt(far):
+    """Near where they are expected, and in a region that was moved with the charging; wherever it
+    begins."""
+    for first, away in enumerate((0.1, 0.2, 0.3, 0.4)):
+        e, y = region_of(np.random.default_rng(11), far + away, counts=2e4)
+        found = xps.find_shift(e[first:], y[first:], LEVELS)
+        assert found.value_eV == pytest.approx(far + away, abs=0.055)
 
 
 def test_carbon_far_off_is_charging_where_the_sheet_says_so(tmp_path):

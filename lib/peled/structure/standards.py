@@ -142,8 +142,9 @@ def recognised(pattern: Pattern, known: tuple[Standard, ...]) -> Standard | None
         if len(lines) < 4:
             continue
         seen = np.array([found.near(line, 0.3) for line in lines])
-        within = [f for f in strong if f.position < lines[-1] + 0.5]
-        own = sum(f.significance for f in within if np.abs(lines - f.position).min() < 0.4)
+        reach = 0.4
+        within = [f for f in strong if f.position < lines[-1] + reach]
+        own = sum(f.significance for f in within if np.abs(lines - f.position).min() < reach)
         if seen.sum() >= max(4, len(lines) - 1) and own > 0.9 * sum(f.significance for f in within):
             return standard
     return None
