@@ -406,7 +406,7 @@ def _other_phases(bench, held, fit, wavelengths) -> None:
             continue
         hkl, _, height, error = inside[0]  # the table begins with the line that films show
         label = f"{name} ({hkl}) : strongest line"
-        line = estimates(("h",), (height / top,), ("1",), (max(error / top, 1e-9),))
+        line = estimates(("h",), (height / top,), ("1",), (error / top,))
         needed = threshold(tries=len(inside))
         if height > needed * error:
             bench.make(held, label, "1", lambda p: p["h"], line, note="heights, not fractions")
