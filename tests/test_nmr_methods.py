@@ -692,6 +692,26 @@ def test_a_weak_line_is_followed_and_its_neighbour_left_alone():
     assert found.area[0, 0] == pytest.approx(1.0, rel=0.05)
 
 
+def test_a_doublet_beside_a_line_is_found_from_afar():
+    """Couplings up to 5 Hz, widths up to a factor of four from where the search begins."""
+    rng, pulls = np.random.default_rng(1), []
+    for _ in range(40):
+        w, j, noise = rng.uniform(0.5, 6), rng.uniform(3, 12), rng.uniform(0.02, 0.6)
+        lines = [(0.5 - j / 800, w, 1.0), (0.5 + j / 800, w, 1.0), (0.53, 2.0, 0.7)]
+        data = decay(lines, rng, points=8192, noise=noise)
+        decays = Fid(Path("a"), data[None], 4000.0, 400.0, 400.0, "1H")
+        spectrum = nmr.process(decays, line_broadening_Hz=rng.choice([0.0, 0.5]))
+        own = nmr.Component(
+            "a", 0.5 + rng.normal(0, 0.003), 2.0, couplings_Hz=(7.0,), partners=(1,)
+        )
+        other = nmr.Component("b", 0.532, 1.5, shape=rng.choice(["lorentz", "voigt"]))
+        a = nmr.fit_lines(spectrum, (0.4, 0.65), [own, other])["a"]
+        pulls.append((a.position_ppm - 0.5) / a.position_error_ppm)
+        assert abs(a.width_Hz - w) < 4 * a.width_error_Hz
+    assert max(np.abs(pulls)) < 3.3
+    assert 0.7 < np.std(pulls) < 1.3
+
+
 def test_two_sites_move_with_the_axis():
     x = np.linspace(-200, 300, 101)
     here = nmr.two_site(x, 0.3, 0.0, 80.0, 60.0, 2.0, 5.0)
