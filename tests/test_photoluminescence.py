@@ -459,6 +459,20 @@ def test_elliott_without_noise_is_exact_and_its_errors_those_of_the_curvature():
     )
 
 
+@pytest.mark.parametrize("broadening", [0.004, 0.02])
+def test_an_edge_without_an_exciton_gives_elliotts_gap_where_it_is(broadening):
+    """The root of free bands, which Elliott's law is where nothing binds."""
+    energy = np.linspace(1.45, 3.6, 1300)
+    over = np.linspace(-1, 1, 801) * 12 * broadening
+    weight = 1 / np.cosh(over / broadening)
+    roots = np.sqrt(np.maximum(energy[:, None] - over - 1.86, 0))
+    noise = np.random.default_rng(12).normal(0, 3e-4, energy.size)
+    found = pl.elliott_gap(energy, 0.03 + 0.5 * roots @ weight / weight.sum() + noise)
+    error = np.hypot(found.errors_eV[0], found.window_spread_eV[0])
+    assert found.converged and abs(found.gap_eV - 1.86) < 2.5 * error < 3e-3
+    assert max(found.window_spread_eV) > 1e-6
+
+
 def test_windows_of_an_elliott_fit_move_by_a_fifth(monkeypatch):
     """A fit that gives back its window shows by how much the windows differ."""
     energy = np.linspace(1.2, 3.2, 2001)

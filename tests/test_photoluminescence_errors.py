@@ -8,6 +8,7 @@ from types import SimpleNamespace
 
 import numpy as np
 import pytest
+from matplotlib.figure import Figure
 from scipy.optimize import curve_fit, minimize
 from scipy.special import ndtr
 
@@ -18,6 +19,7 @@ from peled.lineshapes import HC_EV_NM
 from peled.materials import index_of_air
 from peled.photoluminescence import (
     confocal,
+    drawers,
     fluence,
     gap,
     lifetimes,
@@ -493,7 +495,14 @@ def test_what_a_law_leaves_widens_its_lifetimes(monkeypatch, z, over, status):
     monkeypatch.setattr(measures, "fit_decays", lambda *_, **__: {left.law: left})
     means = dict(zip(("lifetime, amplitude-weighted", "lifetime, intensity-weighted"),
                      left.mean_ns.values()))  # fmt: skip
-    found = {q.name: q for q in _lifetime(decay, irf).quantities}
+    whole = _lifetime(decay, irf)
+    found = {q.name: q for q in whole.quantities}
+    report = SimpleNamespace(found={"film": SimpleNamespace(decays=(whole,))})
+    (panel,), figure = drawers.decays(report), Figure()
+    panel.draw(figure)
+    legend = figure.axes[0].get_legend().get_texts()[0].get_text()
+    mean = found["lifetime, amplitude-weighted"]
+    assert legend == f"film, {'lifetime withheld' if status == 'withheld' else mean}"
     for name, (value, error) in means.items():
         assert found[name].status == status
         if status == "withheld":

@@ -251,6 +251,28 @@ def test_what_is_known_is_a_square_and_its_slopes():
     assert 2 * here.hessian[0, 0] == pytest.approx(bend, rel=1e-4)
 
 
+class _Valley:
+    """A narrow valley from (0, 0) down to (-5, 5), as a block of a problem."""
+
+    index, total, rounded, compressed = np.arange(2), 25.0, 0.0, True
+    curvature = np.array([[1.0, 0.99], [0.99, 1.0]])
+
+    def evaluate(self, theta, derivatives=True, covariance=False):
+        away = theta - [-5.0, 5.0]
+        pull = self.curvature @ away
+        return search.Evaluation(0.1 + away @ pull, pull, self.curvature)
+
+
+def test_a_step_that_a_bound_cuts_short_is_not_the_last():
+    """What is left of a step along a valley once a bound has cut it may go uphill: a shorter one
+    does not."""
+    wall = -0.01
+    problem = search.Problem([_Valley()], lambda u: (u, np.eye(2)), [wall, -9.0], [9.0, 9.0])
+    found = search.minimise(problem, [0.0, 0.0])
+    assert found.converged and found.at_bound.tolist() == [True, False]
+    assert found.theta == pytest.approx([wall, 5 - 0.99 * (wall + 5)], abs=1e-6)
+
+
 def two(values, derivatives=True):
     """Two decays and no offset."""
     c = np.exp(-T[:, None] / np.asarray(values))

@@ -156,8 +156,9 @@ def decays(report: Report) -> Iterator[Panel]:
 
 
 def _decay(sample, one, figure) -> None:
-    fit = preferred(one.fit)
-    plots.decays(figure.subplots(), {plain(sample): fit}, one.raw[1])
+    label, mean = plain(sample), one.quantities[0]
+    said = {label: "lifetime withheld" if mean.value is None else f"{mean}"}
+    plots.decays(figure.subplots(), {label: preferred(one.fit)}, one.raw[1], said=said)
 
 
 def rates(report: Report) -> Iterator[Panel]:

@@ -304,15 +304,18 @@ def elliott_gap(energy_eV: np.ndarray, absorbance: np.ndarray) -> ElliottGap:
 
 def _fit_elliott(e, a, start):
     if np.isscalar(start):  # an exciton, and an edge without one, sharp or not
-        firsts = [(start + 0.01, 0.025, 0.03), (start, 0.003, 0.01)]
+        firsts = [(start + 0.01, 0.16, 0.03), (start, 0.05, 0.01)]
     else:
-        firsts = [start]
-    limits = {"gap": (e[0], e[-1], 0.02), "binding": (1e-3, 0.2, 0.01)}
+        firsts = [(start[0], np.sqrt(start[1]), start[2])]
+    # The root of the binding energy, with which the attraction above the gap goes, and
+    # where nothing binds the law is that of free bands.
+    limits = {"gap": (e[0], e[-1], 0.02), "root": (1e-4, 0.45, 0.03)}
     limits["broadening"] = (2e-3, 0.15, 0.01)
     background = np.column_stack([np.ones_like(e), e - e.mean()])
 
     def parts(p):
-        return elliott(e, *p, span_eV=max(e[-1] - p[0], 0.0) + 12 * p[2])
+        span = max(e[-1] - p[0], 0.0) + 12 * p[2]
+        return elliott(e, p[0], p[1] ** 2, p[2], span_eV=span)
 
     def variance(residual, freedom):
         """Neighbouring residuals of a smooth misfit count for less than there are of them."""
@@ -323,7 +326,7 @@ def _fit_elliott(e, a, start):
     fits = [
         separable.fit(
             differences(
-                lambda p: np.column_stack([np.sum(parts(p), axis=0), background]), [1e-6] * 3
+                lambda p: np.column_stack([np.sum(parts(p), axis=0), background]), [1e-8] * 3
             ),
             a,
             {
@@ -339,7 +342,10 @@ def _fit_elliott(e, a, start):
     ]
     found = min(fits, key=lambda fit: fit.chi2)
     continuum = found.linear[0] * parts(found.values)[1] + background @ found.linear[1:]
-    return found.values, found.errors[:3], found.model, continuum, found.estimates.converged
+    gap, root, broadening = found.values
+    errors = found.errors[:3] * [1, 2 * root, 1]
+    theta = np.array([gap, root**2, broadening])
+    return theta, errors, found.model, continuum, found.estimates.converged
 
 
 def _ascending(energy, absorbance):

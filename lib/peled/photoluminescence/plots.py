@@ -169,7 +169,7 @@ def profiles(axes, fits: dict, colours=None) -> None:
     axes[0].legend(loc="upper center")
 
 
-def decays(ax, fits: dict, response=None, colours=None) -> None:
+def decays(ax, fits: dict, response=None, colours=None, said=None) -> None:
     """Decays with their fits on a logarithmic scale, each divided by its maximum.
 
     Parameters
@@ -178,6 +178,8 @@ def decays(ax, fits: dict, response=None, colours=None) -> None:
     fits : dict of str to DecayFit
     response : (time_ns, counts), optional
     colours : mapping of str to str, optional
+    said : mapping of str to str, optional
+        What the legend says of each decay; else its amplitude-weighted mean.
     """
     chosen = colours_of(fits, colours)
     for label, fit in fits.items():
@@ -193,7 +195,7 @@ def decays(ax, fits: dict, response=None, colours=None) -> None:
             fit.model / top,
             color=c,
             lw=0.9,
-            label=f"{label}, {mean:.1f}({error * 10:.0f}) ns",
+            label=f"{label}, " + (said or {}).get(label, f"{mean:.1f}({error * 10:.0f}) ns"),
         )
     if response is not None:
         time, counts = response

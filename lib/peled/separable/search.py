@@ -155,7 +155,7 @@ def minimise(problem: Problem, start, *, tolerance=1e-13, max_evaluations=200) -
                 theta, now, improved = trial, then, True
                 break
             damping *= 8.0
-            if damping > 1e12 or promised < least:
+            if damping > 1e12 or abs(promised) < least:
                 break
         if not improved:
             break
