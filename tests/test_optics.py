@@ -213,6 +213,21 @@ def test_film_escape_is_a_probability_and_falls_with_absorption(film, front, bac
     assert one.front + one.back + one.absorbed + one.trapped == pytest.approx(1)
 
 
+@pytest.mark.parametrize("turned", [False, True])
+def test_an_outer_metal_takes_what_a_thick_layer_of_it_takes(turned):
+    """A half-space that absorbs lets no light out, whichever side it is on."""
+    metal = complex(optics.index_table("Al_Rakic")(620.0))
+    stack = ([1.5, 1.8, metal], [70.0], 1), ([1.5, 1.8, metal, 1.0], [70.0, 900.0], 1)
+    if turned:
+        stack = [(n[::-1], d[::-1], len(n) - 2) for n, d, _ in stack]
+    outer, layer = (dipole_emission(*one, 620.0) for one in stack)
+    parts = ("air_top", "air_bottom", "substrate", "guided", "plasmon", "absorbed")
+    for part in parts:
+        assert getattr(outer, part) == pytest.approx(getattr(layer, part), abs=2e-6)
+    assert outer.absorbed > 0.01
+    assert sum(getattr(outer, part) for part in parts) == pytest.approx(1, abs=1e-6)
+
+
 def test_thick_absorber_emits_only_from_its_skin():
     """All light that escapes then starts within an absorption length: one face, no returns, mean of
     the remaining depth."""
