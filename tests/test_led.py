@@ -402,13 +402,6 @@ def test_jv_fit_says_when_the_model_does_not_hold_and_skips_flagged_points():
         current_voltage.fit_jv(v[:5], j[:5])
 
 
-def test_runs_of_residuals_in_any_order_are_standard_normal():
-    rng, signs = np.random.default_rng(3), np.r_[-np.ones(12), np.ones(20)]
-    z = [current_voltage._runs_z(rng.permutation(signs)) for _ in range(4000)]
-    assert np.mean(z) == pytest.approx(0, abs=0.06) and np.std(z) == pytest.approx(1, abs=0.05)
-    assert current_voltage._runs_z(np.sort(signs)) < -5
-
-
 def test_turn_on_of_an_exponential_is_exact_and_spikes_do_not_count():
     v = np.arange(0, 5, 0.1)
     lum = np.exp((v - 2.34) / 0.08)

@@ -481,3 +481,17 @@ def test_single_files_of_others(tmp_path, name):
     else:
         agrees(one(report, "EL peak"), 642.0)
         assert "0 V: no band" in " ".join(map(str, report.problems))
+
+
+@pytest.mark.parametrize("share,seen", [(0.98, False), (1.02, True)])
+def test_light_stands_out_of_as_many_dark_readings_as_there_were(share, seen):
+    """Six dark ones whose mean is taken: five degrees of freedom."""
+    from peled.led.light import find_light
+    from peled.quantities import threshold
+
+    read = np.r_[0.0, 1.0, -1.0, 0.0, 1.0, -1.0, np.full(6, 40.0)]
+    noise = np.std(read[:6], ddof=1)
+    read[9:] = share * threshold(12, 5) * noise * np.sqrt(1 + 1 / 6)
+    found = find_light(np.arange(12.0), np.ones(12), read, np.ones(12, bool), "")
+    assert found.dark.sum() == 6 and found.noise == pytest.approx(noise)
+    assert found.lit[9:].all() == seen

@@ -752,6 +752,23 @@ def test_what_a_fit_starts_from_has_place_width_and_area_of_the_band(shape, sign
     assert found[-2] == pytest.approx(2.0, abs=0.9)
 
 
+@pytest.mark.parametrize("shape", lineshapes.SHAPES)
+def test_what_a_fit_starts_from_is_the_same_in_other_units(shape):
+    model = BandModel({"a": shape}, baseline=0)
+    y = model.evaluate(X, np.array([900.0, 622.0, *WIDTHS[shape], 2.0]))
+    one, other = (starts.guess(model, s * X[None], y[None])[0] for s in (1.0, 0.01))
+    constant = [name in ("a_fraction", "base_0") for name in model.free]
+    assert other == pytest.approx(one * np.where(constant, 1.0, 0.01))
+
+
+@pytest.mark.parametrize("side", [-1.0, 1.0])
+def test_the_steeper_side_of_a_band_tells_its_width(side):
+    model = BandModel({"a": "gaussian", "b": "gaussian"})
+    truth = np.array([900.0, 630.0, 30.0, 600.0, 630.0 + 28.0 * side, 30.0])
+    (found,) = starts.guess(model, X[None], model.evaluate(X, truth)[None])
+    assert found[1] == pytest.approx(630, abs=4) and found[2] == pytest.approx(30, rel=0.2)
+
+
 def test_bands_are_peeled_off_from_the_strongest_to_the_weakest():
     model = BandModel({"a": "gaussian", "b": "gaussian", "c": "gaussian"}, baseline=0)
     x = np.linspace(500, 800, 301)
