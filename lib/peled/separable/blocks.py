@@ -368,8 +368,10 @@ class DispersedBlock:
         sd = np.sqrt(np.einsum("wt,wt->w", r, r) / free)[:, None, None]
         floor = np.zeros((p, p))
         for n in range(c.shape[2]):  # R⁻¹R⁻ᵀ = (CᵀC)⁻¹
-            m = (projected(local(inverse[:, :, n : n + 1])) * sd).reshape(-1, p)
-            floor += m.T @ m
+            m = local(inverse[:, :, n : n + 1]) * sd
+            for part, sign in ((m, 1), (np.matmul(qt, m), -1)):
+                part = part.reshape(-1, p)
+                floor += sign * (part.T @ part)
         fitted = np.matmul(q, qtd)[:, :, 0]
         hats = q[:: max(1, len(q) // _HATS)]
         return (

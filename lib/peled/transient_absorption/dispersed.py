@@ -24,8 +24,8 @@ _ROOT2, _ROOT2PI = np.sqrt(2.0), np.sqrt(2 * np.pi)
 # of a unit column: its part outside the others' span, below which normal equations are not trusted
 _SMALL = 1e-5
 _EXACT = 1e-7  # residual over data below which they are not either
-_CHUNK = 128  # wavelengths whose functions fit a processor's cache
-_BEFORE, _AFTER = 8.5, 13.0  # standard deviations of the response beyond which it is zero, or over
+_CHUNK = 192  # wavelengths whose functions fit a processor's cache
+_BEFORE, _AFTER = 8.5, 9.5  # standard deviations of the response beyond which it is zero, or over
 
 
 def usable(model) -> bool:

@@ -553,7 +553,7 @@ class GlobalFit:
         to = self._to_own(i, transform)
         back = to(u)
         if c.ndim == 3:
-            rest = block.data - np.einsum("wtn,nw->tw", c, a)
+            rest = block.data - np.matmul(c, a.T[:, :, None])[:, :, 0].T
             local = block.local(u)
             slope = -np.matmul(pseudo, local(a.T[:, :, None])).transpose(2, 1, 0)  # (p, n, nw)
             slope = slope + block.own(u)

@@ -97,7 +97,8 @@ class Kernel:
         out = 0.0
         for k, a in zip(self.matrices, self.shares, strict=True):
             size = np.einsum("tw,tw->w", rest, rest if a is None else a @ rest)
-            inner = np.matmul(np.matmul(pseudo, k), np.swapaxes(pseudo, -1, -2))
+            turned = (pseudo.reshape(-1, len(k)) @ k).reshape(pseudo.shape)
+            inner = np.matmul(turned, np.swapaxes(pseudo, -1, -2))
             out = out + size[:, None, None] * inner
         return out
 

@@ -252,15 +252,15 @@ class Segment:
         """`_columns` for every wavelength's own centre; the special functions only for delays that
         any response reaches.
 
-        Before all responses everything is zero. 13 standard deviations after all of them a decay is
-        exp(k²s²/2 − kx) to double precision (a rate above 8/s leaves nothing there), which is a
+        Before all responses everything is zero. 9.5 standard deviations after all of them a decay
+        is exp(k²s²/2 − kx) to double precision (a rate above 8/s leaves nothing there), which is a
         product of a delay and a wavelength factor.
         """
         t, m = self.matrix.delay_ps, self.model
         if self.fwhm is None or m.period_ps is not None:
             return self._columns(t[None, :] - shift[:, None], u, derivatives)
         s = np.exp(u[self.fwhm]) / FWHM_PER_SIGMA
-        first, last = np.searchsorted(t, [shift.min() - 9.5 * s, shift.max() + 13 * s])
+        first, last = np.searchsorted(t, [shift.min() - 9.5 * s, shift.max() + 9.5 * s])
         dk_du, near = self._columns(t[None, first:last] - shift[:, None], u, derivatives)
         if first == 0 and last == len(t):
             return dk_du, near
