@@ -347,6 +347,14 @@ def test_a_matrix_and_its_axes_in_three_files(tmp_path, down):
     r = read_tas(tmp_path)
     same(r)
     assert r.delay_unit == "ps" and r.asks == ("signal_unit",)
+    counted = tmp_path / "m.txt"  # LabVIEW writes how many rows follow
+    rows = counted.read_text()
+    counted.write_text(f"{len(T if down else W)}\n{rows}")
+    same(read_tas(tmp_path))
+    counted.write_text(f"{len(T if down else W) + 1}\n{rows}")
+    with pytest.raises(FormatError, match="expected 1 numbers"):
+        read_tas(tmp_path)
+    counted.write_text(rows)
     (tmp_path / "wl.dat").write_text("500\n600\n")
     with pytest.raises(FormatError, match="as long as its rows and columns"):
         read_tas(tmp_path)

@@ -394,6 +394,8 @@ def _read_folder(folder: Path, orientation: str | None, asked: dict) -> Transien
         rows = [sheet.numbers(i, missing=True) for i in named]
         if len(rows) == 1 or max(map(len, rows), default=0) == 1:
             rows = [sheet.numbers(i) for i in named]  # an axis has no gaps
+        if len(rows) > 2 and [*rows[0]] == [len(rows) - 1] and len(rows[1]) > 1:
+            named, rows = named[1:], rows[1:]  # LabVIEW writes how many rows follow
         ragged = next((r for r in rows if len(r) != len(rows[0])), None)
         if ragged:
             raise sheet.refuse(
