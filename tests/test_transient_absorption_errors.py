@@ -85,6 +85,16 @@ def test_drift_has_the_error_of_least_squares_beside_the_decay():
     assert -found[0].moves["tau_1"] == pytest.approx(by_one, rel=0.1)
 
 
+def test_drift_where_bounds_hold_every_parameter_is_that_beside_known_decays():
+    held = replace(MODEL, bounds_ps={"tau_1": (TAU, TAU)})
+    known = replace(MODEL, fixed=("t0", "tau_1"))
+    m = _made(0)
+    bound, fixed = (ta_drift.drift(m, model, (0.0, 10.0)) for model in (held, known))
+    assert bound.value == pytest.approx(fixed.value)
+    assert bound.standard_error == pytest.approx(fixed.standard_error)
+    assert not bound.moves
+
+
 def test_a_further_unknown_adds_its_own_error():
     fit = global_fit(_made(1), MODEL, starts=0)
     wider = fit.widened({"tau_1": 0.3}, 0.2)

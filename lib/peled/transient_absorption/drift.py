@@ -84,7 +84,7 @@ def _beside(fit: GlobalFit, known: tuple[float, float]) -> Drift:
     q, _ = np.linalg.qr(c)
     along = along - np.matmul(q, np.matmul(np.swapaxes(q, 1, 2), along[:, :, None]))[:, :, 0]
     free = ~fit.minimum.at_bound
-    flat = x[:, :, free].reshape(-1, int(free.sum()))
+    flat = x[:, :, free].reshape(along.size, -1)  # no column where bounds hold all parameters
     taken = np.linalg.lstsq(flat, along.ravel(), rcond=None)[0]
     own = along - (flat @ taken).reshape(along.shape)
     size = float(np.vdot(own, own))
