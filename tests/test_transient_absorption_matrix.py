@@ -6,6 +6,7 @@ A sample of the matrix is in every run of the tests; all of it with PELED_MATRIX
 
 import itertools
 import os
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -131,3 +132,17 @@ def test_a_plateau_between_decays_is_no_rise(number):
         assert (found.seen, found.late) == (start is None, start is not None), (sigma, start, sign)
         if start is None:
             assert -0.6 < np.nanmedian(found.onset_ps) < 0.25
+
+
+@pytest.mark.parametrize("zero", (0.0, -8.0))
+def test_a_rise_is_found_over_a_fixed_pattern_far_higher_than_it(zero):
+    bands = [((-1.0) ** i, tau, c) for i, (tau, c) in enumerate(zip(TRUE[2], (550, 650)))]
+    delays = np.r_[np.arange(zero - 6, zero + 8, 0.2), zero + np.geomspace(8, 50, 20)]
+    plain = film(delays, WAVELENGTH, bands, zero, (-0.3, 0.1), seed=3)
+    pattern = 0.2 * np.random.default_rng(0).standard_normal(WAVELENGTH.size)
+    found = find_rise(replace(plain, signal=plain.signal + pattern))
+    assert found.seen and not found.late
+    assert np.abs(found.onset_ps - find_rise(plain).onset_ps).max() <= 0.41  # two delays
+    late = plain.take(delays > zero + 0.3)
+    found = find_rise(replace(late, signal=late.signal + pattern))
+    assert found.late and not found.seen

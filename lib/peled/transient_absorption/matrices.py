@@ -320,6 +320,8 @@ def find_rise(m: Matrix) -> Rise:
         level = mean[common - 1] / common
         share = np.abs(level) / np.abs(y[common:] - level).max(axis=0)
         plateau = np.median(share[signal]) > _LEVEL and np.median(share[rising]) > _NOTHING
+        # A fixed pattern may be higher than all that follows, but no decay waits and then jumps.
+        plateau &= np.median([_jump(t, y[:, g], best[g]) for g in np.flatnonzero(rising)]) < 0.5
     seen = bool(not plateau and (broken.any() or (f_whole[0] > 30 and whole[0] > 0)))
     if not seen:
         late = bool(signal.any())
@@ -337,6 +339,13 @@ def find_rise(m: Matrix) -> Rise:
     onset = np.where(signal & ~broken & early, np.nan, t[np.maximum(at - 1, 0)])
     groups = np.argmin(np.abs(m.wavelength_nm[:, None] - coarse.wavelength_nm), axis=1)
     return Rise(onset[groups], True, False)
+
+
+def _jump(t, y, at: int) -> float:
+    """Share of the greatest change after a level that is reached within a quarter of its time."""
+    change = np.abs(y[at:] - y[:at].mean())
+    soon = t[at:] <= t[at - 1] + (t[at - 1] - t[0]) / 4
+    return float(change[soon].max(initial=0.0) / max(change.max(), 1e-300))
 
 
 def filled(t, y):
