@@ -97,6 +97,17 @@ def test_unknown_settings_are_refused(tmp_path):
         analyse.analyse(sheet, {"lifetime": 3})
 
 
+def test_a_set_in_which_nothing_decays_says_why_it_has_no_lifetime(tmp_path):
+    rng, wavelength = np.random.default_rng(0), np.linspace(500, 700, 12)
+    pattern = 0.2 * rng.standard_normal(wavelength.size)
+    noise = 1e-4 * rng.standard_normal((DELAYS.size, wavelength.size))
+    write_matrix(tmp_path / "a.csv", DELAYS, wavelength, pattern + noise)
+    (tmp_path / "samples.csv").write_text("sample,measurement,file,signal_unit\nA,ta,a.csv,OD\n")
+    sheet = read_sheet(tmp_path, "transient_absorption", sniff=analyse.sniff)
+    (found,) = analyse.analyse(sheet, {}).select(name="lifetime 1")
+    assert found.value is None and "no decay" in found.reasons
+
+
 def test_wavelengths_at_which_next_to_nothing_was_measured_are_left_out():
     m = film(wavelength=np.linspace(500, 700, 12))
     few = m.signal.copy()

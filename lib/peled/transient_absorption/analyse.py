@@ -387,7 +387,10 @@ def _quantities(one: Analysed, row: Row, sample: str) -> Iterator[Quantity]:
         STAYS: f"lifetime {one.fit.model.components + 1}",
         UNRESOLVED: "response FWHM",
     }
-    for flag, (start, name) in itertools.product(one.fit.flags, silent.items()):
+    flags, decays = one.fit.flags, one.fit.model.kinetic_start + one.fit.model.term_names
+    if not decays and not any(flag.startswith(STAYS) for flag in flags):
+        flags = (*flags, f"{STAYS}: no decay is told from a constant")
+    for flag, (start, name) in itertools.product(flags, silent.items()):
         if flag.startswith(start):
             why = Finding("determined", "withheld", flag, row.label)
             said = {key: common[key] for key in ("sample", "state", "kind", "inputs")}
