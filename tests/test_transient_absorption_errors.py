@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 from scipy import stats
 
+from peled.separable import DispersedBlock
 from peled.transient_absorption import (
     Model,
     before_after,
@@ -328,6 +329,27 @@ def test_an_own_dispersion_bends_by_a_quarter_of_the_response_where_there_is_sig
     spread = math.sqrt(size @ (xi - mean) ** 2 / size.sum())
     bend = -factor * 0.25 * 0.2 / spread
     assert _joint(monkeypatch, 1.0, bend, size)[0] is own
+
+
+def test_each_different_minimum_of_thinned_data_is_followed_on_all(monkeypatch):
+    """The first two are one minimum; the third, a little higher there, is the lowest of all."""
+    costs = {"thin": (1.0, 1.0 + 5e-7, 1.0005), "all": (3.0, 3.0, 2.0)}
+
+    def minimise(problem, theta, **_):
+        return SimpleNamespace(theta=theta, cost=costs[problem.name][int(theta[0])])
+
+    def problem(name):
+        evaluate = SimpleNamespace(cost=0.0)
+        blocks = [DispersedBlock.__new__(DispersedBlock)]
+        return SimpleNamespace(name=name, blocks=blocks, evaluate=lambda *_, **__: evaluate)
+
+    monkeypatch.setattr(globalfit, "minimise", minimise)
+    monkeypatch.setattr(globalfit, "_candidates", lambda *_: [np.array([1.0]), np.array([2.0])])
+    setup = SimpleNamespace(start=np.zeros(1), free=[0], low=0.0, high=3.0, problem=problem("all"))
+    setup.matrices = [SimpleNamespace(wavelength_nm=np.arange(1000.0))]
+    setup.thinned = lambda _: SimpleNamespace(problem=problem("thin"))
+    best, found = globalfit._search(setup, 2, 0, 100)
+    assert best.theta[0] == 2 and [m.theta[0] for m in found] == [2, 0]
 
 
 def test_minima_alike_in_lifetimes_or_cost_are_one():
