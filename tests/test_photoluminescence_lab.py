@@ -307,6 +307,14 @@ def test_scaled_counts_give_the_lifetime_and_error_of_the_counts(scale):
     assert scaled.gain == pytest.approx(scale, rel=0.35) and raw.gain == 1
 
 
+def test_doubled_counts_are_told_by_their_step_where_bins_are_too_few_for_their_scatter():
+    counts = np.random.default_rng(13).poisson(40.0, 12).astype(float)
+    assert as_counts(counts).gain == 1
+    doubled = as_counts(2 * counts)
+    assert doubled.gain == pytest.approx(2) and "multiples of 2" in doubled.sentence
+    np.testing.assert_array_equal(doubled.counts, counts)
+
+
 def test_numbers_that_are_no_counts_are_refused():
     rng = np.random.default_rng(11)
     counts = rng.poisson(expected(1e5, 3.0)).astype(float)
