@@ -650,7 +650,7 @@ def test_ionisation_energy_is_free_of_the_bias():
     for bias in (0.0, -5.0):
         bench = _Bench()
         cut = (None, spectrum, bias, 16.4 + bias, 0.02, lambda _: None)
-        electrons._ionisation(bench, cut, (None, spectrum, bias, 1.5 + bias, 0.03))
+        electrons._ionisation(bench, cut, (None, spectrum, bias, 1.5 + bias, 0.03, lambda _: None))
         found = bench.made["ionisation energy"]
         assert found.value == pytest.approx(21.22 - (16.4 - 1.5))
         assert found.standard_error == pytest.approx(math.hypot(0.02, 0.03, 0.05), rel=1e-4)

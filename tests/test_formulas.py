@@ -1001,19 +1001,6 @@ def test_light_that_rises_steadily_is_no_shutter():
     assert segregation.partly_exposed(rise, all_used) == 1
 
 
-@pytest.mark.parametrize("mean", [2e-4, 9e-4, 0.02, 3.0, 500.0])
-@pytest.mark.parametrize("counts", [0.0, 1.0, 40.0])
-def test_slope_of_a_poisson_deviance_is_its_difference(mean, counts):
-    """Also below a thousandth of a count, where it goes on as a parabola."""
-    h, counts = 1e-5 * mean, np.array([counts])
-    up, at, down = (lineshapes.fit._deviance(np.array([mean + k * h]), counts) for k in (1, 0, -1))
-    assert 2 * at[1] == pytest.approx((up[0] - down[0]) / (2 * h), rel=1e-4, abs=1e-6)
-    if mean < 1e-3:
-        assert at[2] == pytest.approx((up[1] - down[1]) / (2 * h), rel=1e-4)
-    else:
-        assert at[2] == pytest.approx(1 / mean)  # the information of a count
-
-
 @pytest.mark.parametrize("mean", [0.003, 0.05, 0.7, 3.0, 30.0, 70.0, 400.0])
 def test_deviance_of_a_poisson_bin_has_its_mean_and_variance(mean):
     k = np.arange(1, int(mean + 12 * math.sqrt(mean) + 30))
