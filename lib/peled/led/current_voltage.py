@@ -449,25 +449,16 @@ def peak_eqe(current_density_mA_cm2, eqe, eqe_error=None) -> Peak:
         raise ValueError(f"EQE(J): expected at least three positive points, found {int(ok.sum())}")
     order = np.argsort(j[ok])
     j, q = j[ok][order], q[ok][order]
-    e = None if e is None else np.where(e[ok][order] > 0, e[ok][order], np.nan)
-    if e is not None and np.isnan(e).any():
-        own, e = e, None
-    else:
-        own = e
+    own = np.full(q.size, np.nan) if e is None else np.where(e[ok][order] > 0, e[ok][order], np.nan)
+    e = None if np.isnan(own).any() else own
     # A point counts as the maximum only as far as its error allows: noise at the lowest currents
     # must not win.
     top = int(np.argmax(q if e is None else q - 2 * e))
     x = np.log10(j)
-    value, error, where, where_error = (
-        float(q[top]),
-        float(own[top]) if own is not None else math.nan,
-        float(j[top]),
-        math.nan,
-    )
     at_edge = top in (0, q.size - 1)
     smooth = None if at_edge else _smooth_maximum(x, q, e, x[top])
-    if smooth is not None:
-        value, error, where, where_error = smooth
+    one = float(q[top]), float(own[top]), float(j[top]), math.nan
+    value, error, where, where_error = smooth or one
     half = math.nan
     below = np.flatnonzero((q <= value / 2) & (np.arange(q.size) > top))
     if below.size:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from itertools import groupby
 
 import numpy as np
 
@@ -96,12 +95,9 @@ def refuse_unknown(path, lines: Sequence[Counts]) -> None:
 
 def _by_element(lines: Sequence[Counts]) -> dict[str, tuple[np.ndarray, np.ndarray]]:
     """Amounts by each line of an element and their weights, 1/variance."""
-    order = list(dict.fromkeys(line.element for line in lines))
     found = {}
-    for name, own in groupby(
-        sorted(lines, key=lambda one: order.index(one.element)), lambda one: one.element
-    ):
-        values, errors = np.array([one.amount for one in own]).T
+    for name in dict.fromkeys(line.element for line in lines):
+        values, errors = np.array([one.amount for one in lines if one.element == name]).T
         found[name] = values, errors**-2.0
     return found
 

@@ -321,7 +321,9 @@ def find_rise(m: Matrix) -> Rise:
         share = np.abs(level) / np.abs(y[common:] - level).max(axis=0)
         plateau = np.median(share[signal]) > _LEVEL and np.median(share[rising]) > _NOTHING
         # A fixed pattern may be higher than all that follows, but no decay waits and then jumps.
-        plateau &= np.median([_jump(t, y[:, g], best[g]) for g in np.flatnonzero(rising)]) < 0.5
+        if plateau:
+            jumps = [_jump(t, y[:, g], best[g]) for g in np.flatnonzero(rising)]
+            plateau = np.median(jumps) < 0.5
     seen = bool(not plateau and (broken.any() or (f_whole[0] > 30 and whole[0] > 0)))
     if not seen:
         late = bool(signal.any())

@@ -195,17 +195,26 @@ class RestrictedBlock(DispersedBlock):
 
         return np.concatenate(made, axis=1), moved if derivatives else None
 
-    def _made(self, u, derivatives):
+    def _parts(self, u, derivatives):
+        """C, ∂C/∂u applied to spectra, the spectra that are known, L of each wavelength, and what
+        the known ones leave of the data."""
         c, moved = self._species(u, derivatives)
         k = self.rules.given(u)
-        mix = self._open(c, k)
-        left = self.columns - np.matmul(c, k.T[:, :, None])
-        if not derivatives:
-            return np.matmul(c, mix), left, None, 0.0
+        return c, moved, k, self._open(c, k), self.columns - np.matmul(c, k.T[:, :, None])
+
+    def _moved_known(self, c, moved, k):
+        """∂(C·k)/∂u (nw, nt, p)."""
         more = moved(k.T[:, :, None])
         first = len(self.index) - len(self.rules.sizes)
         for j, row in enumerate(self.rules.known):
             more[:, :, first + j] += c[:, :, row] * k[row][:, None]
+        return more
+
+    def _made(self, u, derivatives):
+        c, moved, k, mix, left = self._parts(u, derivatives)
+        if not derivatives:
+            return np.matmul(c, mix), left, None, 0.0
+        more = self._moved_known(c, moved, k)
         return np.matmul(c, mix), left, lambda b: moved(np.matmul(mix, b)), more
 
     def _evaluate(self, u, derivatives, covariance):
@@ -224,10 +233,8 @@ class RestrictedBlock(DispersedBlock):
     def _areas(self, u):
         """What is demanded to be zero of the areas (k,), and its derivatives by the parameters
         (k, p) and by the data (nw, k, nt)."""
-        c, moved = self._species(u, True)
-        k, dk = self.rules.given(u), self.own(u)
-        mix = self._open(c, k)
-        f, left, _, more = self._made(u, True)
+        c, moved, k, mix, left = self._parts(u, True)
+        more, f = self._moved_known(c, moved, k), np.matmul(c, mix)
         q, inverse = self._project(f)
         back = np.matmul(inverse, np.swapaxes(q, 1, 2))
         b = np.matmul(back, left)
@@ -239,7 +246,7 @@ class RestrictedBlock(DispersedBlock):
         ]
         slope += np.matmul(inverse, np.stack(turned, axis=1))
         a = np.matmul(mix, b)[:, :, 0].T + k
-        da = np.matmul(mix, slope).transpose(2, 1, 0) + dk
+        da = np.matmul(mix, slope).transpose(2, 1, 0) + self.own(u)
         areas = self.rules.areas
         return (
             np.einsum("ksw,sw->k", areas, a),
@@ -272,12 +279,9 @@ class RestrictedBlock(DispersedBlock):
         c : ndarray, shape (nw, nt, species)
         pseudo : ndarray, shape (nw, species, nt)
         """
-        c, _ = self._species(u, False)
-        k = self.rules.given(u)
-        mix = self._open(c, k)
+        c, _, k, mix, left = self._parts(u, False)
         q, inverse = self._project(np.matmul(c, mix))
         pseudo = np.matmul(np.matmul(mix, inverse), np.swapaxes(q, 1, 2))
-        left = self.columns - np.matmul(c, k.T[:, :, None])
         return np.matmul(pseudo, left)[:, :, 0].T + k, c, pseudo
 
     def local(self, u):
