@@ -346,30 +346,46 @@ def _voigts(rng, lines_deg, x, gauss, lorentz_deg, top):
     return rng.poisson(y).astype(float)
 
 
+def _beside_silicon(folder, gauss, wings, size) -> str:
+    """A sheet of silicon and of two films of crystals of a size, on an instrument with these wings
+    and on one without."""
+    rng, x = np.random.default_rng(31), np.arange(20, 100, 0.02)
+    silicon = standards.read_standards()[1]
+    y = _voigts(rng, silicon.lines_deg(CU[0], 20, 100), x, gauss, wings, 2e4)
+    save(folder / "si.xy", "2theta (deg),counts", x, y)
+    cell = [2 * np.degrees(np.arcsin(CU[0] / 2 / 6.05 * np.sqrt(n))) for n in (1, 2, 3, 4, 5, 6, 8)]
+    x = np.arange(12, 60, 0.02)
+    for name, own in (("with", wings), ("without", 0.0)):
+        lorentz = own + np.degrees(0.0637 * CU[0] / size)
+        save(folder / f"{name}.xy", "2theta (deg),counts", x,
+             _voigts(rng, cell, x, gauss, lorentz, 3e3))  # fmt: skip
+    rows = "si,xrd,si.xy,standard,silicon,Cu\nwith,xrd,with.xy,,,Cu\nwithout,xrd,without.xy,,,Cu\n"
+    return f"sample,measurement,file,role,standard,anode\n{rows}"
+
+
 @pytest.mark.parametrize("size", [12.0, 40.0])
 @pytest.mark.parametrize("gauss, wings", [(0.08, 0.0), (0.055, 0.035)])
 def test_sizes_hold_whosever_the_wings_of_a_standard_are(tmp_path, gauss, wings, size):
     """Lines of a standard that are no Gaussians: the instrument's wings widen the sample's lines
     too, those of the standard's crystals do not. Taken as a width in all, 25 nm came out as 21.79 ±
     0.06."""
-    rng, x = np.random.default_rng(31), np.arange(20, 100, 0.02)
-    silicon = standards.read_standards()[1]
-    y = _voigts(rng, silicon.lines_deg(CU[0], 20, 100), x, gauss, wings, 2e4)
-    save(tmp_path / "si.xy", "2theta (deg),counts", x, y)
-    cell = [2 * np.degrees(np.arcsin(CU[0] / 2 / 6.05 * np.sqrt(n))) for n in (1, 2, 3, 4, 5, 6, 8)]
-    x = np.arange(12, 60, 0.02)
-    for name, own in (("with", wings), ("without", 0.0)):
-        lorentz = own + np.degrees(0.0637 * CU[0] / size)
-        save(tmp_path / f"{name}.xy", "2theta (deg),counts", x,
-             _voigts(rng, cell, x, gauss, lorentz, 3e3))  # fmt: skip
-    rows = "si,xrd,si.xy,standard,silicon,Cu\nwith,xrd,with.xy,,,Cu\nwithout,xrd,without.xy,,,Cu\n"
-    report = report_of(tmp_path, f"sample,measurement,file,role,standard,anode\n{rows}")
+    report = report_of(tmp_path, _beside_silicon(tmp_path, gauss, wings, size))
     for name in ("with", "without"):
         found = [q for q in report.quantities if q.sample == name and "size" in q.name]
         assert len(found) >= 2, report.problems  # of the whole pattern, of single lines
         for q in found:
             if q.value is not None:
                 assert abs(q.value - size) < 3 * q.standard_error < 0.9 * size, q
+
+
+def test_a_size_has_the_error_of_the_wings_also_beside_other_phases(tmp_path):
+    """What is not known of the instrument's wings goes with the square of the size without them."""
+    sheet = _beside_silicon(tmp_path, 0.05, 0.08, 25.0)
+    report = report_of(tmp_path, sheet, phases=("PbI2 2H",))
+    found = {q.name: q for q in report.quantities if q.sample == "with"}
+    one, other = found["lattice size"], found["crystal size"]
+    assert one.value == pytest.approx(other.value, rel=0.03)
+    assert one.budget["wings"] == pytest.approx(other.standard_error, rel=0.1)
 
 
 def test_corundum_is_a_ruler_of_zero_and_height(tmp_path):

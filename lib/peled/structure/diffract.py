@@ -365,13 +365,13 @@ def _several(bench: Bench, held: Held, fit, ruler) -> None:
             )
             unit = "Å" if i < 3 else "°"
             bench.make(held, label, unit, lambda q, n=label: q[n], found)
-        wings, error = ruler.wings_per_nm if ruler else (0.0, 0.0)
-        size = dict(zip(found.names, found.values, strict=True))[f"{p.name} size"]
-        bench.make(
-            held, f"{p.name} size", "nm",
-            lambda q, n=f"{p.name} size", w=wings: 1 / (1 / q[n] - w),
-            found, gates=(possible(0),), wings=error * size**2,
-        )  # fmt: skip
+        label, wings, error = f"{p.name} size", 0.0, 0.0
+        if ruler:
+            wings = ruler.wings_per_nm[0]
+            size = found.values[found.names.index(label)]
+            error = _less_wings(size, 0.0, ruler)[1]
+        bench.make(held, label, "nm", lambda q, n=label, w=wings: 1 / (1 / q[n] - w), found,
+                   gates=(possible(0),), wings=error)  # fmt: skip
     total = together.weights
     if len(total) < 2:
         return
