@@ -12,7 +12,7 @@ import pytest
 from peled import photoluminescence as pl
 from peled.conditioning import ConditioningError, Signal
 from peled.formats.sphere import Calibration
-from peled.photoluminescence import lifetimes, measures
+from peled.photoluminescence import drawers, lifetimes, measures
 from peled.photoluminescence.analyse import analyse, sniff
 from peled.photoluminescence.counts import as_counts
 from peled.photoluminescence.reading import READERS, Decay
@@ -650,3 +650,16 @@ def test_cells_without_a_value_in_spectra(tmp_path):
     assert all(abs(q.value - 640) < 3 * q.standard_error < 1.5 for q in peaks)
     assert np.allclose([q.value for q in areas[1:]], areas[0].value, rtol=0.01)
     assert "100% of the cells hold no value" in " ".join(str(p) for p in report.problems)
+
+
+@pytest.mark.parametrize("peak, said", [(None, "film"), (680.04, "film, 680.0 nm")])
+def test_a_picture_writes_no_peak_that_is_withheld(peak, said):
+    one = SimpleNamespace(
+        fit=SimpleNamespace(peak_nm=np.nan if peak is None else peak), state="", excitation_nm=None,
+        signal=SimpleNamespace(axis=X, values=[band(680, 40)]),
+        quantities=[SimpleNamespace(name="PL peak", value=peak)],
+    )  # fmt: skip
+    report = SimpleNamespace(found={"film": SimpleNamespace(emission=(one,))})
+    (panel,), figure = drawers.emission(report), plt.figure()
+    panel.draw(figure)
+    assert [t.get_text() for t in figure.axes[0].get_legend().get_texts()] == [said]

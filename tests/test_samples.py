@@ -312,6 +312,25 @@ def test_a_companion_serves_its_sample_or_all(tmp_path):
     assert len(sheet.companions(a, "index")) == 2
 
 
+def test_what_leans_on_a_row_in_doubt_is_in_doubt(tmp_path):
+    """A response that is joined by its name serves every decay: none is free of that doubt, and
+    it is still found for each."""
+    sheet = read(
+        tmp_path,
+        "sample,measurement,file,role,proposed\na,el,a.txt,,\nb,el,b.txt,,\n"
+        "a,el,dark_a.txt,dark,yes\n,el,gain.txt,gain,\n,el,i1.txt,index,yes\n,el,i2.txt,index,yes\n",
+        ["a.txt", "b.txt", "dark_a.txt", "gain.txt", "i1.txt", "i2.txt"],
+    )
+    holdings = Holdings(sheet, {"el": lambda path, row: path.name})
+    doubts = {held.row.file: held.row.doubt for held in holdings}
+    assert doubts["a.txt"] == "its dark, dark_a.txt (a), is joined by name"
+    assert doubts["b.txt"] == doubts["gain.txt"].replace("gain", "b") == ""
+    for held in holdings.select(role="sample"):
+        assert holdings.companion(held.row, "gain").data == "gain.txt"
+    leaning = holdings.select(sample="a", role="sample")[0].row
+    assert holdings.companion(leaning, "dark").data == "dark_a.txt"
+
+
 def test_of_two_darks_the_one_of_the_same_integration_time_serves(tmp_path):
     sheet = read(
         tmp_path,

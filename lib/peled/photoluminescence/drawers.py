@@ -86,7 +86,9 @@ def _emission(members, figure) -> None:
     top = max(np.nanmax(one.signal.values) for _, one in members)
     for sample, one in members:
         label = ", ".join(filter(None, (plain(sample), plain(one.state))))
-        label = f"{label}, {one.fit.peak_nm:.1f} nm"
+        (peak,) = (q.value for q in one.quantities if q.name == "PL peak")
+        if peak is not None:  # one that is withheld is not written
+            label = f"{label}, {peak:.1f} nm"
         ax.plot(one.signal.axis, one.signal.values[0] / top, lw=0.9, label=label)
     ax.set(xlabel="Wavelength (nm)", ylabel="PL intensity (relative)")
     ax.legend()

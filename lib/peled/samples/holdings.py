@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
 from peled.samples.expand import Row
 from peled.samples.sheet import Sheet, as_html, as_text
+from peled.samples.table import SheetError
 
 #: Reads one row: the file's path and the row (its part, its settings) -> the data.
 Reader = Callable[[Path, Row], Any]
@@ -47,9 +48,8 @@ class Holdings:
     def __init__(self, sheet: Sheet, readers: Mapping[str, Reader]):
         self.sheet = sheet
         digests: dict[Path, str] = {}
-        self.held = tuple(
-            _load(row, readers, digests) for row in sheet.rows if row.role != "ignore"
-        )
+        self._rows = tuple(row for row in sheet.rows if row.role != "ignore")
+        self.held = tuple(_load(_leaning(row, sheet), readers, digests) for row in self._rows)
 
     def __iter__(self) -> Iterator[Held]:
         return (held for held in self.held if held)
@@ -101,7 +101,8 @@ class Holdings:
             If two rows would serve.
         """
         other = self.sheet.companion(row, role)
-        return next((held for held in self if held.row == other), None)
+        served = (held for of, held in zip(self._rows, self.held, strict=True) if of == other)
+        return next(filter(None, served), None)
 
     @property
     def problems(self) -> tuple[tuple[Row, str], ...]:
@@ -122,6 +123,20 @@ class Holdings:
 
     def _repr_html_(self) -> str:
         return as_html(self.table())
+
+
+def _leaning(row: Row, sheet: Sheet) -> Row:
+    """The row, in doubt where what serves it is: a response that is joined by name, for example."""
+    if row.doubt:
+        return row
+    for role in sorted({r.role for r in sheet.rows if r.doubt} - {"sample", "scan", row.role}):
+        try:
+            other = sheet.companion(row, role)
+        except SheetError:  # said where it is asked for
+            continue
+        if other is not None and other.doubt:
+            return replace(row, doubt=f"its {role}, {other.label}, is {other.doubt}")
+    return row
 
 
 def _load(row: Row, readers: Mapping[str, Reader], digests: dict[Path, str]) -> Held:
