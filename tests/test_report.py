@@ -19,6 +19,7 @@ import peled
 from peled import report as pr
 from peled.cli import main
 from peled.quantities import Finding, Quantity
+from peled.report.report import as_text
 
 SCHEMA = json.loads((Path(peled.__file__).parent / "tables/report.schema.json").read_text("utf-8"))
 DOUBT = Finding("assumed", "doubtful", "joined by name", "d2.csv")
@@ -332,3 +333,14 @@ def test_the_command_says_what_is_wrong(room, tmp_path):
     broken = run("toy", "data")
     assert broken.exit_code == 1 and "line 3: sampel" in broken.output
     assert "Traceback" not in broken.output
+
+
+@pytest.mark.parametrize("width", [118, 60])
+def test_columns_of_a_page_fold_within_it_and_between_words(width):
+    words = ["zero", "and", "sample", "height", "are", "hardly", "told", "apart", "(correlation"]
+    long = " ".join(words * 6)
+    rows = [("sample", "quantity", "value", "remark"), ("MAPbI3", long, long, long)]
+    lines = as_text(rows, width).splitlines()
+    assert max(map(len, lines)) <= width
+    assert set(" ".join(lines).split()) == {*words, *rows[0], "MAPbI3"}
+    assert max(map(len, as_text(rows).splitlines())) > width

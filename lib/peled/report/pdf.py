@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import itertools
+import textwrap
 from collections.abc import Iterator, Sequence
 from functools import partial
 from typing import TYPE_CHECKING
@@ -25,6 +26,7 @@ if TYPE_CHECKING:
 PAGE = (8.27, 11.69)  # A4, inch
 PANELS = 6  # on a page
 LINES, FULL = 30, 88  # of text on a page with pictures, without
+WIDTH = 118  # of a line, characters
 
 
 def pages(report: Report) -> bytes:
@@ -66,7 +68,7 @@ def chapters(report: Report) -> Iterator[tuple[str, list[Panel], str]]:
     for sample in report.samples:
         group = report.groups.get(sample, "")
         title = f"{sample} ({group})" if group else sample
-        yield title, [p for p in panels if p.sample == sample], as_text(report.rows(sample))
+        yield title, [p for p in panels if p.sample == sample], as_text(report.rows(sample), WIDTH)
     batch = [*(p for p in panels if not p.sample), *spreads(report)]
     yield f"{report.topic}: batch", batch, _batch_text(report)
 
@@ -79,9 +81,9 @@ def _save(pdf: PdfPages, page: Figure) -> None:
 
 
 def _batch_text(report: Report) -> str:
-    parts = [as_text(report.rows(""))] if report.select(sample="") else []
+    parts = [as_text(report.rows(""), WIDTH)] if report.select(sample="") else []
     if report.summaries:
-        parts.append(as_text(report.group_rows()))
+        parts.append(as_text(report.group_rows(), WIDTH))
     parts += [str(c) for c in report.comparisons]
     parts += [f"Set aside: {p}" for p in report.problems]
     return "\n".join(parts) or "(nothing)"
@@ -89,7 +91,7 @@ def _batch_text(report: Report) -> str:
 
 def _pages(title: str, panels: Sequence[Panel], text: str) -> Iterator[Figure]:
     """As many pages as the pictures and the lines need; most samples need one."""
-    lines = [part for line in text.splitlines() for part in _folded(line)]
+    lines = [part for line in text.splitlines() for part in textwrap.wrap(line, WIDTH) or [""]]
     end = LINES if panels else FULL
     narrow = [panel for panel in panels if not panel.wide]
     chunks = [narrow[i : i + PANELS] for i in range(0, len(narrow), PANELS)]
@@ -98,10 +100,6 @@ def _pages(title: str, panels: Sequence[Panel], text: str) -> Iterator[Figure]:
         yield _page(title, chunk, [] if i else lines[:end])
     for first in range(end, len(lines), FULL):
         yield _page(title, [], lines[first : first + FULL])
-
-
-def _folded(line: str, width: int = 118) -> list[str]:
-    return [line[i : i + width] for i in range(0, len(line), width)] or [""]
 
 
 def _page(title: str, panels: Sequence[Panel], lines: Sequence[str]) -> Figure:

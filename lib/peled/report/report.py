@@ -263,13 +263,15 @@ def _cells(q: Quantity, said: set[str]) -> tuple[str, str]:
     return str(q), "; ".join(remarks)
 
 
-def as_text(rows: list[tuple[str, ...]]) -> str:
+def as_text(rows: list[tuple[str, ...]], width: int | None = None) -> str:
     """Head and rows in columns; empty columns are left out, long cells wrap.
 
     Parameters
     ----------
     rows : list of tuple of str
         The first is the head.
+    width : int, optional
+        Of the page in characters: the widest columns give way.
 
     Returns
     -------
@@ -281,6 +283,8 @@ def as_text(rows: list[tuple[str, ...]]) -> str:
         return "(nothing)"
     rows = [tuple(row[i] for i in used) for row in rows]
     widths = [min(max(len(row[i]) for row in rows), 44) for i in range(len(used))]
+    while width and sum(widths) + 2 * (len(widths) - 1) > width:
+        widths[widths.index(max(widths))] -= 1
     lines = []
     for row in rows:
         cells = [textwrap.wrap(c, w) or [""] for c, w in zip(row, widths)]
