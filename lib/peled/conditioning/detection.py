@@ -103,6 +103,11 @@ def find_band(
     -------
     Detection
         Arrays (n,); significance in standard errors.
+
+    References
+    ----------
+    .. [1] E. Gross and O. Vitells, Eur. Phys. J. C 70, 525 (2010),
+           doi:10.1140/epjc/s10052-010-1470-8
     """
     n, n_x = values.shape
     use = good[good.any(axis=1)].mean(axis=0) > 0.5 if good.any() else np.ones(n_x, bool)

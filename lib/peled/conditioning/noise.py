@@ -159,6 +159,11 @@ def white_deviation(values: np.ndarray) -> np.ndarray:
     -------
     array (n, B)
         In the unit of `values`.
+
+    References
+    ----------
+    .. [1] T. Gasser, L. Sroka, C. Jennen-Steinmetz, Biometrika 73, 625 (1986),
+           doi:10.1093/biomet/73.3.625
     """
     third = third_differences(values)
     blocks = max(third.shape[1] // BLOCK, 1)
@@ -602,6 +607,11 @@ def estimate_noise(values: np.ndarray, axis: np.ndarray | None = None) -> Noise:
     than 20 such points (an absorption spectrum) have it from the median of third differences,
     which takes correlated noise for less.
 
+    References
+    ----------
+    .. [1] T. Gasser, L. Sroka, C. Jennen-Steinmetz, Biometrika 73, 625 (1986),
+           doi:10.1093/biomet/73.3.625
+
     Examples
     --------
     >>> rng = np.random.default_rng(0)
@@ -642,6 +652,12 @@ def detector_noise(*bands: np.ndarray, read: float | None = None) -> Noise:
     ------
     ValueError
         If a band has fewer than 12 points.
+
+    References
+    ----------
+    .. [1] J. R. Janesick, Photon Transfer (2007), doi:10.1117/3.725073
+    .. [2] T. Gasser, L. Sroka, C. Jennen-Steinmetz, Biometrika 73, 625 (1986),
+           doi:10.1093/biomet/73.3.625
 
     Examples
     --------

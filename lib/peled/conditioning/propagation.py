@@ -113,6 +113,10 @@ def propagate(
     errors : dict of str to (n,) array
         "counting" and one entry a name of the modes; independent, to be added in quadrature.
 
+    References
+    ----------
+    .. [1] JCGM 100:2008, section 5.1, doi:10.59161/JCGM100-2008E
+
     Examples
     --------
     >>> x = np.linspace(0, 1, 5)

@@ -125,6 +125,11 @@ def pairs_per_crystal(
     ndarray
         Mean number of pairs.
 
+    References
+    ----------
+    .. [1] F. A. Kröger and H. J. Vink, Solid State Phys. 3, 307 (1956),
+           doi:10.1016/S0081-1947(08)60135-6
+
     Examples
     --------
     >>> big = pairs_per_crystal(0.2, 1e6)           # as in bulk
@@ -178,6 +183,10 @@ def difference_error_eV(error_eV: float, correlation: float = 0.5) -> float:
     ValueError
         For a negative error or a correlation outside 0 to 1.
 
+    References
+    ----------
+    .. [1] JCGM 100:2008, section 5.2, doi:10.59161/JCGM100-2008E
+
     Examples
     --------
     >>> difference_error_eV(0.1, 0.5)
@@ -225,6 +234,10 @@ def suppression(
     Returns
     -------
     Suppression
+
+    References
+    ----------
+    .. [1] JCGM 100:2008, section 5.2, doi:10.59161/JCGM100-2008E
     """
     s = difference_error_eV(error_eV, correlation)
     difference = treated_eV - reference_eV

@@ -477,6 +477,10 @@ def covalent_bonds(structure: Structure) -> Counter:
     -------
     Counter
         By pairs such as ("C", "H").
+
+    References
+    ----------
+    .. [1] B. Cordero et al., Dalton Trans. 2832 (2008), doi:10.1039/b801115j
     """
     names = structure.symbols
     found = links(names, structure.positions, structure.cell)

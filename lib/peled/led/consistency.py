@@ -90,6 +90,11 @@ def solve(
     -----
     L = EQE (J/q) Λ/Ω_f of a Lambertian emitter (`photometry`).
 
+    References
+    ----------
+    .. [1] S. R. Forrest, D. D. C. Bradley, M. E. Thompson, Adv. Mater. 15, 1043 (2003),
+           doi:10.1002/adma.200302151
+
     Examples
     --------
     >>> found = solve(luminance_cd_m2=30.0, current_density_mA_cm2=0.1, centre_nm=620.0,
@@ -214,6 +219,11 @@ def common_band(luminance_cd_m2, current_density_mA_cm2, eqe, *, fwhm_nm: float)
     See Also
     --------
     solve : one point.
+
+    References
+    ----------
+    .. [1] S. R. Forrest, D. D. C. Bradley, M. E. Thompson, Adv. Mater. 15, 1043 (2003),
+           doi:10.1002/adma.200302151
     """
     found = [
         solve(luminance_cd_m2=lum, current_density_mA_cm2=j, eqe=e, fwhm_nm=fwhm_nm)
@@ -291,6 +301,11 @@ def shortcuts(wavelength_nm, spectrum) -> dict[str, float]:
     ------
     SpectrumError
         For a spectrum that cannot be integrated (`photometry.check_spectrum`).
+
+    References
+    ----------
+    .. [1] S. R. Forrest, D. D. C. Bradley, M. E. Thompson, Adv. Mater. 15, 1043 (2003),
+           doi:10.1002/adma.200302151
 
     Examples
     --------

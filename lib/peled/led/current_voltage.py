@@ -182,6 +182,10 @@ def fit_jv(voltage_V, current_density_mA_cm2, *, good=None) -> JVFit:
     residuals of log J are even over the decades; errors are scaled with the scatter found. Points
     below `LEAST_V` or three times `NOISE_MA_CM2` are left out.
 
+    References
+    ----------
+    .. [1] W. Shockley, Bell Syst. Tech. J. 28, 435 (1949), doi:10.1002/j.1538-7305.1949.tb03645.x
+
     Examples
     --------
     >>> v = np.arange(0.1, 8.0, 0.1)
@@ -441,6 +445,11 @@ def peak_eqe(current_density_mA_cm2, eqe, eqe_error=None) -> Peak:
     five points lie in the window the largest point is taken, with its own error. Noise along a
     sweep is often slow: the curve is fitted under every correlation of neighbours that the points
     allow (`peled.separable.fits_over_correlations`).
+
+    References
+    ----------
+    .. [1] S. R. Forrest, D. D. C. Bradley, M. E. Thompson, Adv. Mater. 15, 1043 (2003),
+           doi:10.1002/adma.200302151
     """
     j, q = np.asarray(current_density_mA_cm2, float), np.asarray(eqe, float)
     e = None if eqe_error is None else np.broadcast_to(np.asarray(eqe_error, float), q.shape)

@@ -238,6 +238,10 @@ def drift(time, values, errors) -> Drift:
     -----
     The error is scaled by √(χ²/ν) where that is above 1: a course that is no line.
 
+    References
+    ----------
+    .. [1] R. T. Birge, Phys. Rev. 40, 207 (1932), doi:10.1103/PhysRev.40.207
+
     Examples
     --------
     >>> found = drift([0.0, 1.0, 2.0, 3.0], [5.0, 5.2, 5.4, 5.6], [0.1] * 4)

@@ -68,6 +68,10 @@ def fit_series(
     Levenberg-Marquardt with Marquardt's scaling and projection on the bounds (J. SIAM 11 (1963)
     431); shared parameters by the Schur complement of the arrow-shaped normal equations, so that a
     long series costs no more than its spectra.
+
+    References
+    ----------
+    .. [1] D. W. Marquardt, J. Soc. Ind. Appl. Math. 11, 431 (1963), doi:10.1137/0111030
     """
     problem, theta = _prepare(x, Y, model, start, variance)
     unknown = [name for name in shared if name not in model.free]

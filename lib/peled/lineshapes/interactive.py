@@ -24,6 +24,10 @@ def to_lmfit(model: BandModel, start: Mapping[str, float] | None = None):
     -------
     lmfit.Model
         With parameter hints set: `to_lmfit(model, start).fit(y, x=x)`.
+
+    References
+    ----------
+    .. [1] M. Newville et al., LMFIT, doi:10.5281/zenodo.598352
     """
     import lmfit
 

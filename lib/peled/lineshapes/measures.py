@@ -86,6 +86,10 @@ def moments(
     error for smooth bands, 0.05 % of the FWHM at most in little noise. Lines with fewer than 9
     points above half are measured on a polynomial through log(y), exact for a Gaussian. Where the
     mean over the points above half is known to no better than 2 % errors are too small: fit a band.
+
+    References
+    ----------
+    .. [1] JCGM 100:2008, section 5.1, doi:10.59161/JCGM100-2008E
     """
     x = _axis(x, "x")
     y = np.asarray(y, float)
@@ -148,6 +152,10 @@ def centroids(x: np.ndarray, y: np.ndarray, variance: np.ndarray) -> tuple[np.nd
     Returns
     -------
     values, errors : (n,) arrays
+
+    References
+    ----------
+    .. [1] JCGM 100:2008, section 5.1, doi:10.59161/JCGM100-2008E
 
     Examples
     --------

@@ -313,6 +313,10 @@ def fit_window(
     found : SeparableFit
     misfit : float
         Infinite where the noise is 0.
+
+    References
+    ----------
+    .. [1] G. H. Golub and V. Pereyra, SIAM J. Numer. Anal. 10, 413 (1973), doi:10.1137/0710036
     """
     part = processed.window(*window_ppm)
     data = processed.real[part]
@@ -370,6 +374,10 @@ def fit_lines(
     ------
     ValueError
         For no components, equal names, or a window with fewer points than parameters.
+
+    References
+    ----------
+    .. [1] G. H. Golub and V. Pereyra, SIAM J. Numer. Anal. 10, 413 (1973), doi:10.1137/0710036
     """
     components = list(components)
     if not components:

@@ -241,6 +241,10 @@ def process(
         From "auto" with `strict`.
     ValueError
         For a decay too short, or one that is not finite.
+
+    References
+    ----------
+    .. [1] R. R. Ernst and W. A. Anderson, Rev. Sci. Instrum. 37, 93 (1966), doi:10.1063/1.1719961
     """
     x = np.asarray(fid.data[trace], complex)
     if len(x) < 32 or len(x) <= fid.group_delay + 16:

@@ -260,6 +260,10 @@ def read_solvents(folder: str | Path | None = None) -> Solvents:
     ------
     FormatError
         Naming the file and line.
+
+    References
+    ----------
+    .. [1] G. R. Fulmer et al., Organometallics 29, 2176 (2010), doi:10.1021/om100106e
     """
     names: dict[str, str] = {}
     lines: dict[tuple[str, str], tuple[str, ...]] = {}
@@ -288,6 +292,10 @@ def read_standards(folder: str | Path | None = None) -> dict[tuple[str, str], St
     ------
     FormatError
         Naming the file and line.
+
+    References
+    ----------
+    .. [1] R. K. Harris et al., Pure Appl. Chem. 80, 59 (2008), doi:10.1351/pac200880010059
     """
     found: dict[tuple[str, str], Standard] = {}
     for path in _tables("standards.csv", folder):

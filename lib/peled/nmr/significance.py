@@ -305,6 +305,10 @@ def there(processed: Processed, line: Line, window_ppm: tuple[float, float]) -> 
     Returns
     -------
     bool
+
+    References
+    ----------
+    .. [1] G. L. Turin, IRE Trans. Inf. Theory 6, 311 (1960), doi:10.1109/TIT.1960.1057571
     """
     wide = max(line.width_Hz, line.gauss_Hz, processed.hz_per_point)
     part = processed.window(*window_ppm)

@@ -121,6 +121,11 @@ def trend(
     Returns
     -------
     Trend
+
+    References
+    ----------
+    .. [1] P. Thordarson, Chem. Soc. Rev. 40, 1305 (2011), doi:10.1039/C0CS00062K
+    .. [2] R. T. Birge, Phys. Rev. 40, 207 (1932), doi:10.1103/PhysRev.40.207
     """
     x = np.asarray(ratio, float)
     x = x / (1 + x)

@@ -121,6 +121,10 @@ def escape_fresnel(n_film: float, n_outside: float = 1.0) -> float:
     --------
     film_escape : both faces, all bounces, absorption.
 
+    References
+    ----------
+    .. [1] M. Born, E. Wolf, Principles of Optics, 7th edition (1999), section 1.5.2
+
     Examples
     --------
     Between equal media half of the light goes each way:

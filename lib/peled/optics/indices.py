@@ -349,6 +349,10 @@ def index_table(name: str) -> IndexTable:
     FormatError
         Naming the materials there are.
 
+    References
+    ----------
+    .. [1] M. N. Polyanskiy, Sci. Data 11, 94 (2024), doi:10.1038/s41597-023-02898-2
+
     Examples
     --------
     >>> complex(index_table("Al_Rakic")(620.0)).imag > 6

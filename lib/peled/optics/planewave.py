@@ -206,6 +206,10 @@ def admittances(indices, kz, polarisation):
     Returns
     -------
     list of array
+
+    References
+    ----------
+    .. [1] M. Born, E. Wolf, Principles of Optics, 7th edition (1999), section 1.6
     """
     return list(kz) if polarisation == "s" else [k / index**2 for index, k in zip(indices, kz)]
 
@@ -256,6 +260,10 @@ def reflection(y, phases):
     Returns
     -------
     array of complex
+
+    References
+    ----------
+    .. [1] M. Born, E. Wolf, Principles of Optics, 7th edition (1999), section 1.6
     """
     r = (y[-2] - y[-1]) / (y[-2] + y[-1])
     for j in range(len(y) - 3, -1, -1):

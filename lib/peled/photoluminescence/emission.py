@@ -76,6 +76,10 @@ def measure(signal: Signal, window_nm: tuple[float, float], *, label: str = "") 
     ValueError
         If there is no positive area in the window.
 
+    References
+    ----------
+    .. [1] JCGM 100:2008, section 5.1, doi:10.59161/JCGM100-2008E
+
     Examples
     --------
     >>> from peled.conditioning import condition
@@ -126,6 +130,11 @@ def per_nanometre(spectra) -> tuple[np.ndarray, np.ndarray]:
         Ascending.
     values : ndarray, shape (m, n)
         Times hc/λ² where the file is per eV.
+
+    References
+    ----------
+    .. [1] J. Mooney and P. Kambhampati, J. Phys. Chem. Lett. 4, 3316 (2013),
+           doi:10.1021/jz401508t
     """
     if spectra.x_unit == "nm":
         return spectra.x, spectra.values

@@ -579,6 +579,10 @@ def fit_decays(
     ------
     ValueError
         If not even the first law can be fitted.
+
+    References
+    ----------
+    .. [1] G. Schwarz, Ann. Stat. 6, 461 (1978), doi:10.1214/aos/1176344136
     """
     fits = {}
     for law in laws:
@@ -669,6 +673,11 @@ def mean_lifetime(fits: dict[str, DecayFit], which: str = "amplitude-weighted") 
     -------
     MeanLifetime
         ns.
+
+    References
+    ----------
+    .. [1] J. R. Lakowicz, Principles of Fluorescence Spectroscopy (2006), chapter 4,
+           doi:10.1007/978-0-387-46312-4
     """
     best = preferred(fits)
     value, error = best.mean_ns[which]
@@ -1095,6 +1104,10 @@ def least_squares_lifetime(
     Returns
     -------
     lifetime_ns, claimed_error_ns : float
+
+    References
+    ----------
+    .. [1] M. Maus et al., Anal. Chem. 73, 2078 (2001), doi:10.1021/ac000877g
 
     Examples
     --------

@@ -58,6 +58,11 @@ def per_energy(wavelength_nm: np.ndarray, per_nm: np.ndarray) -> tuple[np.ndarra
     -------
     energy_eV, per_eV : ndarray, shape (n,)
 
+    References
+    ----------
+    .. [1] J. Mooney and P. Kambhampati, J. Phys. Chem. Lett. 4, 3316 (2013),
+           doi:10.1021/jz401508t
+
     Examples
     --------
     >>> energy, per_eV = per_energy([500.0, 1000.0], [1.0, 1.0])

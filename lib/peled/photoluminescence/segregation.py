@@ -475,6 +475,10 @@ def drift(time_s: np.ndarray, values: np.ndarray, errors: np.ndarray) -> Drift:
     ValueError
         For fewer than three values with errors.
 
+    References
+    ----------
+    .. [1] R. T. Birge, Phys. Rev. 40, 207 (1932), doi:10.1103/PhysRev.40.207
+
     Examples
     --------
     >>> found = drift(np.array([0.0, 60, 120]), np.array([620.0, 621, 622]), np.full(3, 0.1))

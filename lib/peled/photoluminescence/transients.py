@@ -478,6 +478,10 @@ def fit_laws(
     ------
     ValueError
         As `fit_transients`, or for a law that is not there.
+
+    References
+    ----------
+    .. [1] G. Schwarz, Ann. Stat. 6, 461 (1978), doi:10.1214/aos/1176344136
     """
     if unknown := set(laws) - set(LAWS):
         raise ValueError(f"laws: expected {'; '.join(LAWS)}, found {'; '.join(unknown)}")

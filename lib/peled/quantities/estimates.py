@@ -236,6 +236,10 @@ def from_normal(
     ------
     ValueError
         If a name occurs twice, a logarithmic value is not positive, or shapes differ.
+
+    References
+    ----------
+    .. [1] H. White, Econometrica 48, 817 (1980), doi:10.2307/1912934
     """
     names, values = tuple(names), np.array(values, float)
     normal = np.asarray(normal, float)
@@ -285,6 +289,10 @@ def from_jacobian(
         − rank) and goodness stays unknown.
     **others
         As `from_normal`.
+
+    References
+    ----------
+    .. [1] H. White, Econometrica 48, 817 (1980), doi:10.2307/1912934
     """
     jacobian, residual = np.asarray(jacobian, float), np.asarray(residual, float)
     made = from_normal(names, values, units, jacobian.T @ jacobian, **others)

@@ -84,6 +84,10 @@ def signal(
     callable
         A gate for `derive` or `judge`.
 
+    References
+    ----------
+    .. [1] L. A. Currie, Anal. Chem. 40, 586 (1968), doi:10.1021/ac60259a007
+
     Examples
     --------
     >>> print(signal(4.0, 1.0, "the line")(None))

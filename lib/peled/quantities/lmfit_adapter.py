@@ -50,6 +50,10 @@ def from_lmfit(
         Parameters whose 95 % interval `lmfit.conf_interval` shall find; slow, and right where the
         cost is no parabola.
 
+    References
+    ----------
+    .. [1] M. Newville et al., LMFIT, doi:10.5281/zenodo.598352
+
     Examples
     --------
     >>> import numpy as np

@@ -191,6 +191,10 @@ def scatter(residual: np.ndarray, freedom: int) -> float:
     Returns
     -------
     float
+
+    References
+    ----------
+    .. [1] R. T. Birge, Phys. Rev. 40, 207 (1932), doi:10.1103/PhysRev.40.207
     """
     return float(np.sum(residual**2) / freedom)
 
@@ -209,6 +213,10 @@ def larger(residual: np.ndarray, freedom: int) -> float:
     Returns
     -------
     float
+
+    References
+    ----------
+    .. [1] R. T. Birge, Phys. Rev. 40, 207 (1932), doi:10.1103/PhysRev.40.207
     """
     return max(scatter(residual, freedom), 1.0)
 

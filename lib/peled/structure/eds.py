@@ -51,6 +51,10 @@ def atomic_weight(element: str) -> float:
     -------
     float
         g/mol.
+
+    References
+    ----------
+    .. [1] J. Meija et al., Pure Appl. Chem. 88, 265 (2016), doi:10.1515/pac-2015-0305
     """
     import xraylib
 

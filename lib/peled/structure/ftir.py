@@ -136,6 +136,11 @@ def local_noise(values) -> np.ndarray:
     Where all light is absorbed the noise is that of the logarithm of nothing; lines of water vapour
     are as narrow as the spectrometer's and count as noise, as neither is a band of a film.
 
+    References
+    ----------
+    .. [1] T. Gasser, L. Sroka, C. Jennen-Steinmetz, Biometrika 73, 625 (1986),
+           doi:10.1093/biomet/73.3.625
+
     Examples
     --------
     >>> y = np.random.default_rng(0).normal(0, np.repeat([1.0, 5.0], 500))
@@ -178,6 +183,10 @@ def fit_bands(
     ------
     ValueError
         For input that is not two equal finite arrays over increasing wavenumber.
+
+    References
+    ----------
+    .. [1] G. H. Golub and V. Pereyra, SIAM J. Numer. Anal. 10, 413 (1973), doi:10.1137/0710036
     """
     x, y = np.asarray(wavenumber_cm1, float), np.asarray(absorbance, float)
     if x.shape != y.shape or len(x) < 30 or (np.diff(x) <= 0).any() or not np.isfinite(y).all():

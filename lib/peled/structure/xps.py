@@ -545,6 +545,10 @@ def ratio(
     -------
     value, standard_error : float
 
+    References
+    ----------
+    .. [1] JCGM 100:2008, section 5.2, doi:10.59161/JCGM100-2008E
+
     Examples
     --------
     >>> value, error = ratio((2.0, 0.1), (4.0, 0.2))

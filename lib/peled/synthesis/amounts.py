@@ -324,6 +324,10 @@ def purity_factor(purity: float, *, at_least: bool = True, tag: str = "") -> UFl
     ValueError
         If the purity is not a fraction in (0, 1].
 
+    References
+    ----------
+    .. [1] JCGM 100:2008, section 4.3.7, doi:10.59161/JCGM100-2008E
+
     Examples
     --------
     >>> print(f"{purity_factor(0.98):.2u}")
@@ -360,6 +364,10 @@ def amount_mmol(formula: str, mass_mg: UFloat | float, purity: UFloat | float = 
     ------
     ValueError
         For an unknown formula or a negative mass.
+
+    References
+    ----------
+    .. [1] J. Meija et al., Pure Appl. Chem. 88, 265 (2016), doi:10.1515/pac-2015-0305
 
     Examples
     --------

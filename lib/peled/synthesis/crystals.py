@@ -210,6 +210,10 @@ def lead_complex_ceiling(ligand_formulas: dict[str, float], protons_lost: float 
     Returns
     -------
     float
+
+    References
+    ----------
+    .. [1] J. Meija et al., Pure Appl. Chem. 88, 265 (2016), doi:10.1515/pac-2015-0305
     """
     lead = molar_mass("Pb")
     ligand = sum(fraction * molar_mass(formula) for formula, fraction in ligand_formulas.items())

@@ -84,6 +84,11 @@ def before_after(before: Matrix, after: Matrix, model: Model, **options) -> Pair
     ------
     ValueError
         If the two have the same name or different wavelengths.
+
+    References
+    ----------
+    .. [1] I. H. M. van Stokkum, D. S. Larsen, R. van Grondelle, Biochim. Biophys. Acta 1657, 82
+           (2004), doi:10.1016/j.bbabio.2004.04.011
     """
     if not np.array_equal(before.wavelength_nm, after.wavelength_nm):
         raise ValueError(
@@ -192,6 +197,11 @@ def band_amplitude(
     ------
     ValueError
         If the fit has no wavelength in the band.
+
+    References
+    ----------
+    .. [1] I. H. M. van Stokkum, D. S. Larsen, R. van Grondelle, Biochim. Biophys. Acta 1657, 82
+           (2004), doi:10.1016/j.bbabio.2004.04.011
     """
     m = fit.matrices[matrix]
     inside = (m.wavelength_nm >= low_nm) & (m.wavelength_nm <= high_nm)

@@ -449,6 +449,10 @@ def correct_chirp(m: Matrix, chirp, *, keep_zero: bool = True) -> Matrix:
     Returns
     -------
     Matrix
+
+    References
+    ----------
+    .. [1] S. A. Kovalenko et al., Phys. Rev. A 59, 2369 (1999), doi:10.1103/PhysRevA.59.2369
     """
     t0 = np.asarray(chirp(m.wavelength_nm), float)
     shift = t0 - (float(np.median(t0)) if keep_zero else 0.0)
@@ -557,6 +561,11 @@ def from_transmission(change) -> np.ndarray:
     -------
     ndarray
         ΔA in OD.
+
+    References
+    ----------
+    .. [1] R. Berera, R. van Grondelle, J. T. M. Kennis, Photosynth. Res. 101, 105 (2009),
+           doi:10.1007/s11120-009-9454-y
 
     Examples
     --------

@@ -312,6 +312,10 @@ def common_dispersion(
     Returns
     -------
     GlobalFit or None
+
+    References
+    ----------
+    .. [1] S. A. Kovalenko et al., Phys. Rev. A 59, 2369 (1999), doi:10.1103/PhysRevA.59.2369
     """
     wavelengths = 40
     if not model.dispersion:

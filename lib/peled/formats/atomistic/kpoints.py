@@ -46,6 +46,11 @@ def sampling(
     -------
     str
 
+    References
+    ----------
+    .. [1] H. J. Monkhorst and J. D. Pack, Phys. Rev. B 13, 5188 (1976),
+           doi:10.1103/PhysRevB.13.5188
+
     Examples
     --------
     The three points of a square 2 x 2 mesh, and the two of a hexagonal one:

@@ -54,6 +54,10 @@ def formula(composition: Counter) -> str:
     -------
     str
 
+    References
+    ----------
+    .. [1] E. A. Hill, J. Am. Chem. Soc. 22, 478 (1900), doi:10.1021/ja02046a005
+
     Examples
     --------
     >>> formula(Counter({"O": 2, "H": 4, "C": 2}))

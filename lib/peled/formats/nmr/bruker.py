@@ -90,6 +90,11 @@ def read_bruker(path: str | os.PathLike) -> Fid:
     FormatError
         For a missing `acqus`, a truncated `fid`, a wrong byte order (BYTORDA), an acquisition mode
         without quadrature, a firmware whose filter delay is not known.
+
+    References
+    ----------
+    .. [1] J. J. Helmus and C. P. Jaroniec, J. Biomol. NMR 55, 355 (2013),
+           doi:10.1007/s10858-013-9718-x
     """
     path = Path(path)
     acqus_path = path / "acqus"

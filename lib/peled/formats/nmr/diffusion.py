@@ -71,6 +71,11 @@ def read_gradients(path: str | os.PathLike) -> Gradients:
     ------
     FormatError
         Naming what is missing.
+
+    References
+    ----------
+    .. [1] C. S. Johnson, Prog. Nucl. Magn. Reson. Spectrosc. 34, 203 (1999),
+           doi:10.1016/S0079-6565(99)00003-5
     """
     path = Path(path)
     if (path / "procpar").exists():

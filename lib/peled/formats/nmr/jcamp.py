@@ -43,6 +43,11 @@ def read_jcamp(path: str | os.PathLike, part: str | None = None) -> Fid | Spectr
     FormatError
         Naming the label or line: no NMR block, several of them and no `part`, a second dimension, a
         compression that is none of the standard's, damaged tables, missing frequency.
+
+    References
+    ----------
+    .. [1] A. N. Davies and P. Lampen, Appl. Spectrosc. 47, 1093 (1993),
+           doi:10.1366/0003702934067874
     """
     path = Path(path)
     blocks = jcampdx.select(path, "an NMR spectrum, FID or peak table", _is_nmr)

@@ -53,6 +53,10 @@ def read_pipe(path: str | os.PathLike) -> Fid | Spectrum:
     FormatError
         For another format, more than one dimension, fewer points than the header says, or a
         header without sweep width or frequency.
+
+    References
+    ----------
+    .. [1] F. Delaglio et al., J. Biomol. NMR 6, 277 (1995), doi:10.1007/BF00197809
     """
     import nmrglue
 

@@ -35,6 +35,11 @@ def read_varian(path: str | os.PathLike) -> Fid:
     ------
     FormatError
         For a missing or truncated file, or a missing parameter.
+
+    References
+    ----------
+    .. [1] J. J. Helmus and C. P. Jaroniec, J. Biomol. NMR 55, 355 (2013),
+           doi:10.1007/s10858-013-9718-x
     """
     path = Path(path)
     procpar, data = _by_nmrglue(path)

@@ -62,6 +62,11 @@ def breadths(fit: PawleyFit, wavelengths_A: Sequence[float], fwhm_deg: float) ->
     Returns
     -------
     list of Breadth
+
+    References
+    ----------
+    .. [1] T. H. de Keijser et al., J. Appl. Crystallogr. 15, 308 (1982),
+           doi:10.1107/S0021889882012035
     """
     x, at = fit.two_theta_deg, two_theta(fit.a_A, np.array(fit.indices), wavelengths_A[0])
     step = float(np.median(np.diff(x)))

@@ -29,6 +29,10 @@ def two_theta(a_A, hkl, wavelength_A: float = CU_KALPHA_A[0]):
     float or ndarray
         2θ in degrees; NaN where λ √(h² + k² + l²) is above 2a.
 
+    References
+    ----------
+    .. [1] W. H. Bragg and W. L. Bragg, Proc. R. Soc. A 88, 428 (1913), doi:10.1098/rspa.1913.0040
+
     Examples
     --------
     >>> float(two_theta(6.05, (1, 0, 0)).round(3))

@@ -113,6 +113,11 @@ def noise_of(intensity) -> np.ndarray:
     -------
     ndarray, shape (n,)
         Never zero.
+
+    References
+    ----------
+    .. [1] T. Gasser, L. Sroka, C. Jennen-Steinmetz, Biometrika 73, 625 (1986),
+           doi:10.1093/biomet/73.3.625
     """
     y = np.asarray(intensity, float)
     third = np.convolve(y, [1, -3, 3, -1], "valid") ** 2 / 20

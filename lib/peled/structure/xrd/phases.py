@@ -176,6 +176,11 @@ def read_cif(path: Path) -> Phase:
     ------
     FormatError
         If it is none, or has no atoms or no space group.
+
+    References
+    ----------
+    .. [1] S. R. Hall, F. H. Allen, I. D. Brown, Acta Crystallogr. A 47, 655 (1991),
+           doi:10.1107/S010876739101067X
     """
     import gemmi
 
