@@ -2,24 +2,30 @@
 
 import csv
 import html
+import importlib
 import io
 import json
 import math
+import re
 import sys
 import types
+from dataclasses import replace
 from pathlib import Path
 
 import jsonschema
 import numpy as np
 import pytest
 from click.testing import CliRunner
+from matplotlib.figure import Figure
+from matplotlib.text import Text
 from scipy import stats
 
 import peled
 from peled import report as pr
 from peled.cli import main
-from peled.quantities import Finding, Quantity
+from peled.quantities import Finding, Quantity, quantity
 from peled.report.report import as_text
+from peled.samples import read_sheet
 
 SCHEMA = json.loads((Path(peled.__file__).parent / "tables/report.schema.json").read_text("utf-8"))
 DOUBT = Finding("assumed", "doubtful", "joined by name", "d2.csv")
@@ -344,3 +350,43 @@ def test_columns_of_a_page_fold_within_it_and_between_words(width):
     assert max(map(len, lines)) <= width
     assert set(" ".join(lines).split()) == {*words, *rows[0], "MAPbI3"}
     assert max(map(len, as_text(rows).splitlines())) > width
+
+
+TOPICS = {  # and the samples of its example that are enough to draw every kind of its pictures
+    "led": ("1a", "1b", "2a", "stack"),
+    "photoluminescence": ("f1", "f4"),
+    "transient_absorption": ("film_a",),
+    "nmr": (),
+    "structure": ("f1", "f4"),
+    "energetics": (),
+    "synthesis": (),
+}
+
+
+@pytest.mark.parametrize(("topic", "wanted"), TOPICS.items())
+def test_where_everything_is_withheld_no_picture_table_or_reason_says_nan(
+    topic, wanted, monkeypatch
+):
+    # Every number is taken back as it is made, so whatever is built on one has to bear that.
+    contradictions = quantity._contradictions
+    monkeypatch.setattr(
+        quantity,
+        "_contradictions",
+        lambda q: (*contradictions(q), *([GONE] if q.value is not None else [])),
+    )
+    analysis = importlib.import_module(f"peled.{topic}.analyse")
+    folder = Path(peled.__file__).parent / "examples" / topic
+    sheet = read_sheet(folder, topic, sniff=analysis.sniff)
+    rows = [r for r in sheet.rows if not wanted or r.sample in ("", *wanted)]
+    report = analysis.analyse(replace(sheet, rows=tuple(rows)), {})
+    assert report.quantities and all(q.value is None for q in report.quantities)
+    texts = [str(report), *(q.reasons for q in report.quantities)]
+    for panel in report.panels():
+        figure = Figure(figsize=(6, 4))
+        panel.draw(figure)
+        figure.canvas.draw()
+        texts += [t.get_text() for t in figure.findobj(Text)]
+        for ax in figure.axes:
+            drawn = (ax.lines, ax.collections, ax.patches, ax.images, ax.texts)
+            assert not ax.axison or any(drawn), f"{panel.name} of {panel.sample} is empty"
+    assert not [t for t in texts if re.search(r"\b(nan|None|inf)\b", t)]

@@ -241,8 +241,7 @@ def _of_rows(
 
 def _chart(report: Report) -> Iterator[Panel]:
     """All energies side by side, every start a tick."""
-    energies = report.select(name="energy")
-    if energies:
+    if any(q.value is not None for q in report.select(name="energy")):
         yield Panel(
             "energies", lambda figure: _bars(figure.subplots(), report), "", "energies", True
         )
@@ -265,6 +264,8 @@ def _bars(ax, report: Report) -> None:
 def _waterfalls(report: Report) -> Iterator[Panel]:
     """A pair as its members and what is between them."""
     for q in report.select(name="beyond its members"):
+        if q.value is None:
+            continue
         yield Panel(
             "waterfall",
             lambda figure, q=q: _fall(figure.subplots(), report, q),

@@ -350,7 +350,7 @@ def _per_current(c: Context, light: Light, angle: Quantity, calibration: float) 
         ("largest power efficacy", "lm/W", per_A / sweep.voltage_V[lit], (angle,)),
     ):
         peak = peak_eqe(j[lit], light.values[lit] * per, light.error()[lit] * per)
-        share = angle.value if of else 1.0
+        share = math.prod(q.value or 0.0 for q in of)  # 0: withheld, as what rests on it
         budget = _peak_budget(c, light, peak, calibration)
         made.append(c.make(
             name, unit, lambda *a, p=peak.eqe: p * math.prod(a), *of,
