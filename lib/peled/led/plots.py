@@ -129,8 +129,8 @@ def histogram(ax, groups: Mapping[str, Sequence[float]], label: str, colours=Non
         if v.size > 2:
             said += f": {v.mean():.3g} ± {v.std(ddof=1):.2g}, median {np.median(v):.3g}"
         ax.stairs(counts, edges, fill=True, color=colour, alpha=0.35, label=said)
-        ax.axvline(v.mean(), color=colour, lw=0.8)
-        ax.axvline(np.median(v), color=colour, lw=0.8, ls=":")
+        ax.axvline(v.mean(), ymax=0.66, color=colour, lw=0.8)  # below the legend
+        ax.axvline(np.median(v), ymax=0.66, color=colour, lw=0.8, ls=":")
     ax.set(xlabel=label, ylabel="devices", ylim=(0, top * 1.6))
     ax.legend(frameon=False, fontsize=5.5, loc="upper left")
 
