@@ -854,3 +854,15 @@ def test_series_of_exact_data_and_of_noise_converge_in_a_few_steps():
     for shared in ((), ("a_fwhm", "b_centre")):
         fit = fit_series(X, counts, model, start, variance=20 * clean, shared=shared)
         assert fit.converged.all() and fit.iterations.max() <= 10, fit.iterations
+
+
+def test_a_fit_that_is_only_compared_has_the_same_sum_of_squares():
+    x, rng = np.linspace(-5, 5, 80), np.random.default_rng(3)
+    model = BandModel({"a": "gaussian"}, baseline=0)
+    y = 50 * np.exp(-(x**2)) + rng.normal(0, 1, (4, x.size)) + 3
+    for shared in ((), ("a_centre", "a_fwhm")):
+        full = fit_series(x, y, model, variance=1.0, shared=shared)
+        bare = fit_series(x, y, model, variance=1.0, shared=shared, errors=False)
+        assert bare.chi2 == pytest.approx(full.chi2, rel=1e-9)
+        assert bare.dof == pytest.approx(full.dof) and np.array_equal(bare.values, full.values)
+        assert np.isnan(bare.covariance).all() and not bare.at_bound.any()

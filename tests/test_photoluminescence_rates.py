@@ -1,12 +1,15 @@
 """Rates of a fluence series: the solver against closed forms, the fit against LSODA's
 transients."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from scipy.integrate import solve_ivp
 from scipy.optimize import brentq
 from scipy.special import ndtr
 
+from peled.photoluminescence import poisson
 from peled.photoluminescence.analyse import analyse, sniff
 from peled.photoluminescence.dynamics import RATES, Depth, Light, course
 from peled.photoluminescence.fluence import yield_of_generation
@@ -15,6 +18,7 @@ from peled.photoluminescence.transients import (
     LAWS,
     Transient,
     Yields,
+    _Series,
     density_per_pulse,
     fit_laws,
     fit_transients,
@@ -135,6 +139,37 @@ def test_pulses_meet_what_is_left():
 
 
 # ---- the fit -------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("period", [None, 450.0])
+@pytest.mark.parametrize("prompt", [False, True])
+def test_merged_bins_hold_the_light_of_theirs_and_tell_as_much(period, prompt):
+    """Expected counts and slopes of merged bins are sums over bins; errors differ by rounding."""
+    rng = np.random.default_rng(0)
+    made = series(TRAPS, [1e15, 1e17], rng)
+    if prompt:
+        made = [replace(t, time_ns=t.time_ns + 20, response=None) for t in made]
+    all_bins = _Series(tuple(made), tuple(TRAPS), {}, None, period, False, None)
+    few = replace(all_bins, merged=True)
+    theta = few.start(**TRAPS)
+    theta[len(TRAPS)] += 0 if prompt else 0.3
+    (mean, slopes), (merged, theirs) = (one.jacobian(theta) for one in (all_bins, few))
+    assert merged.size < 0.5 * mean.size and merged.sum() == pytest.approx(mean.sum(), rel=1e-5)
+    assert few.counts.sum() == all_bins.counts.sum()
+    for kernel, rows, own, one, other in zip(
+        few.kernels, all_bins.rows, few.rows, slopes.parts, theirs.parts
+    ):
+        expected = kernel.gathered(mean[rows])
+        assert np.abs(merged[own] - expected).max() < 0.01 * np.sqrt(expected.max())
+        for a, b in zip(one[2], other[2]):
+            assert np.abs(kernel.gathered(a) - b).max() < 2e-3 * np.abs(b).max()
+    known = [
+        poisson.normal(j, slice(0, m.size), m, 0 * m)[1]
+        for j, m in ((slopes, mean), (theirs, merged))
+    ]
+    rates = slice(0, len(TRAPS))
+    errors = np.array([np.diag(np.linalg.inv(normal))[rates] for normal in known])
+    assert errors[1] == pytest.approx(errors[0], rel=0.02)
 
 
 @pytest.mark.parametrize("truth", [PLAIN, TRAPS])

@@ -31,6 +31,7 @@ def fit_series(
     shared: Sequence[str] = (),
     max_iterations: int = 200,
     tolerance: float = TOLERANCE,
+    errors: bool = True,
 ) -> SeriesFit:
     """Fit one spectrum or a whole series.
 
@@ -52,6 +53,8 @@ def fit_series(
     max_iterations : int
     tolerance : float
         Distance to the optimum, in standard errors, at which a fit counts as converged.
+    errors : bool
+        False: covariances are NaN, for a fit that is only compared with others.
 
     Returns
     -------
@@ -92,6 +95,8 @@ def fit_series(
     theta, converged, iterations = _descend(
         problem, theta, common, max_iterations, tolerance, state
     )
+    if not errors:
+        return _bare(problem, theta, common, converged, iterations)
     return _summarise(problem, theta, common, converged, iterations)
 
 
@@ -143,6 +148,11 @@ class _Problem:
             | ~np.isfinite(curvature).all(axis=(1, 2))
         ] = np.inf
         return cost, curvature, gradient
+
+    def cost(self, theta):
+        """Cost (n,) of all spectra alone."""
+        values = self.model.evaluate(self.x, self.model.full(theta))
+        return _compared(values, self.y, self.weights)[0]
 
     def _of_one_shape(self, theta):
         """As `normal`: one set of columns serves all spectra."""
@@ -379,11 +389,12 @@ def _arrow(curvature, gradient, common, frozen, damping):
     pieces for covariance."""
     l, c = np.flatnonzero(~common), np.flatnonzero(common)
     n, a, b = len(curvature), len(l), len(c)
-    diagonal = np.diagonal(curvature, axis1=1, axis2=2)
-    dl, total = diagonal[:, l], diagonal[:, c].sum(axis=0)
-    ll, ls = curvature[:, l[:, None], l], curvature[:, l[:, None], c]
-    ss = curvature[:, c[:, None], c].sum(axis=0)
-    gl, gs = gradient[:, l], gradient[:, c].sum(axis=0)
+    order = np.concatenate([l, c])
+    sorted_, slope = curvature[:, order[:, None], order], gradient[:, order]
+    right = np.concatenate([sorted_[:, :a, a:], slope[:, :a, None]], axis=2)
+    ll, ls, gl = sorted_[:, :a, :a], right[:, :, :b], right[:, :, b]
+    ss, gs = sorted_[:, a:, a:].sum(axis=0), slope[:, a:].sum(axis=0)
+    dl, total = ll.diagonal(axis1=1, axis2=2).copy(), ss.diagonal().copy()
     hold_l, hold_s = frozen[:, l], frozen[0, c]
     if frozen.any():
         ll[hold_l[:, :, None] | hold_l[:, None, :]] = 0.0
@@ -392,13 +403,10 @@ def _arrow(curvature, gradient, common, frozen, damping):
         gl[hold_l], gs[hold_s] = 0.0, 0.0
     ll[:, np.arange(a), np.arange(a)] = np.where(hold_l | (dl <= 0), 1.0, dl * (1 + damping))
     ss[np.arange(b), np.arange(b)] = np.where(hold_s | (total <= 0), 1.0, total * (1 + damping))
-    solved = (
-        np.linalg.solve(ll, np.concatenate([ls, gl[:, :, None]], axis=2))
-        if a
-        else np.zeros((n, 0, b + 1))
-    )
-    schur = ss - np.einsum("nab,nac->bc", ls, solved[:, :, :b])
-    step_s = -np.linalg.solve(schur, gs - np.einsum("nab,na->b", ls, solved[:, :, b]))
+    solved = np.linalg.solve(ll, right) if a else np.zeros((n, 0, b + 1))
+    taken = ls.reshape(n * a, b).T @ solved.reshape(n * a, b + 1)
+    schur = ss - taken[:, :b]
+    step_s = -np.linalg.solve(schur, gs - taken[:, b])
     step = np.zeros_like(gradient)
     step[:, c] = step_s
     step[:, l] = -solved[:, :, b] - solved[:, :, :b] @ step_s
@@ -439,12 +447,27 @@ def _descend_shared(problem, theta, common, max_iterations, tolerance, state):
     return theta, np.full(n, converged), np.full(n, count)
 
 
+def _at_bound(problem, theta):
+    size = np.maximum(np.abs(theta), 1e-12)
+    return (theta - problem.lower <= 1e-9 * size) | (problem.upper - theta <= 1e-9 * size)
+
+
+def _bare(problem, theta, common, converged, iterations):
+    """As `_summarise`, without covariances."""
+    model, n, p = problem.model, len(theta), len(problem.model.names)
+    dof = problem.y.shape[1] - (~common).sum() - common.sum() / n
+    return SeriesFit(
+        model, model.full(theta), np.full((n, p, p), np.nan), problem.cost(theta),
+        np.full(n, dof), converged, _at_bound(problem, theta) @ (np.abs(model.transform).T > 0),
+        np.zeros(n, bool), iterations,
+    )  # fmt: skip
+
+
 def _summarise(problem, theta, common, converged, iterations):
     model, (n, q) = problem.model, theta.shape
     rows = np.arange(n)
     cost, curvature, gradient = problem.normal(theta, rows)
-    size = np.maximum(np.abs(theta), 1e-12)
-    bound = (theta - problem.lower <= 1e-9 * size) | (problem.upper - theta <= 1e-9 * size)
+    bound = _at_bound(problem, theta)
     used = np.full(n, problem.y.shape[1])
     if common.any():
         _, _, (ll, mixed, schur) = _arrow(curvature, gradient, common, bound, 0.0)

@@ -268,6 +268,19 @@ def _cubics(course: Course) -> PPoly:
     return PPoly.construct_fast(np.array(parts), course.time_ns)
 
 
+def _integrated(pieces, widths):
+    """Pieces (k + 1, m, lanes) of the integral of a function from its pieces (k, m, lanes)."""
+    made = np.empty((len(pieces) + 1, *pieces.shape[1:]))
+    np.divide(pieces, np.arange(len(pieces), 0, -1)[:, None, None], out=made[:-1])
+    step = made[0] * widths
+    for power in made[1:-1]:
+        step += power
+        step *= widths
+    made[-1, 0] = 0.0
+    np.cumsum(step[:-1], axis=0, out=made[-1, 1:])
+    return made
+
+
 class Light:
     """Integrals of a course between any times: what falls into the bins of a histogram.
 
@@ -279,14 +292,16 @@ class Light:
     """
 
     def __init__(self, course: Course, period_ns: float | None):
-        light = _cubics(course)
-        self._splines = light.antiderivative(1), light.antiderivative(2)
+        pieces = [_cubics(course).c]
+        for _ in range(2):
+            pieces.append(_integrated(pieces[-1], np.diff(course.time_ns)[:, None]))
+        self._pieces, self._times = pieces, course.time_ns
         self._end = period_ns or course.time_ns[-1]
-        self._once, self._twice = (spline(self._end) for spline in self._splines)
         self._periodic = period_ns is not None
 
     def accumulated(self, time_ns: np.ndarray, lanes: np.ndarray, order: int = 1) -> np.ndarray:
-        """Integral (lanes, n) of the light of some lanes up to each time, once or twice (`order`).
+        """Integral (lanes, n) of the light of some lanes up to each time, once or twice (`order`);
+        the light itself for 0.
 
         A whole turn adds A = ∫₀ᵀ; k of them and a rest r give once kA + a(r), and twice
         k(k−1)/2 TA + k A₂ + k A r + a₂(r).
@@ -297,23 +312,30 @@ class Light:
         lanes : int array
             Indices into the lanes of the course.
         order : int
-            1 or 2.
+            0, 1 or 2.
 
         Returns
         -------
         ndarray, shape (lanes, n)
             Light times ns^order.
         """
-        spline = self._splines[order - 1]
-        some = PPoly(spline.c[:, :, lanes], spline.x, extrapolate=True)
-        once, twice = self._once[lanes, None], self._twice[lanes, None]
+        def some(at, order=order):
+            pieces = np.take(self._pieces[order], lanes, axis=2)
+            return PPoly.construct_fast(pieces, self._times, extrapolate=True)(at).T
+
         if not self._periodic:
-            inside = some(np.clip(time_ns, 0, self._end)).T
-            after = np.maximum(time_ns - self._end, 0)
-            return inside if order == 1 else inside + once * after
+            inside, after = some(np.clip(time_ns, 0, self._end)), time_ns - self._end
+            if order == 0:
+                return np.where((time_ns >= 0) & (after <= 0), inside, 0.0)
+            if order == 1 or not (late := after > 0).any():
+                return inside
+            return inside + some(np.array([self._end]), 1) * np.where(late, after, 0)
+        once, twice = (some(np.array([self._end]), of) for of in (1, 2))
         turn = np.floor(time_ns / self._end)
         rest = time_ns - turn * self._end
+        if order == 0:
+            return some(rest)
         if order == 1:
-            return turn * once + some(rest).T
+            return turn * once + some(rest)
         whole = turn * (turn - 1) / 2 * self._end * once + turn * twice
-        return whole + turn * once * rest + some(rest).T
+        return whole + turn * once * rest + some(rest)

@@ -930,8 +930,10 @@ class _Known(NamedTuple):
         return np.where(self.free, np.sqrt(np.maximum(np.diag(self.covariance), 0)), np.nan)
 
 
-def _known(model, theta, y, inside, mu, jac, pulse) -> _Known:
-    """See `_Known`; `pulse` is the light before a response with noise of its own, or None."""
+def _known(model, theta, y, inside, mu, jac, moved) -> _Known:
+    """See `_Known`; `moved` the light (k, n) by bins of a response with noise of its own, or
+    None.
+    """
     data, m, j = y[inside], np.maximum(mu[inside], 1e-9), jac[:, inside]
     low, high = model.bounds()
     at_bound = (theta <= low) | (theta >= high)
@@ -951,10 +953,8 @@ def _known(model, theta, y, inside, mu, jac, pulse) -> _Known:
     gradient = j @ ((m - data) / m)
     counted, values, vectors = _inverse(curvature, free)
     covariance, theta = _bounded(model, theta, low, counted, gradient)
-    if pulse is not None:
-        gains = np.zeros((theta.size, y.size))
-        gains[:, inside] = covariance @ (j * weight)
-        by_bin = responses.shares(gains, pulse)
+    if moved is not None:
+        by_bin = covariance @ ((j * weight) @ moved[:, inside].T)
         covariance = covariance + (by_bin * model.response.variance) @ by_bin.T
     left_open = _lifetimes_open(model, values, vectors, free)
     return _Known(theta, covariance, counted, free, at_bound, left_open)
@@ -1025,13 +1025,15 @@ def _summary(model, y, inside, found, gain) -> DecayFit:
     best, cost, converged, mu, jac = found
     data, m = y[inside], np.maximum(mu[inside], 1e-9)
     noise = None if model.response is None else model.response.variance
-    pulse = None if noise is None else model.pulse(best)
-    known = _known(model, best, y, inside, mu, jac, pulse)
+    bins = np.arange(y.size + 1)
+    moved = None if noise is None else responses.windows(model.pulse(best), bins)
+    known = _known(model, best, y, inside, mu, jac, moved)
     expected, variance = (part.sum() for part in poisson.expected_unit_deviance(m))
     if noise is not None:
         within = np.full(mu.size, np.inf)
         within[inside] = mu[inside]
-        more = responses.deviance([(pulse, within, jac)], noise, known.counted)
+        score = (jac * responses.weights(within)) @ moved.T
+        more = responses.deviance([(moved, within)], noise, known.counted, score)
         expected, variance = expected + more[0], variance + more[1]
     theta, errors = known.theta, known.errors
     k, at = model.components, model.nonlinear

@@ -48,6 +48,7 @@ class Folding:
 
     def __init__(self, time_ns: np.ndarray, bin_ns: float, response: Response):
         counts = np.asarray(response.counts, float)
+        self.size = counts.size
         self._bins = slice(counts.size - 1, counts.size - 1 + time_ns.size)
         self._length = fft.next_fast_len(time_ns.size + 2 * counts.size - 2, real=True)
         self._recorded = fft.rfft(counts / counts.sum(), self._length)
@@ -58,6 +59,12 @@ class Folding:
         self.width_ns = bin_ns * np.count_nonzero(true > 0.5 * true.max())
         known = response.variance is not None
         self.variance = response.variance / counts.sum() ** 2 if known else None
+
+    def taps(self) -> tuple[int, np.ndarray]:
+        """What `fold` weighs the light of earlier bins with, and how many bins before the first."""
+        reach = 3  #: of the sharpening
+        whole = fft.irfft(self._true, self._length)
+        return -reach, np.roll(whole, reach)[: self.size + 2 * reach]
 
     def fold(self, rows: np.ndarray) -> np.ndarray:
         """Light (..., n) that is spread over its bins, (..., n + k - 1) before.
@@ -103,27 +110,47 @@ def _sharpening(length: int) -> np.ndarray:
     return 1 + x / 3 + 8 * x**2 / 45 + 4 * x**3 / 35
 
 
-def shares(gains: np.ndarray, pulse: np.ndarray) -> np.ndarray:
-    """Derivatives (p, k) of fitted parameters by the bins of the response, of unit sum.
+def windows(pulse: np.ndarray, ends: np.ndarray) -> np.ndarray:
+    """Light (k, g) that each bin of a response of unit sum puts into each bin of a decay, or into
+    groups of them.
 
     Parameters
     ----------
-    gains : ndarray, shape (p, n)
-        Derivatives of the parameters by the counts of the decay, covariance times Jᵀ/μ.
     pulse : ndarray, shape (n + k − 1,)
         Light before the response widens it.
+    ends : int array, shape (g + 1,)
+        Ends of the groups: 0, ..., n.
 
     Returns
     -------
-    ndarray, shape (p, k)
+    ndarray, shape (k, g)
     """
-    return np.array([np.correlate(pulse, gain, "valid")[::-1] for gain in gains])
+    if ends.size == ends[-1] + 1:
+        return sliding_window_view(pulse, ends[-1])[::-1]
+    total = np.concatenate([[0.0], np.cumsum(pulse)])
+    return np.diff(sliding_window_view(total, ends[-1] + 1)[::-1, ends], axis=1)
+
+
+def weights(mean: np.ndarray) -> np.ndarray:
+    """W of `deviance`: that of counts, of bins with less than one as if with one.
+
+    Parameters
+    ----------
+    mean : ndarray, shape (n,)
+        Fitted counts, infinite where they are not fitted.
+
+    Returns
+    -------
+    ndarray, shape (n,)
+    """
+    return 1 / np.maximum(mean, 1.0)
 
 
 def deviance(
-    decays: Sequence[tuple[np.ndarray, np.ndarray, np.ndarray]],
+    decays: Sequence[tuple[np.ndarray, np.ndarray]],
     variance: np.ndarray,
     covariance: np.ndarray,
+    score: np.ndarray,
 ) -> tuple[float, float]:
     """What the noise of a response adds to the deviance that a fit leaves.
 
@@ -133,32 +160,29 @@ def deviance(
 
     Parameters
     ----------
-    decays : sequence of (pulse, mean, jacobian)
-        Those with this response: the light before the response widens it, shape (n + k − 1,); the
-        fitted counts, shape (n,), infinite where they are not fitted; their derivatives by the
-        parameters, shape (p, n).
+    decays : sequence of (windows, mean)
+        Those with this response: Pᵀ (`windows`), shape (k, n); the fitted counts, shape (n,),
+        infinite where they are not fitted.
     variance : ndarray, shape (k,)
         V, of each bin of the response.
     covariance : ndarray, shape (p, p)
         C, of the parameters for counts without this noise.
+    score : ndarray, shape (p, k)
+        S, the sum over decays of their derivatives times `weights`, times P.
 
     Returns
     -------
     mean, variance : float
     """
-    weights = [1 / np.maximum(mean, 1.0) for _, mean, _ in decays]
-    score = sum(shares(j * w, p) for (p, _, j), w in zip(decays, weights, strict=True))
-    each = sum(
-        np.correlate(p**2, w, "valid")[::-1] for (p, _, _), w in zip(decays, weights, strict=True)
-    )
-    left = variance * np.maximum(each - np.einsum("pk,pq,qk->k", score, covariance, score), 0)
+    each = sum(np.square(moved) @ weights(mean) for moved, mean in decays)
+    left = variance * np.maximum(each - np.einsum("pk,pk->k", score, covariance @ score), 0)
     # Neighbouring bins move the model alike; those that hold next to nothing count alone.
     order = np.argsort(left)[::-1]
     heavy = order[: 1 + np.searchsorted(np.cumsum(left[order]), 0.99 * left.sum())]
     together = -score[:, heavy].T @ covariance @ score[:, heavy]
-    for (p, mean, _), w in zip(decays, weights, strict=True):
-        moved = sliding_window_view(p, mean.size)[variance.size - 1 - heavy] * np.sqrt(w)
-        together += moved @ moved.T
+    for moved, mean in decays:
+        most = moved[heavy] * np.sqrt(weights(mean))
+        together += most @ most.T
     together *= np.sqrt(np.outer(variance[heavy], variance[heavy]))
     alone = left @ left - left[heavy] @ left[heavy]
     return float(left.sum()), float(4 * left.sum() + 2 * (np.sum(together**2) + alone))

@@ -27,9 +27,9 @@ _ORIGIN_EV = 1.9
 _SINGLE = BandModel({"main": "gaussian"}, baseline=1, origin=_ORIGIN_EV)
 _SHARED = ("main_centre", "main_fwhm", "red_centre", "red_fwhm")
 LIKE_A_SHIFT = 0.9
-#: Distance to its optimum, in standard errors, of an account that is only compared: its BIC is then
-#: right to the square of this.
-COMPARED = 0.3
+# An account that is only compared ends at this distance to its optimum, in standard errors: its BIC
+# is then right to the square of this.
+_COMPARED = {"tolerance": 0.3, "errors": False}
 
 
 @dataclass(frozen=True)
@@ -239,7 +239,7 @@ def track(
     )
     one, moving = (
         lineshapes.fit_series(
-            energy, signal, _SINGLE, start, variance=spread, shared=shared, tolerance=COMPARED
+            energy, signal, _SINGLE, start, variance=spread, shared=shared, **_COMPARED
         )
         for shared in (_SHARED[:2], _SHARED[1:2])
     )
@@ -334,7 +334,7 @@ def _of_best_shape(energy, signal, spread, two):
     model = BandModel(shapes, baseline=1, origin=_ORIGIN_EV, parameters=limits)
     split = lineshapes.fit_series(
         energy, signal, model, start, variance=spread, shared=tuple(start),
-        **({"tolerance": COMPARED} if good else {}),
+        **(_COMPARED if good else {}),
     )  # fmt: skip
     if not good and split.chi2.sum() + 2 * np.log(signal.size) < two.chi2.sum():
         two, split = split, two
@@ -383,7 +383,7 @@ def _varies(fraction, error) -> bool:
 def _two_bands(energy, signal, spread):
     """Centre and width of the first spectrum's band, and nearly the fit of two bands to all."""
     first = lineshapes.fit_series(
-        energy, signal[:1], _SINGLE, variance=spread[:1], tolerance=COMPARED
+        energy, signal[:1], _SINGLE, variance=spread[:1], **_COMPARED
     )
     centre, width = float(first.value("main_centre")[0]), float(first.value("main_fwhm")[0])
     start = {"main_centre": centre, "main_fwhm": width}
@@ -417,7 +417,7 @@ def _two_bands(energy, signal, spread):
     for begin in starts:
         fits.append(
             lineshapes.fit_series(
-                energy, signal, model, begin, variance=spread, shared=_SHARED, tolerance=COMPARED
+                energy, signal, model, begin, variance=spread, shared=_SHARED, **_COMPARED
             )
         )
         if fits[-1].converged.all() and _goodness(fits[-1], signal)[1] < threshold():

@@ -39,6 +39,7 @@ LAWS: Mapping[str, tuple[str, ...]] = {
     "traps + first order + radiative": ("k1", "radiative", "capture", "traps", "detrap"),
 }
 STEP = 1e-4  #: of a logarithm, for derivatives
+MERGED = 0.06  #: share of the time since the pulse in which bins are one while rates are sought
 LIMIT = 2.706  #: rise of the deviance at a one-sided 95 % limit
 #: Share of the largest rate, over all densities and times of a series, that a rate must reach.
 REACH = 1e-6
@@ -106,7 +107,7 @@ class TransientFit:
     models: tuple[np.ndarray, ...] = field(repr=False)
     transients: tuple[Transient, ...] = field(repr=False)
     _model: _Series = field(repr=False)
-    _theta: np.ndarray = field(repr=False)
+    _found: poisson.Descent = field(repr=False)
 
     @property
     def free(self) -> tuple[str, ...]:
@@ -140,8 +141,8 @@ class TransientFit:
         """
         at = self._model.free.index(name)
         high = self._model.bounds()[1][at]
-        low, theta = self._theta[at], self._theta
-        target = self.deviance + LIMIT * self.growth**2
+        theta = self._found.theta
+        low, target = theta[at], self._found.deviance + LIMIT * self.growth**2
         step, top = 0.5, None
         while top is None or top - low > 0.02:
             trial = min(low + step, high) if top is None else 0.5 * (low + top)
@@ -195,6 +196,7 @@ class _Series:
     common: bool
     yields: Yields | None
     pinned: tuple[int, float] | None = None
+    merged: bool = False
 
     def __post_init__(self):
         first = self.transients[0]
@@ -205,13 +207,16 @@ class _Series:
         names += [f"background {i + 1}" for i in range(len(self.transients))]
         self.names = (*self.free, *(["shift"] * self.shifted), *names)
         self.density = np.array([t.density_cm3 for t in self.transients])
-        self.kernels = [_Kernel(t) for t in self.transients]
+        self.alike: dict[tuple, list[int]] = {}  # transients on the same bins, by response too
+        for i, t in enumerate(self.transients):
+            self.alike.setdefault((id(t.response), t.time_ns.tobytes()), []).append(i)
+        self.kernels = [None] * len(self.transients)
+        for own in self.alike.values():
+            kernel = _Kernel(self.transients[own[0]], self.merged)
+            for i in own:
+                self.kernels[i] = kernel
         # Farther than a response is wide its light no longer says where it is.
         self.stride = max((0.5 * k.width for k in self.kernels if k.response), default=np.inf)
-        self.alike: dict[tuple, list[int]] = {}  # transients on the same bins, by response too
-        for i, (t, kernel) in enumerate(zip(self.transients, self.kernels)):
-            key = id(t.response), kernel.edges.tobytes()
-            self.alike.setdefault(key, []).append(i)
         span = max(t.time_ns[-1] + t.bin_ns for t in self.transients) - min(
             min(t.time_ns[0] for t in self.transients), 0.0
         )
@@ -220,12 +225,13 @@ class _Series:
         counts = [np.asarray(t.counts, float) for t in self.transients]
         dark = [y.size // 50 for y in counts]  # the darkest bins
         self.floors = np.array([np.partition(y, k)[k] for y, k in zip(counts, dark)])
+        counts = [kernel.gathered(y) for kernel, y in zip(self.kernels, counts)]
         if self.yields is not None:
             counts.append((self.yields.plqy / self.yields.error) ** 2)
         self.counts = np.concatenate(counts)
         self.inside = slice(0, self.counts.size)
-        ends = np.cumsum([t.counts.size for t in self.transients])
-        self.rows = [slice(end - t.counts.size, end) for t, end in zip(self.transients, ends)]
+        sizes = [kernel.bins.size for kernel in self.kernels]
+        self.rows = [slice(end - size, end) for size, end in zip(sizes, np.cumsum(sizes))]
 
     def bounds(self):
         """Rates between none and all within a bin, at the densities of this series."""
@@ -268,43 +274,43 @@ class _Series:
 
     def expected(self, theta):
         """Expected counts (n,)."""
-        return self._evaluated(theta, 0)[0]
+        return self.evaluated(theta, *self.lanes(theta, 0), 0)[0]
 
     def jacobian(self, theta):
         """Expected counts (n,) and their derivatives."""
-        return self._evaluated(theta, len(self.free))
+        ways = len(self.free)
+        return self.evaluated(theta, *self.lanes(theta, ways), ways)
 
     def scale(self, theta, i):
-        """Place of the scale of transient `i` in theta, and counts per carrier and light."""
-        which = 0 if self.common else i
+        """Places of the scales of transients `i` in theta, and counts per carrier and light."""
+        which = 0 * i if self.common else i
         at = len(self.free) + self.shifted + which
         return at, np.exp(theta[at]) / self.density[which]
 
-    def _evaluated(self, theta, ways):
-        """Expected counts, and derivatives by `ways` rates and by all that is not a rate."""
-        rates, found = self.lanes(theta, ways)
+    def evaluated(self, theta, rates, found, ways):
+        """Expected counts, and derivatives by `ways` rates and by all that is not a rate, from
+        `lanes`.
+        """
         light = Light(found, self.period_ns)
         count, size = len(self.free), len(self.transients)
         shift = theta[count] if self.shifted else 0.0
-        expected, parts = np.zeros(self.counts.size), []
-        made, later = {}, {}
+        expected, parts = np.zeros(self.counts.size), [None] * size
         for own in self.alike.values():
             lanes, kernel = np.add.outer(own, size * np.arange(ways + 1)), self.kernels[own[0]]
             counts = kernel.counts(light, lanes.ravel(), shift)
-            made.update(zip(own, counts.reshape(*lanes.shape, -1)))
+            places, scales = self.scale(theta, np.array(own))
+            shapes = counts.reshape(*lanes.shape, -1) * scales[:, None, None]
+            floors = theta.size - size + np.array(own)
+            seen = shapes[:, 0] + theta[floors, None] * kernel.bins
+            slopes = np.empty((len(own), ways + 2 + self.shifted, kernel.bins.size))
+            slopes[:, :ways] = (shapes[:, 1:] - shapes[:, :1]) / STEP
+            slopes[:, ways], slopes[:, ways + 1] = shapes[:, 0], kernel.bins
             if self.shifted and ways:
-                later.update(zip(own, kernel.by_shift(light, np.array(own), shift)))
-        for i, rows in enumerate(self.rows):
-            at, scale = self.scale(theta, i)
-            shapes = scale * made[i]
-            expected[rows] = shapes[0] + theta[theta.size - size + i]
-            own = [*range(ways), at, theta.size - size + i, *[count] * (i in later)]
-            slopes = np.ones((len(own), shapes.shape[1]))
-            slopes[:ways] = (shapes[1:] - shapes[0]) / STEP
-            slopes[ways] = shapes[0]
-            if i in later:
-                slopes[-1] = scale * later[i]
-            parts.append((np.array(own), rows, slopes))
+                slopes[:, -1] = scales[:, None] * kernel.by_shift(light, np.array(own), shift)
+            for j, i in enumerate(own):
+                expected[self.rows[i]] = seen[j]
+                which = [*range(ways), places[j], floors[j], *[count] * self.shifted]
+                parts[i] = np.array(which), self.rows[i], slopes[j]
         if self.yields is not None:
             rows = slice(self.rows[-1].stop, None)
             y = self._yields(rates)
@@ -345,15 +351,20 @@ class _Series:
     def beside(self, fit: TransientFit):
         """Start point where a law of fewer rates ended: the others are as good as none."""
         rates = self.bounds()[0][: len(self.free)].copy()
-        for name, value in zip(fit.free, fit._theta):
+        for name, value in zip(fit.free, fit._found.theta):
             rates[self.free.index(name)] = value
-        return np.concatenate([rates, fit._theta[len(fit.free) :]])
+        return np.concatenate([rates, fit._found.theta[len(fit.free) :]])
 
 
 class _Kernel:
-    """Bins of one transient, with its response."""
+    """Bins of one transient, with its response.
 
-    def __init__(self, transient: Transient):
+    `merged`: bins together where the time since the pulse changes by less than `MERGED` of itself
+    and by less than a hundredth of the record. Light that bends on no shorter scale tells as much
+    so, to a thousandth of its information.
+    """
+
+    def __init__(self, transient: Transient, merged: bool = False):
         self.bin, time = transient.bin_ns, transient.time_ns
         response = transient.response
         self.response, self.width = None, 0.0
@@ -364,13 +375,25 @@ class _Kernel:
             edges = (np.arange(-half, half + 2) - 0.5) * self.bin
             start = response.start_ns + edges[0]
             response = Response(start, np.diff(special.ndtr(edges / sigma)))
-        if response is None:
-            self.edges = np.append(time, time[-1] + self.bin)
-            return
-        self.response = Folding(time, self.bin, response)
-        lags = self.response.lags
-        self.width = self.response.width_ns
-        self.edges = np.concatenate([[lags[0] - self.bin], lags, [lags[-1] + self.bin]])
+        pulse = 0.0, 0.0
+        if response is not None:
+            self.response = Folding(time, self.bin, response)
+            self.width = self.response.width_ns
+            reach = 10 * self.bin + self.width
+            pulse = np.array([-reach, self.bin * response.counts.size + reach]) + response.start_ns
+        ends = _together(time, self.bin, *pulse) if merged else np.arange(time.size + 1)
+        self.ends, self.bins = ends, np.diff(ends).astype(float)
+        self.edges = time[0] + self.bin * ends
+        if response is not None:
+            lags = self.response.lags
+            self.edges = np.concatenate([[lags[0] - self.bin], lags, [lags[-1] + self.bin]])
+        self.coarse = None
+        if merged and response is not None:
+            self.coarse = _Coarse(self.response, self.bin, ends, lags[self.response.size - 1])
+
+    def gathered(self, counts):
+        """Counts (n,) of the bins in those that are fitted."""
+        return np.add.reduceat(counts, self.ends[:-1])
 
     def pulse(self, light: Light, lanes, shift, order=2):
         """Light before the response widens it: response and decay spread over their bins; of order
@@ -382,6 +405,8 @@ class _Kernel:
         """Light in each bin (lanes, n)."""
         if self.response is None:
             return np.diff(light.accumulated(self.edges - shift, lanes), axis=1)
+        if self.coarse is not None:
+            return self.coarse.counts(light, lanes, shift, 1)
         return np.maximum(self.response.fold(self.pulse(light, lanes, shift)), 0)
 
     def by_shift(self, light: Light, lanes, shift):
@@ -390,7 +415,60 @@ class _Kernel:
             step = 1e-3 * self.bin
             ends = [self.counts(light, lanes, shift + way * step) for way in (-1, 1)]
             return (ends[1] - ends[0]) / (2 * step)
+        if self.coarse is not None:
+            return -self.coarse.counts(light, lanes, shift, 0)
         return -self.response.fold(self.pulse(light, lanes, shift, 1))
+
+
+def _together(time, bin_ns, first, last) -> np.ndarray:
+    """Ends (g + 1,) of groups of bins: single ones while the pulse comes, from first to last in ns,
+    and wider the farther from it, to a hundredth of all.
+    """
+    begin, stop = (int(np.clip(round((t - time[0]) / bin_ns), 0, time.size)) for t in (first, last))
+    before, after, most = [0], [0], time.size // 100
+    for out, size in ((before, begin), (after, time.size - stop)):
+        while out[-1] < size:
+            out.append(min(size, out[-1] + max(1, min(int(MERGED * out[-1]), most))))
+    ends = [begin - np.array(before[::-1]), np.arange(begin, stop + 1), stop + np.array(after)]
+    return np.unique(np.concatenate(ends))
+
+
+class _Coarse:
+    """Merged bins behind a response: bin by bin while the pulse comes (single ones), elsewhere the
+    response is a Gaussian rule of two points, right for light that is a cubic over its width.
+    """
+
+    def __init__(self, folding: Folding, bin_ns, ends, lag):
+        first, taps = folding.taps()
+        at = bin_ns * (first + np.arange(taps.size)) + 0.5 * bin_ns  # a bin's pulse: its middle
+        mean = taps @ at
+        second, third = (taps @ (at - mean) ** n for n in (2, 3))
+        sigma = np.sqrt(max(second + bin_ns**2 / 12, 1e-6 * bin_ns**2))
+        skew = 0.5 * third / sigma**3
+        root = np.hypot(1.0, skew)
+        self.bin, self.weights = bin_ns, 0.5 * np.array([1 - skew / root, 1 + skew / root])
+        points = mean + sigma * (skew + np.array([root, -root]))
+        single = np.flatnonzero(np.diff(ends) == 1)
+        # Single bins in a row around the pulse; others, if any, are as good as merged.
+        begin, stop = (ends[single[0]], ends[single[-1] + 1]) if single.size else (0, 0)
+        self.before, after = ends[ends <= begin], ends[ends >= stop]
+        self.late = lag + bin_ns * np.concatenate([self.before, after]) - points[:, None]
+        here = np.arange(begin, stop)
+        lags = np.arange(begin - taps.size - first + 1, stop - first)
+        self.near = lag + bin_ns * np.arange(lags[0] - 1, lags[-1] + 2)
+        which = here[:, None] - lags - first
+        inside = (which >= 0) & (which < taps.size)
+        self.fold = np.where(inside, taps[np.clip(which, 0, taps.size - 1)], 0.0).T
+
+    def counts(self, light: Light, lanes, shift, order):
+        """Light in each bin (lanes, g); of order 0, what it is less per ns of shift."""
+        late = light.accumulated((self.late - shift).ravel(), lanes, order)
+        late = np.tensordot(self.weights, late.reshape(len(lanes), 2, -1), (0, 1))
+        near = np.diff(light.accumulated(self.near - shift, lanes, order + 1), 2, axis=1)
+        split = self.before.size
+        parts = [np.diff(late[:, :split], axis=1), near @ self.fold / self.bin,
+                 np.diff(late[:, split:], axis=1)]  # fmt: skip
+        return np.concatenate(parts, axis=1)
 
 
 def fit_transients(
@@ -450,11 +528,12 @@ def fit_transients(
     transients = tuple(transients)
     _checked(transients, free, held, depth)
     model = _Series(transients, tuple(free), dict(held), depth, period_ns, common, yields)
-    starts = (model.start(**rates) for rates in _starts(model))
+    few = replace(model, merged=True)
+    starts = (few.start(**rates) for rates in _starts(few))
     if near is not None:
-        starts = chain([model.beside(near)], starts)
-    found = poisson.least(model, model.counts, model.inside, starts)
-    return _summary(model, found, law or " + ".join(free))
+        starts = chain([few.beside(near)], starts)
+    found = poisson.least(few, few.counts, few.inside, starts)
+    return _summary(model, few, found, law or " + ".join(free))
 
 
 def fit_laws(
@@ -541,12 +620,13 @@ def _starts(model: _Series):
         }
 
 
-def _summary(model: _Series, found: poisson.Descent, law: str) -> TransientFit:
-    theta, cost, converged, mu, blocks = found
-    m, jac = np.maximum(mu, 1e-9), blocks.dense()
+def _summary(model: _Series, few: _Series, found: poisson.Descent, law: str) -> TransientFit:
+    """What was found on `few` bins, and how it describes all."""
+    theta, _, converged, merged, blocks = found
     low, high = model.bounds()
     bound = (theta <= low) | (theta >= high)
-    normal = (jac / m) @ jac.T
+    merged = np.maximum(merged, 1e-9)
+    _, normal = poisson.normal(blocks, few.inside, merged, np.zeros_like(merged))
     logs = [n for n in model.names if n in model.free or n.startswith("scale")]
     values = np.where(np.isin(model.names, logs), np.exp(theta), theta)
     units = [RATES[n][0] if n in RATES else {"shift": "ns"}.get(n, "counts") for n in model.names]
@@ -557,9 +637,11 @@ def _summary(model: _Series, found: poisson.Descent, law: str) -> TransientFit:
         at_bound=[n for n, b in zip(model.names, bound) if b and n not in zero],
         converged=converged,
     )  # fmt: skip
-    found = model.lanes(theta, 0)[1] if model.shifted or model.period_ns else None
-    shared, more = _response_noise(model, theta, found, m, jac, counted.covariance)
-    expected, variance = (part.sum() for part in poisson.expected_unit_deviance(m))
+    course = model.lanes(theta, 0)
+    mu = model.evaluated(theta, *course, 0)[0]
+    cost = float(poisson.unit_deviance(model.counts, mu).sum())
+    shared, more = _response_noise(few, theta, course[1], merged, blocks, counted.covariance)
+    expected, variance = (part.sum() for part in poisson.expected_unit_deviance(mu))
     spare = float(expected + more[0] - np.count_nonzero(~bound))
     sd = float(np.sqrt(variance + more[1]))
     growth = float(np.sqrt(max(cost / spare, 1.0)))
@@ -569,32 +651,41 @@ def _summary(model: _Series, found: poisson.Descent, law: str) -> TransientFit:
     return TransientFit(
         law, estimates, cost, spare, sd,
         float(cost + np.count_nonzero(~bound) * np.log(model.counts.size)),
-        growth, bool(converged), found is None or found.repeats,
+        growth, bool(converged), course[1].repeats,
         tuple(mu[rows] for rows in model.rows),
-        model.transients, model, theta,
+        model.transients, few, found,
     )  # fmt: skip
 
 
-def _response_noise(model: _Series, theta, found: Course | None, mean, jac, covariance):
+def _response_noise(model: _Series, theta, found: Course, mean, blocks, covariance):
     """Covariance (p, p) from the counts of responses; mean and variance of what they add to the
     deviance.
 
     Decays with the same response share its noise.
     """
     shift = theta[len(model.free)] if model.shifted else 0.0
-    decays: dict[int, list] = {}
-    variances = {}
-    light = None if found is None else Light(found, model.period_ns)
-    for i, (transient, kernel, rows) in enumerate(zip(model.transients, model.kernels, model.rows)):
-        response = transient.response
-        if response is None or response.variance is None:
-            continue
-        pulse = model.scale(theta, i)[1] * kernel.pulse(light, np.array([i]), shift)[0]
-        variances[id(response)] = kernel.response.variance
-        decays.setdefault(id(response), []).append((pulse, mean[rows], jac[:, rows]))
+    light = Light(found, model.period_ns)
     shared, more = np.zeros_like(covariance), np.zeros(2)
-    for response, own in decays.items():
-        moved = sum(responses.shares(covariance @ (j / m), pulse) for pulse, m, j in own)
-        shared += (moved * variances[response]) @ moved.T
-        more += responses.deviance(own, variances[response], covariance)
+    for alike in _noisy(model):
+        variance = model.kernels[alike[0]].response.variance
+        decays, (moved, score) = [], np.zeros((2, len(covariance), variance.size))
+        for i in alike:
+            kernel, (own, rows, part) = model.kernels[i], blocks.parts[i]
+            pulse = model.scale(theta, i)[1] * kernel.pulse(light, np.array([i]), shift)[0]
+            by_bin, weight = responses.windows(pulse, kernel.ends), responses.weights(mean[rows])
+            moved[own] += (part / mean[rows]) @ by_bin.T
+            score[own] += (part * weight) @ by_bin.T
+            decays.append((by_bin, mean[rows]))
+        moved = covariance @ moved
+        shared += (moved * variance) @ moved.T
+        more += responses.deviance(decays, variance, covariance, score)
     return shared, more
+
+
+def _noisy(model: _Series) -> list[list[int]]:
+    """Transients by the response that they share, of those with noise."""
+    found: dict[int, list[int]] = {}
+    for i, transient in enumerate(model.transients):
+        if transient.response is not None and transient.response.variance is not None:
+            found.setdefault(id(transient.response), []).append(i)
+    return list(found.values())
