@@ -3,7 +3,7 @@ what is not determined, profiles, and the coverage of every error."""
 
 import numpy as np
 import pytest
-from scipy import optimize
+from scipy import linalg, optimize
 
 from peled import separable
 from peled.quantities import derive
@@ -437,17 +437,25 @@ def block_of(kind, data, rng):
         return blocks.SharedBlock(data, three_decays, index, exact=kind == "shared"), weight
     weight = rng.uniform(0.5, 2, data.shape) * (rng.random(data.shape) > 0.1)
 
+    sets = (15, 25) if kind == "two sets" else (40,)
+
     def dispersed(rows):
         def basis(u, derivatives):
             c, dc = three_decays(u)
             each = weight.T[rows, :, None]
-            return c * each, lambda a: np.einsum("ptn,wnm->wtp", dc, a) * each
+
+            def of(own):
+                return lambda a: np.einsum("ptn,wnm->wtp", dc[:, own], a) * each[:, own]
+
+            return c * each, [of(slice(0, sets[0])), of(slice(sets[0], None))][: len(sets)]
 
         return basis
 
     def part(rows, chunks=()):
-        seen = weight[:, rows] > 0
-        return blocks.DispersedBlock((data * weight)[:, rows], dispersed(rows), index, seen, chunks)
+        seen, each = weight[:, rows] > 0, [index] * len(sets)
+        return blocks.DispersedBlock(
+            (data * weight)[:, rows], dispersed(rows), each, seen, sets, chunks
+        )
 
     count = data.shape[1]
     halves = slice(0, count // 2), slice(count // 2, count)
@@ -485,7 +493,7 @@ def explicitly(u, data, weight, alike, positive):
 
 
 @pytest.mark.parametrize(
-    "kind", ["shared", "compressed", "dispersed", "in chunks", "non-negative"]
+    "kind", ["shared", "compressed", "dispersed", "in chunks", "two sets", "non-negative"]
 )
 def test_blocks_are_what_their_wavelengths_add_up_to(kind):
     rng = np.random.default_rng(7)
@@ -495,16 +503,29 @@ def test_blocks_are_what_their_wavelengths_add_up_to(kind):
     u = np.log([0.4, 1.0, 5.0])
     alike = kind in ("shared", "compressed", "non-negative")
     expected = explicitly(u, data, weight, alike, kind == "non-negative")
-    found = block.evaluate(u, True, True)
+    found = search.Problem(
+        [block], lambda theta: (theta, np.eye(3)), *([-9] * 3, [9] * 3)
+    ).evaluate(u, True, True)
     assert block.total == pytest.approx(np.sum((data * weight) ** 2))
-    (rows,) = found.rows
-    parts = found.cost, found.gradient, found.hessian, found.floor, rows.gram, rows.signal
+    own = np.split(np.arange(40), [15]) if kind == "two sets" else [np.arange(40)]
+    inside = sum(np.outer(np.isin(DELAYS, DELAYS[at]), np.isin(DELAYS, DELAYS[at])) for at in own)
+    gram = linalg.block_diag(*(rows.gram for rows in found.rows))
+    signal = np.concatenate([rows.signal for rows in found.rows])
+    expected = [*expected[:4], expected[4] * inside, expected[5], expected[6]]
+    parts = found.cost, found.gradient, found.hessian, found.floor, gram, signal
     for one, other in zip(parts, expected, strict=False):
         assert one == pytest.approx(other, rel=1e-6, abs=1e-8 * np.abs(other).max())
     assert block.evaluate(u, False).cost == pytest.approx(found.cost)
     kernel = np.exp(-np.abs(np.subtract.outer(DELAYS, DELAYS)))
-    score = np.einsum("pij,ik,qkj->pq", expected[6], kernel, expected[6])
-    assert rows.score(kernel, None) == pytest.approx(score, rel=1e-6)
+    loud = np.random.default_rng(8).normal(size=(40, 2))
+    for share in (None, loud @ loud.T):
+        score, made = 0.0, 0.0
+        for at, rows in zip(own, found.rows, strict=True):
+            cross, one = expected[6][:, at[:, None], at], np.ix_(at, at)
+            middle = cross if share is None else cross @ share[one]
+            score = score + np.einsum("pij,ik,qkj->pq", middle, kernel[one], cross)
+            made = made + sum(rows.scores([kernel[one]], None if share is None else share[one]))
+        assert made == pytest.approx(score, rel=1e-6)
 
 
 def test_coordinates_and_values_are_one_another():
@@ -520,7 +541,7 @@ def test_columns_that_coincide_for_some_wavelengths_span_what_is_left():
     c = np.random.default_rng(3).normal(size=(3, 12, 3))
     c[1, :, 2] = 0.5 * c[1, :, 1]
     c[2, :, 0] = 0.0
-    q, inverse = blocks.DispersedBlock(c[:, :, 0].T, None, [], None)._project(c)
+    q, inverse = blocks.DispersedBlock(c[:, :, 0].T, None, [[]], None)._project(c)
     for one, left, back in zip(c, q, inverse, strict=True):
         assert left @ left.T == pytest.approx(one @ np.linalg.pinv(one), abs=1e-10)
         assert one @ back @ left.T == pytest.approx(left @ left.T, abs=1e-10)

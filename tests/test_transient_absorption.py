@@ -421,7 +421,10 @@ def test_columns_of_a_chirped_set_are_those_of_each_wavelength(fastest):
     u = np.log(np.array([fastest, 14.0, 280.0, np.e, 0.12, np.e, np.e]))
     u[3], u[5:] = 0.1, (0.9, 0.4)
     c, local = segment.dispersed(u, True)
-    full = local.full(np.broadcast_to(np.eye(8), (9, 8, 8)))
+    full = np.stack([local(np.tile(one[:, None], (9, 1, 1))) for one in np.eye(8)], axis=-1)
+    rest = np.random.default_rng(0).normal(size=(9, len(DELAYS), 1))
+    summed = np.einsum("wt,wtpn->wpn", rest[:, :, 0], full)
+    assert local.against(rest) == pytest.approx(summed, rel=1e-9, abs=1e-9)
     for j, w in enumerate(m.wavelength_nm):
         xi = 1e3 / w - 1e3 / 640.0
         x = DELAYS - (0.1 + 0.9 * xi + 0.4 * xi**2)

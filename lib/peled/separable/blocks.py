@@ -16,8 +16,9 @@ the eliminated spectra (`Evaluation.floor`), see `errors`.
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 from scipy.linalg.blas import dsyrk
@@ -53,19 +54,74 @@ class Slopes:
 
 @dataclass(frozen=True)
 class Rows:
-    """What a block's residual R (nt, nw) says of the noise over its delays.
+    """What the residual R (nt, nw) of one data set says of the noise over its delays.
 
-    `gram` is R·Rᵀ, `signal` the root mean square of the fit at each delay, `hats` (m, nt, n)
-    orthonormal bases of the model matrix at some wavelengths, `present` the share of wavelengths at
-    which a pair of delays was measured (None: all). `score(K)` is Σ X_p·Σ·X_qᵀ∘K with Σ = RᵀR, X_p
-    = ∂(C·A)/∂u_p less what the spectra take up: the covariance of Jᵀr for noise K ⊗ Σ.
+    `gram` is R·Rᵀ, `signal` the root mean square of the fit at each delay, `hats` (m, nt, n) the
+    set's rows of orthonormal bases of its block's model matrix at some wavelengths, `present` the
+    share of wavelengths at which a pair of delays was measured (None: all). `moved` (p, nt, m) and
+    `turn` (nt, m; None: one) hold X_p = ∂(C·A)/∂p less what the spectra take up: for any A (nt, nt)
+    X_p·Rᵀ·A·R·X_qᵀ is moved_p·turnᵀ·A·turn·moved_qᵀ.
     """
 
     gram: np.ndarray
     signal: np.ndarray
     hats: np.ndarray
     present: np.ndarray | None
-    score: Callable[[np.ndarray, np.ndarray | None], np.ndarray]
+    moved: np.ndarray
+    turn: np.ndarray | None
+
+    def by(self, jacobian) -> Rows:
+        """The same by coordinates of which those of `moved` are functions.
+
+        Parameters
+        ----------
+        jacobian : ndarray, shape (p, coordinates)
+
+        Returns
+        -------
+        Rows
+        """
+        return replace(self, moved=np.tensordot(jacobian, self.moved, axes=(0, 0)))
+
+    def scores(self, kernels, share=None) -> list[np.ndarray]:
+        """Σ X_p·Σ·X_qᵀ∘K with Σ = Rᵀ·A·R: the covariance of Jᵀr for noise K ⊗ Σ in this set.
+
+        Parameters
+        ----------
+        kernels : sequence of ndarray, shape (nt, nt)
+            Covariances K over the delays.
+        share : ndarray, shape (nt, nt), optional
+            A, with no negative eigenvalue; one by default.
+
+        Returns
+        -------
+        list of ndarray, shape (p, p)
+            One a kernel.
+        """
+        p, seen = len(self.moved), self.moved
+        if share is not None:
+            half = share if self.turn is None else self.turn.T @ share @ self.turn
+            values, vectors = np.linalg.eigh(half)
+            kept = values > _RANK * max(values[-1], 0.0)
+            seen = seen @ (vectors[:, kept] * np.sqrt(values[kept]))
+        elif self.turn is not None:
+            seen = seen @ np.linalg.qr(self.turn, mode="r").T
+        flat = seen.reshape(p, seen[0].size if p else 0)
+        return [flat @ _times(k, seen).reshape(flat.shape).T for k in kernels]
+
+
+def _times(k, values):
+    """K (nt, nt) times values (p, nt, m); K is often diagonal."""
+    diagonal = k.diagonal()
+    if np.count_nonzero(k) == np.count_nonzero(diagonal):
+        return diagonal[:, None] * values
+    return np.matmul(k, values)
+
+
+def _slices(lengths) -> list[slice]:
+    """Neighbouring slices of these lengths."""
+    ends = np.cumsum([0, *lengths]).tolist()
+    return [slice(*pair) for pair in itertools.pairwise(ends)]
 
 
 @dataclass
@@ -74,7 +130,7 @@ class Evaluation:
     `hessian` = JᵀJ.
 
     Filled only on request, for covariances: `floor`, the part of JᵀJ that the noise in the spectra
-    makes up, and `rows`, one `Rows` a block.
+    makes up, and `rows`, one `Rows` a data set.
     """
 
     cost: float
@@ -84,17 +140,10 @@ class Evaluation:
     rows: tuple[Rows, ...] = ()
 
 
-def _crossed(y, rest):
-    """`Rows.score` from Y_p = X_p·Rᵀ, shape (p, nt, nt), and Rᵀ (nw, nt): its rows span all that
-    the last index holds, where they are fewer than the delays."""
-    span = np.linalg.qr(rest.T)[0] if len(rest) < y.shape[2] else None
-    y = y if span is None else y @ span
-
-    def score(k, a):
-        a = a if span is None or a is None else span.T @ a @ span
-        return np.einsum("pij,qij->pq", y if a is None else np.matmul(y, a), np.matmul(k, y))
-
-    return score
+def _turned(x, rest):
+    """`moved` and `turn` of `Rows` from X (p, nt, nw) and R (nt, nw), by whichever is fewer,
+    wavelengths or delays."""
+    return (x, rest) if rest.shape[1] <= len(rest) else (x @ rest.T, None)
 
 
 class SharedBlock:
@@ -109,11 +158,14 @@ class SharedBlock:
         data.
     index : int array
         Which entries of the full coordinate vector u the derivatives belong to.
+    sets : sequence of int
+        Numbers of rows of the data sets one above the other, whose noise is each its own; () is
+        one.
     """
 
-    def __init__(self, data, basis, index, gram=None, *, exact=False):
+    def __init__(self, data, basis, index, gram=None, *, sets=(), exact=False):
         self.data, self.basis, self.index = data, basis, np.asarray(index, int)
-        self.shape = data.shape
+        self.shape, self.sets = data.shape, _slices(sets or data.shape[:1])
         self.size = data.size
         self.compressed = None
         if exact or data.shape[1] <= data.shape[0]:
@@ -197,12 +249,10 @@ class SharedBlock:
             energy = np.einsum("ij,ij->i", fitted, left if self.compressed is None else fitted)
             signal = np.sqrt(np.maximum(energy, 0) / self.shape[1])
 
-            def score(k, share):
-                return (pd @ (b.T @ (b if share is None else share @ b))).reshape(
-                    p, nt * n
-                ) @ np.matmul(k, pd).reshape(p, nt * n).T
-
-            out.rows = (Rows(gram, signal, left[None], None, score),)
+            out.rows = tuple(
+                Rows(gram[own, own], signal[own], left[None, own], None, pd[:, own], b[own])
+                for own in self.sets
+            )
         return out
 
     def solve(self, u):
@@ -225,28 +275,60 @@ class SharedBlock:
         return back @ (left.T @ self.data), c, inverse
 
 
+@dataclass
+class Piece:
+    """Sums over some wavelengths that an `Evaluation` of a `DispersedBlock` is made of.
+
+    Filled only on request: `floor` as there; for the sums of `Rows`, each set's X (nw, nt, p) in
+    `moved`, the residual `rest` (nw, nt), squares of the fit `energy` (nt,) and some bases `hats`.
+    `beside` is for what a kind of block adds of its own.
+    """
+
+    cost: float
+    gradient: np.ndarray | None = None
+    hessian: np.ndarray | None = None
+    floor: np.ndarray | None = None
+    moved: list[np.ndarray] = field(default_factory=list)
+    rest: np.ndarray | None = None
+    energy: np.ndarray | None = None
+    hats: np.ndarray | None = None
+    beside: object = None
+
+
 class DispersedBlock:
     """Data in which every wavelength has a model matrix of its own: chirp, or weights per point.
+
+    Several data sets that share their spectra stand one above the other. A coordinate moves the
+    rows of its own set only, and what this leaves in the others is what the spectra take up: with
+    C = Q·R, Q_s the rows of set s and M = Q_sᵀ·D the part of D = ∂C/∂u·A in the span, JᵀJ of two
+    sets' coordinates is −MᵀM, of one set's (D − Q_s·M)ᵀ(D − Q_s·M) + Mᵀ(1 − Q_sᵀQ_s)M. So a step
+    takes each set's own derivatives only.
 
     Parameters
     ----------
     data : array, shape (nt, nw)
         Weighted.
     basis : callable
-        `basis(u, derivatives)` returns C (nw, nt, n), weighted like the data, and an object that
-        called with A (nw, n, 1)
-        gives (∂C/∂u_p)·A (nw, nt, p), and whose `full(B)` gives (∂C/∂u_p)·B (nw, nt, p, m).
+        `basis(u, derivatives)` returns C (nw, nt, n), weighted like the data, and for each set an
+        object that called with A (nw, n, 1) gives (∂C/∂u_p)·A (nw, rows, p), p over the set's part
+        of `index`.
+    index : sequence of int array
+        Which entries of the full coordinate vector u the derivatives of each set belong to.
     present : bool array, shape (nt, nw)
         Which points were measured; the others weigh nothing.
+    sets : sequence of int
+        Numbers of rows of the sets; () is one.
     chunks : sequence of DispersedBlock
         The same data in parts that fit a processor's cache; steps are summed over them.
     """
 
     rounded = 0.0
 
-    def __init__(self, data, basis, index, present, chunks=()):
-        self.data, self.basis, self.index = data, basis, np.asarray(index, int)
+    def __init__(self, data, basis, index, present, sets=(), chunks=()):
+        self.data, self.basis = data, basis
+        self.index = np.concatenate([np.asarray(each, int) for each in index])
         self.present, self.chunks = present, tuple(chunks)
+        self.sets, self.own_index = _slices(sets or data.shape[:1]), _slices(map(len, index))
         self.shape, self.size = data.shape, data.size
         self.columns = np.ascontiguousarray(data.T)[:, :, None]
         self.total = float(np.sum(data**2))
@@ -255,7 +337,7 @@ class DispersedBlock:
         """Nothing to do: the data themselves are used."""
 
     def local(self, u):
-        """(∂C/∂u_p)·A for A (nw, n, 1): shape (nw, nt, p).
+        """(∂C/∂u_p)·A for A (nw, n, 1): shape (nw, nt, p), p over `index`.
 
         Parameters
         ----------
@@ -266,6 +348,18 @@ class DispersedBlock:
         -------
         callable
         """
+        slopes = self._slopes(u)
+
+        def made(a):
+            out = np.zeros((len(a), self.shape[0], len(self.index)))
+            for rows, own, each in zip(self.sets, self.own_index, slopes, strict=True):
+                out[:, rows, own] = each(a)
+            return out
+
+        return made
+
+    def _slopes(self, u):
+        """What gives each set's (∂C/∂u_p)·A of the spectra A that `solve` gives."""
         return self.basis(u, True)[1]
 
     def _project(self, c):
@@ -304,27 +398,43 @@ class DispersedBlock:
         Evaluation
             By the coordinates of `index`, shapes (p,) and (p, p).
         """
-        parts = [chunk._evaluate(u, derivatives, covariance) for chunk in self.chunks or (self,)]
-        out = Evaluation(sum(part[0] for part in parts))
-        if not derivatives:
-            return out
-        out.gradient, out.hessian = (sum(part[i] for part in parts) for i in (1, 2))
+        pieces = [chunk._evaluate(u, derivatives, covariance) for chunk in self.chunks or (self,)]
+        out = Evaluation(sum(piece.cost for piece in pieces))
+        if derivatives:
+            out.gradient = sum(piece.gradient for piece in pieces)
+            out.hessian = sum(piece.hessian for piece in pieces)
+        moved = []
         if covariance:
-            out.floor, cross, gram, energy = (sum(part[i] for part in parts) for i in (3, 4, 5, 6))
-            hats = np.concatenate([part[7] for part in parts])
-            hats = hats[:: -(-len(hats) // _HATS)]
-            rest = np.concatenate([part[8] for part in parts])
-            seen = self.present.astype(float)
-            present = None if self.present.all() else seen @ seen.T / len(seen.T)
-            signal = np.sqrt(energy / self.shape[1])
-            out.rows = (Rows(gram, signal, hats, present, _crossed(cross, rest)),)
+            out.floor = sum(piece.floor for piece in pieces)
+            moved = [np.concatenate(each) for each in zip(*(p.moved for p in pieces), strict=True)]
+        self._add(out, [piece.beside for piece in pieces], moved)
+        if covariance:
+            out.rows = tuple(self._rows(pieces, moved))
         return out
 
+    def _add(self, out: Evaluation, beside, moved) -> None:
+        """Add what a kind of block has beside the residual, also to X of each set (nw, nt, p)."""
+
+    def _rows(self, pieces, moved):
+        hats = np.concatenate([piece.hats for piece in pieces])
+        hats = hats[:: -(-len(hats) // _HATS)]
+        rest = np.concatenate([piece.rest for piece in pieces]).T
+        signal = np.sqrt(sum(piece.energy for piece in pieces) / self.shape[1])
+        for own, x in zip(self.sets, moved, strict=True):
+            seen, r = self.present[own].astype(float), rest[own]
+            present = None if seen.all() else seen @ seen.T / len(seen.T)
+            made = _turned(np.ascontiguousarray(x.transpose(2, 1, 0)), r)
+            yield Rows(r @ r.T, signal[own], hats[:, own], present, *made)
+
     def _made(self, u, derivatives):
-        """Model matrices, the data (nw, nt, 1) that they describe, what gives (∂C/∂u_p)·A, and what
-        the parameters change beside it."""
-        c, local = self.basis(u, derivatives)
-        return c, self.columns, local, 0.0
+        """Model matrices, the data (nw, nt, 1) that they describe, for each set what gives
+        (∂C/∂u_p)·A and what the parameters change beside it, and what `_beside` wants."""
+        c, slopes = self.basis(u, derivatives)
+        return c, self.columns, slopes, [0.0] * len(self.sets), None
+
+    def _beside(self, u, kept, solved, slopes, taken):
+        """What `_add` needs of these wavelengths: `solved` are q, inverse, the best spectra and the
+        residual, `taken` each set's M, or None where no derivatives are wanted."""
 
     def own(self, u):
         """What the parameters change of the spectra beside C⁺ (p, n, nw).
@@ -341,50 +451,73 @@ class DispersedBlock:
         """
         return 0.0
 
-    def _evaluate(self, u, derivatives, covariance):
-        """Cost, Jᵀr, JᵀJ; floor, Σ X·Rᵀ, R·Rᵀ, squares of the fit by delay, the bases of some
-        wavelengths, and Rᵀ."""
-        c, columns, local, more = self._made(u, derivatives)
+    def _evaluate(self, u, derivatives, covariance) -> Piece:
+        c, columns, slopes, more, kept = self._made(u, derivatives)
         q, inverse = self._project(c)
-        qt = np.swapaxes(q, 1, 2)
-        qtd = np.matmul(qt, columns)
+        qtd = np.matmul(np.swapaxes(q, 1, 2), columns)
         rest = columns - np.matmul(q, qtd)
-        cost = float(np.vdot(rest, rest))
+        out = Piece(float(np.vdot(rest, rest)))
+        solved = q, inverse, np.matmul(inverse, qtd), rest
         if not derivatives:
-            return (cost,)
-
-        def projected(x):
-            return x - np.matmul(q, np.matmul(qt, x))
-
-        x = projected(local(np.matmul(inverse, qtd)) + more)  # (nw, nt, p)
-        p = x.shape[2]
-        flat = x.reshape(-1, p)
-        gradient, hessian = -flat.T @ rest.ravel(), flat.T @ flat
+            out.beside = self._beside(u, kept, solved, None, None)
+            return out
+        d = [each(solved[2]) + part for each, part in zip(slopes, more, strict=True)]
+        taken, x = self._parted(q, d)
+        out.beside = self._beside(u, kept, solved, slopes, taken)
+        out.gradient = -np.concatenate(
+            [
+                each.reshape(-1, each.shape[2]).T @ rest[:, rows].ravel()
+                + np.einsum("wnp,wn->p", m, self._along(q, rows, rest)[:, :, 0])
+                for rows, each, m in zip(self.sets, x, taken, strict=True)
+            ]
+        )
+        out.hessian = self._product(q, taken, x)
         if not covariance:
-            return cost, gradient, hessian
+            return out
         r = rest[:, :, 0]
-        cross = np.matmul(np.ascontiguousarray(x.transpose(2, 1, 0)), r)
         free = np.maximum(self.present.sum(0) - c.shape[2], 1)
         sd = np.sqrt(np.einsum("wt,wt->w", r, r) / free)[:, None, None]
-        floor = np.zeros((p, p))
+        out.floor = np.zeros((len(self.index),) * 2)
         for n in range(c.shape[2]):  # R⁻¹R⁻ᵀ = (CᵀC)⁻¹
-            m = local(inverse[:, :, n : n + 1]) * sd
-            for part, sign in ((m, 1), (np.matmul(qt, m), -1)):
-                part = part.reshape(-1, p)
-                floor += sign * (part.T @ part)
+            noisy = inverse[:, :, n : n + 1] * sd
+            out.floor += self._product(q, *self._parted(q, [each(noisy) for each in slopes]))
         fitted = np.matmul(q, qtd)[:, :, 0]
-        hats = q[:: max(1, len(q) // _HATS)]
-        return (
-            cost,
-            gradient,
-            hessian,
-            floor,
-            cross,
-            r.T @ r,
-            np.einsum("wt,wt->t", fitted, fitted),
-            hats,
-            r,
-        )
+        out.rest, out.energy = r, np.einsum("wt,wt->t", fitted, fitted)
+        out.hats = q[:: max(1, len(q) // _HATS)]
+        everything = np.concatenate(taken, axis=2)
+        for rows, own, each in zip(self.sets, self.own_index, x, strict=True):
+            out.moved.append(-np.matmul(q[:, rows], everything))
+            out.moved[-1][:, :, own] = each
+        return out
+
+    @staticmethod
+    def _along(q, rows, d):
+        return np.matmul(np.swapaxes(q[:, rows], 1, 2), d[:, rows])
+
+    def _parted(self, q, d):
+        """Of each set's D (nw, rows, p) the part M (nw, n, p) in the span, and what it leaves in
+        the set's own rows."""
+        taken, left = [], []
+        for rows, each in zip(self.sets, d, strict=True):
+            taken.append(np.matmul(np.swapaxes(q[:, rows], 1, 2), each))
+            left.append(each - np.matmul(q[:, rows], taken[-1]))
+        return taken, left
+
+    def _product(self, q, taken, left):
+        """Σ over wavelengths of Dᵀ·P·D (p, p)."""
+        if len(left) == 1:
+            flat = left[0].reshape(-1, left[0].shape[2])
+            return flat.T @ flat
+        whole = np.concatenate(taken, axis=2).reshape(-1, len(self.index))
+        out = -whole.T @ whole
+        for rows, own, m, x in zip(self.sets, self.own_index, taken, left, strict=True):
+            flat, part = x.reshape(-1, x.shape[2]), q[:, rows]
+            other = np.eye(q.shape[2]) - np.matmul(np.swapaxes(part, 1, 2), part)
+            out[own, own] = flat.T @ flat
+            out[own, own] += m.reshape(-1, m.shape[2]).T @ np.matmul(other, m).reshape(
+                -1, m.shape[2]
+            )
+        return out
 
     def solve(self, u):
         """The best spectra A (n, nw), C (nw, nt, n), and C⁺ (nw, n, nt) at u.
@@ -474,15 +607,15 @@ class NonNegativeBlock:
         """
         c, dc = self.basis(u, derivatives)
         chosen, sets = self._sets(c)
-        p, nt = len(self.index), self.shape[0]
+        p, (nt, nw) = len(self.index), self.shape
         out = Evaluation(0.0, np.zeros(p), np.zeros((p, p)), np.zeros((p, p)))
-        gram, energy, cross = np.zeros((nt, nt)), np.zeros(nt), np.zeros((p, nt, nt))
-        rests = [np.zeros((0, nt))]
+        energy, moved, rests = np.zeros(nt), [], []
         for number in np.unique(chosen):
             keep, data = sets[number], self.data[:, chosen == number]
             if not keep:
                 out.cost += float(np.sum(data**2))
-                gram += data @ data.T
+                moved.append(np.zeros((p, *data.shape)))
+                rests.append(data)
                 continue
             part = SharedBlock(
                 data,
@@ -496,17 +629,17 @@ class NonNegativeBlock:
             if covariance:
                 out.floor = out.floor + part.floor
                 (rows,) = part.rows
-                gram, energy = gram + rows.gram, energy + rows.signal**2 * data.shape[1]
+                energy += rows.signal**2 * data.shape[1]
                 a = np.linalg.lstsq(c[:, keep], data, rcond=None)[0]
                 x = np.einsum("ptn,nw->ptw", dc[:, :, keep], a)
                 hat = rows.hats[0]
                 x -= np.einsum("tn,pnw->ptw", hat, np.einsum("tn,ptw->pnw", hat, x))
-                rests.append((data - c[:, keep] @ a).T)
-                cross += np.matmul(x, rests[-1])
+                rests.append(data - c[:, keep] @ a)
+                moved.append(x)
         if covariance:  # noise is correlated over wavelengths whatever their sets
-            hats = np.linalg.qr(c)[0][None]
-            score = _crossed(cross, np.concatenate(rests))
-            out.rows = (Rows(gram, np.sqrt(energy / self.shape[1]), hats, None, score),)
+            rest, hats = np.concatenate(rests, axis=1), np.linalg.qr(c)[0][None]
+            made = _turned(np.concatenate(moved, axis=2), rest)
+            out.rows = (Rows(rest @ rest.T, np.sqrt(energy / nw), hats, None, *made),)
         return out
 
     def solve(self, u):

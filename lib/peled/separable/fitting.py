@@ -506,9 +506,9 @@ def _block(basis, data, weight, parameters, non_negative):
     def dispersed(values, derivatives):
         c, dc = basis(values, derivatives)
         each = weight.T[:, :, None]
-        return c * each, lambda a: (dc @ a[:, :, 0].T).transpose(2, 1, 0) * each
+        return c * each, [lambda a: (dc @ a[:, :, 0].T).transpose(2, 1, 0) * each]
 
-    return DispersedBlock(data, dispersed, index, weight > 0)
+    return DispersedBlock(data, dispersed, [index], weight > 0)
 
 
 def _jacobian(design, slopes, coefficients, weight, moves):

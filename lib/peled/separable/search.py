@@ -50,7 +50,9 @@ class Problem:
         for name in ["hessian"] + (["floor"] if covariance else []):
             whole = self.gathered(len(u), [getattr(part, name) for _, part in parts])
             setattr(out, name, jacobian.T @ whole @ jacobian)
-        out.rows = tuple(row for _, part in parts for row in part.rows)
+        out.rows = tuple(
+            row.by(jacobian[block.index]) for block, part in parts for row in part.rows
+        )
         return out
 
     def gathered(self, size: int, parts) -> np.ndarray:

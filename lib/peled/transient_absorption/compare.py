@@ -219,7 +219,6 @@ def band_amplitude(
     u, jacobian = fit.setup.expand(fit.theta)
     size = u[segment.scale] if is_own and segment.scale is not None else 1.0
     w = inside / inside.sum() / segment.wavelength_weight * size
-    kernel = fit.kernels[number]
     if c.ndim == 3:
         rest = block.data - np.einsum("wtn,nw->tw", c, a)
         each = (rest * w) @ pseudo[:, i]  # noise shared by the band's wavelengths adds up
@@ -232,7 +231,8 @@ def band_amplitude(
     slope = jacobian[block.index].T @ slope
     if size != 1.0:
         slope = slope + jacobian[segment.scale] * float(a[i] @ w) / size
-    noise = kernel.total(each)
+    places = zip(fit.kernels, fit.setup.place, strict=True)
+    noise = sum(kernel.total(each[rows, rows]) for kernel, (n, rows) in places if n == number)
     return Amplitude(
         float(a[i] @ w), float(np.sqrt(noise + slope @ np.nan_to_num(fit.covariance) @ slope))
     )

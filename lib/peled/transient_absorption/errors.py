@@ -128,18 +128,17 @@ def covariances(setup, now, best, scores, even, dof: int) -> Trust:
     return Trust(robust, white, null, float(np.nanmax(ratio, initial=1.0)))
 
 
-def residual_scores(setup, now, theta, kernels):
+def residual_scores(rows, kernels):
     """Parts of cov(Jᵀr) from the residual, with the relative covariance of their sizes, and their
-    sum for noise that is even over the delays.
+    sum for noise that is even over the delays. The noise of a data set is independent of the
+    others'.
 
     Parameters
     ----------
-    setup : Setup
-    now : Evaluation
-        At the optimum, with `rows`.
-    theta : ndarray, shape (free,)
+    rows : sequence of Rows
+        One a data set, at the optimum.
     kernels : sequence of noise.Kernel
-        One a block.
+        One a data set.
 
     Returns
     -------
@@ -147,20 +146,9 @@ def residual_scores(setup, now, theta, kernels):
         Parts (free, free) of one share of the noise, with the relative covariance (parts, parts).
     even : ndarray, shape (free, free)
     """
-    _, jacobian = setup.expand(theta)
-    blocks = setup.problem.blocks
-
-    def free(number, score):
-        each = [np.zeros((len(b.index),) * 2) for b in blocks]
-        each[number] = score
-        return jacobian.T @ setup.problem.gathered(len(jacobian), each) @ jacobian
-
-    scores, even = [], np.zeros((len(theta),) * 2)
-    for j, (row, kernel) in enumerate(zip(now.rows, kernels, strict=True)):
-        for group, spread in kernel.scores(row):
-            scores.append(([free(j, score) for score in group], spread))
-        even += free(j, kernel.even(row))
-    return scores, even
+    pairs = list(zip(rows, kernels, strict=True))
+    scores = [score for row, kernel in pairs for score in kernel.scores(row)]
+    return scores, sum(kernel.even(row) for row, kernel in pairs)
 
 
 def scan_scores(fit, scans):
@@ -420,8 +408,8 @@ def _after_over_before(setup, rows, u, segment) -> float:
     part in; 1 where that is not seen."""
     if segment.fwhm is None or segment.model.period_ps is not None:
         return 1.0
-    block, own = setup.place[setup.segments.index(segment)]
-    power = np.diag(rows[block].gram[own, own]) / np.maximum(segment.present.sum(1), 1)
+    gram = rows[setup.segments.index(segment)].gram
+    power = np.diag(gram) / np.maximum(segment.present.sum(1), 1)
     shift = segment.shift(u)
     width = min(float(np.exp(u[segment.fwhm])), 3 * segment.model.fwhm_ps)  # a misfit may widen it
     before = segment.matrix.delay_ps < shift.min() - 1.5 * width
@@ -433,7 +421,7 @@ def _after_over_before(setup, rows, u, segment) -> float:
 
 
 def segment_structure(setup, rows, segment):
-    """`noise.structure` of one data set's residual; `rows` are those of all blocks.
+    """`noise.structure` of one data set's residual; `rows` are those of all sets.
 
     Parameters
     ----------
@@ -447,8 +435,7 @@ def segment_structure(setup, rows, segment):
     noise.Structure or None
         None where nothing is left, or of fewer than 8 delays.
     """
-    block, own = setup.place[setup.segments.index(segment)]
-    gram = rows[block].gram[own, own]
+    gram = rows[setup.segments.index(segment)].gram
     return noise.structure(gram, len(setup.model.spectra), segment.data.shape[1])
 
 
@@ -462,9 +449,8 @@ def _level_flags(setup, now, best, stated) -> list[str]:
         return []
     ratio = np.sqrt(now.cost / dof) / stated
     independent = sum(
-        min(noise.effective_wavelengths(noise.differences(row.gram)), block.shape[1])
-        / block.shape[1]
-        for row, block in zip(now.rows, setup.problem.blocks, strict=True)
+        min(noise.effective_wavelengths(noise.differences(row.gram)), m.shape[1]) / m.shape[1]
+        for row, m in zip(now.rows, setup.matrices, strict=True)
     ) / len(now.rows)
     if ratio > 1 + 4 / np.sqrt(2 * dof * independent) and ratio > 1.05:
         return [f"residual {ratio:.2f} times the stated noise"]

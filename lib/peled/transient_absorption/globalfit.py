@@ -94,7 +94,7 @@ class GlobalFit:
     independent noise. Both are zero for coordinates at a bound (held, as far as the others go) and
     along `null`, the directions that the data do not determine; `combinations` says what they do
     determine of the parameters in it. `flags` name everything that makes the result doubtful.
-    `kernels` and `rows` describe the noise of each block.
+    `kernels` and `rows` describe the noise of each data set.
     """
 
     model: Model
@@ -310,7 +310,7 @@ class GlobalFit:
         if len(scans) < 4:
             raise ValueError(f"scans: expected at least 4, found {len(scans)}")
         now = self.setup.problem.evaluate(self.theta, covariance=True)
-        _, even = errors.residual_scores(self.setup, now, self.theta, self.kernels)
+        _, even = errors.residual_scores(now.rows, self.kernels)
         scores, quiet = errors.scan_scores(self, scans)
         trust = errors.covariances(
             self.setup, now, self.minimum, scores, even, self.degrees_of_freedom
@@ -573,7 +573,11 @@ class GlobalFit:
                 step[q] = 1e-5
                 up, down = (to(self.setup.expand(self.theta + sign * step)[0]) for sign in (1, -1))
                 slope[q] += (up - down) / 2e-5 @ a
-        spread = self.kernels[block_number].variance(pseudo, rest)
+        spread = sum(
+            kernel.variance(pseudo[..., rows], rest[rows])
+            for kernel, (number, rows) in zip(self.kernels, self.setup.place, strict=True)
+            if number == block_number
+        )
         white = np.einsum("in,wnm,im->iw", back, spread, back)
         shape = np.einsum("piw,pq,qiw->iw", slope, self.covariance, slope, optimize=True)
         scale = self.setup.segments[i].wavelength_weight
@@ -868,9 +872,9 @@ def _ordered(setup: Setup, best: Minimum, model: Model):
 def _result(setup: Setup, best: Minimum, minima, matrices, options) -> GlobalFit:
     now = setup.problem.evaluate(best.theta, covariance=True)
     dof = setup.size + len(setup.model.equal_areas) - setup.linear - len(best.theta)
-    pairs = zip(now.rows, setup.problem.blocks, strict=True)
-    kernels = tuple(noise.kernel(row, block.shape[1]) for row, block in pairs)
-    scores, even = errors.residual_scores(setup, now, best.theta, kernels)
+    pairs = zip(now.rows, matrices, strict=True)
+    kernels = tuple(noise.kernel(row, m.shape[1]) for row, m in pairs)
+    scores, even = errors.residual_scores(now.rows, kernels)
     trust = errors.covariances(setup, now, best, scores, even, dof)
     determined = errors.combinations(setup, best.theta, trust)
     estimates = _estimates(setup, best, trust)

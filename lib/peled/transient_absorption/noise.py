@@ -49,7 +49,7 @@ class Kernel:
         Parameters
         ----------
         rows : Rows
-            Of the same block.
+            Of the same data set.
 
         Returns
         -------
@@ -57,7 +57,7 @@ class Kernel:
             A share each: parts (p, p), and the relative covariance (parts, parts).
         """
         return [
-            ([rows.score(k, a) for k in parts], spread)
+            (rows.scores(parts, a), spread)
             for a, parts, spread in zip(self.shares, self.parts, self.spreads, strict=True)
         ]
 
@@ -67,13 +67,13 @@ class Kernel:
         Parameters
         ----------
         rows : Rows
-            Of the same block.
+            Of the same data set.
 
         Returns
         -------
         ndarray, shape (p, p)
         """
-        return rows.score(self.white * np.eye(len(rows.gram)), None)
+        return rows.scores([self.white * np.eye(len(rows.gram))])[0]
 
     @property
     def total_degrees(self) -> float:
@@ -126,7 +126,7 @@ def _memories(nt: int) -> tuple[np.ndarray, ...]:
 
 
 def kernel(rows, wavelengths: int) -> Kernel:
-    """The covariance of one block's noise.
+    """The covariance of one data set's noise.
 
     Parts of each K: equal and independent at all delays, in proportion to the signal, and memories
     (short, 1/f, drift), both additive (baseline) and in proportion to the signal (pump).
@@ -134,9 +134,9 @@ def kernel(rows, wavelengths: int) -> Kernel:
     Parameters
     ----------
     rows : Rows
-        What the block's residual says.
+        What the set's residual says.
     wavelengths : int
-        Of the block.
+        Of the set.
 
     Returns
     -------
@@ -163,8 +163,7 @@ def kernel(rows, wavelengths: int) -> Kernel:
     # Non-negative least squares on the normal equations, by their Cholesky factor.
     lower = np.linalg.cholesky(square / np.outer(scale, scale) + 1e-9 * np.eye(len(parts)))
     matrices, made, spreads, degrees, shares = [], [], [], [], _shares(gram, wavelengths)
-    for a in shares:
-        own = gram if a is None else a @ gram @ a
+    for a, own in shares:
         weight = float(np.trace(own)) / trace
         # P·R = R; a share that is rounding of the whole, of any sign, is not made large.
         right = flat @ own.ravel() / (trace * max(weight, 1e-15))
@@ -172,12 +171,13 @@ def kernel(rows, wavelengths: int) -> Kernel:
         total = float(traces @ share)
         if not total > 0:
             share, total = np.eye(len(parts))[0], 1 / white
-        many = min(effective_wavelengths(own), wavelengths) if a is shares[-1] else 1.0
+        many = min(effective_wavelengths(own), wavelengths) if a is shares[-1][0] else 1.0
         degrees.append(max(total**2 / float(share @ square @ share) * many, 1.0))
         there = np.flatnonzero(share > 0)
         made.append(tuple(share[j] / total * parts[j] for j in there))
         matrices.append(sum(made[-1]))
         spreads.append(_spread(seen[there].reshape(-1, nt, nt), share[there], square, there) / many)
+    shares = tuple(a for a, _ in shares)
     return Kernel(shares, tuple(matrices), tuple(made), tuple(spreads), tuple(degrees), white)
 
 
@@ -192,31 +192,39 @@ def _spread(parts, share, square, there) -> np.ndarray:
     return inverse @ moments @ inverse / np.outer(share, share)
 
 
-def _shares(gram, wavelengths: int) -> tuple[np.ndarray | None, ...]:
+def _shares(gram, wavelengths: int) -> list[tuple[np.ndarray | None, np.ndarray]]:
     """Projectors over the delays on the patterns that are louder than independent noise makes any,
-    and on the rest."""
+    and on the rest, with what each leaves of R·Rᵀ."""
     nt, one = len(gram), np.eye(len(gram))
     if effective_wavelengths(gram) > 0.7 * wavelengths:
-        return (None,)
+        return [(None, gram)]
     values, vectors = np.linalg.eigh(gram)
     found = []
     for j in range(1, _PATTERNS + 1):
         edge = values[:-j].sum() / nt * (1 + np.sqrt(nt / wavelengths)) ** 2
         if not values[-j] > _LOUD * edge:
             break
-        found.append(np.outer(vectors[:, -j], vectors[:, -j]))
-    return (*found, one - sum(found)) if found else (None,)
+        pattern = np.outer(vectors[:, -j], vectors[:, -j])
+        found.append((pattern, values[-j] * pattern))
+    if not found:
+        return [(None, gram)]
+    rest = vectors[:, : -len(found)]
+    rest = (rest * np.maximum(values[: -len(found)], 0)) @ rest.T
+    return [*found, (one - sum(a for a, _ in found), rest)]
 
 
 def _projected(parts, hats):
-    """Mean of P·K·P over the given bases, of each of the parts K (parts, nt, nt)."""
-    out = parts.copy()
+    """Mean of P·K·P over the given bases, of each of the parts K (parts, nt, nt). Where a basis
+    reaches over other data sets too, what their noise puts into this one's residual counts as that
+    of noise independent over delays, with the mean variance of K."""
+    mean = np.einsum("jii->j", parts) / parts.shape[1]
+    halves = []
     for q in hats:
         kq = parts @ q
-        half = (kq - 0.5 * q @ (q.T @ kq)) @ (q.T / len(hats))
-        out -= half
-        out -= half.transpose(0, 2, 1)
-    return out
+        other = np.eye(q.shape[1]) - q.T @ q
+        halves.append(kq - 0.5 * q @ (q.T @ kq + mean[:, None, None] * other))
+    half = np.concatenate(halves, axis=2) @ (np.concatenate(hats, axis=1).T / len(hats))
+    return parts - half - half.transpose(0, 2, 1)
 
 
 def widening(variances, spread) -> np.ndarray:

@@ -159,108 +159,142 @@ def _on(nm, wavelength_nm, values, name):
     return np.interp(nm, at, values)
 
 
+class _Moved:
+    """∂C/∂u of one set's species' columns, applied to species' spectra: by the coordinates of its
+    columns, its populations, and the sizes of known spectra."""
+
+    def __init__(self, segment, rules, c, t, dt, slopes):
+        self.segment, self.rules, self.slopes, self.t = segment, rules, slopes, t
+        self.c, self.made = c, c @ t
+        later = range(len(segment.index), len(segment.index) + len(segment.populations))
+        places = [*range(len(segment.kinetic)), *later]
+        self.turns = [(at, each) for at, each in zip(places, dt, strict=True) if each.any()]
+        self.first = later.stop
+        self.number = self.first + len(rules.sizes)
+
+    def __call__(self, a):
+        out = np.zeros((*self.c.shape[:2], self.number))
+        out[:, :, : len(self.segment.index)] = self.slopes(self.t @ a)
+        for place, each in self.turns:
+            out[:, :, place] += (self.c @ (each @ a))[:, :, 0]
+        return out
+
+    def grown(self, a):
+        """The same where the known ones of the spectra grow with their sizes.
+
+        Parameters
+        ----------
+        a : ndarray, shape (nw, species, 1)
+
+        Returns
+        -------
+        ndarray, shape (nw, nt, p)
+        """
+        out = self(a)
+        for j, row in enumerate(self.rules.known):
+            out[:, :, self.first + j] += self.made[:, :, row] * a[:, row]
+        return out
+
+    def against(self, rest):
+        """Σ over the delays of rest times ∂C/∂u.
+
+        Parameters
+        ----------
+        rest : ndarray, shape (nw, nt, 1)
+
+        Returns
+        -------
+        ndarray, shape (nw, p, species)
+        """
+        out = np.zeros((len(rest), self.number, self.t.shape[1]))
+        out[:, : len(self.segment.index)] = self.slopes.against(rest) @ self.t
+        across = np.matmul(np.swapaxes(rest, 1, 2), self.c)
+        for place, each in self.turns:
+            out[:, place] += (across @ each)[:, 0]
+        return out
+
+
 class RestrictedBlock(DispersedBlock):
     """A `separable.DispersedBlock` of species' spectra under `Rules`."""
 
-    def __init__(self, data, basis, index, present, rules: Rules, chunks=()):
-        populations = [s.populations for s in rules.segments]
-        index = np.concatenate([index, *populations, rules.sizes])
-        # rows over all wavelengths are made of all at once
-        super().__init__(data, basis, index, present, () if len(rules.areas) else chunks)
+    def __init__(self, data, basis, index, present, rules: Rules, sets=(), chunks=()):
+        index = [
+            np.concatenate([each, s.populations, rules.sizes])
+            for each, s in zip(index, rules.segments, strict=True)
+        ]
+        super().__init__(data, basis, index, present, sets, chunks)
         self.rules = rules
 
-    def _species(self, u, derivatives):
-        """C (nw, nt, species), and ∂C/∂u applied to spectra (nw, species, 1): (nw, nt, p)."""
-        c, local = self.basis(u, derivatives)
-        made, turns, row = [], [], 0
-        for s, at in zip(self.rules.segments, self.rules.columns, strict=True):
-            t, dt = (placed(each, at, len(self.rules.mix)) for each in s.species(u))
-            rows = slice(row, row + len(s.data))
-            made.append(c[:, rows] @ t)
-            turns.append((rows, t, dt))
-            row = rows.stop
-
-        def moved(a):
-            out, column = np.zeros((*c.shape[:2], len(self.index))), 0
-            later = sum(len(s.index) for s in self.rules.segments)
-            for s, (rows, t, dt) in zip(self.rules.segments, turns, strict=True):
-                own = slice(column, column + len(s.index))
-                out[:, rows, own] = local(t @ a)[:, rows, own]
-                kinetic, number = len(s.kinetic), len(s.populations)
-                places = [*range(column, column + kinetic), *range(later, later + number)]
-                for place, each in zip(places, dt, strict=True):
-                    out[:, rows, place] += (c[:, rows] @ (each @ a))[:, :, 0]
-                column, later = own.stop, later + number
-            return out
-
-        return np.concatenate(made, axis=1), moved if derivatives else None
-
     def _parts(self, u, derivatives):
-        """C, ∂C/∂u applied to spectra, the spectra that are known, L of each wavelength, and what
-        the known ones leave of the data."""
-        c, moved = self._species(u, derivatives)
+        """C (nw, nt, species), what gives each set's ∂C/∂u·A, the spectra that are known, L of each
+        wavelength, and what the known ones leave of the data."""
+        c, slopes = self.basis(u, derivatives)
+        made, moved = [], []
+        for j, (s, at) in enumerate(zip(self.rules.segments, self.rules.columns, strict=True)):
+            t, dt = (placed(each, at, len(self.rules.mix)) for each in s.species(u))
+            own = c[:, self.sets[j]]
+            if derivatives:
+                moved.append(_Moved(s, self.rules, own, t, dt, slopes[j]))
+            made.append(moved[-1].made if derivatives else own @ t)
+        c = made[0] if len(made) == 1 else np.concatenate(made, axis=1)
         k = self.rules.given(u)
-        return c, moved, k, self._open(c, k), self.columns - np.matmul(c, k.T[:, :, None])
-
-    def _moved_known(self, c, moved, k):
-        """∂(C·k)/∂u (nw, nt, p)."""
-        more = moved(k.T[:, :, None])
-        first = len(self.index) - len(self.rules.sizes)
-        for j, row in enumerate(self.rules.known):
-            more[:, :, first + j] += c[:, :, row] * k[row][:, None]
-        return more
+        left = self.columns - np.matmul(c, k.T[:, :, None]) if len(self.rules.known) else None
+        left = self.columns if left is None else left
+        return c, moved, k, self._open(c, left), left
 
     def _made(self, u, derivatives):
         c, moved, k, mix, left = self._parts(u, derivatives)
-        if not derivatives:
-            return np.matmul(c, mix), left, None, 0.0
-        more = self._moved_known(c, moved, k)
-        return np.matmul(c, mix), left, lambda b: moved(np.matmul(mix, b)), more
+        more = [0.0] * len(moved)
+        if len(self.rules.known):
+            more = [each.grown(k.T[:, :, None]) for each in moved]
+        slopes = [lambda b, each=each: each(np.matmul(mix, b)) for each in moved]
+        return np.matmul(c, mix), left, slopes, more, (mix, k, moved)
 
-    def _evaluate(self, u, derivatives, covariance):
-        cost, *rest = super()._evaluate(u, derivatives, covariance)
-        if not len(self.rules.areas):
-            return cost, *rest
-        value, slopes, of_data = self._areas(u)
-        cost += float(value @ value)
-        if derivatives:
-            rest[0] += slopes.T @ value
-            rest[1] += slopes.T @ slopes
-        if covariance:  # noise of the data goes through the areas too
-            rest[3] -= np.einsum("kp,wkt,ws->pts", slopes, of_data, rest[-1], optimize=True)
-        return cost, *rest
+    def _slopes(self, u):
+        return [each.grown for each in self._parts(u, True)[1]]
 
-    def _areas(self, u):
+    def _beside(self, u, kept, solved, slopes, taken):
         """What is demanded to be zero of the areas (k,), and its derivatives by the parameters
         (k, p) and by the data (nw, k, nt)."""
-        c, moved, k, mix, left = self._parts(u, True)
-        more, f = self._moved_known(c, moved, k), np.matmul(c, mix)
-        q, inverse = self._project(f)
-        back = np.matmul(inverse, np.swapaxes(q, 1, 2))
-        b = np.matmul(back, left)
-        rest = left - np.matmul(f, b)
-        slope = -np.matmul(back, moved(np.matmul(mix, b)) + more)  # (nw, m, p)
-        turned = [
-            np.einsum("wtp,wt->wp", moved(np.matmul(mix, inverse[:, :, n : n + 1])), rest[:, :, 0])
-            for n in range(inverse.shape[2])
-        ]
-        slope += np.matmul(inverse, np.stack(turned, axis=1))
-        a = np.matmul(mix, b)[:, :, 0].T + k
+        areas, (mix, k, moved) = self.rules.areas, kept
+        if not len(areas):
+            return None
+        q, inverse, best, rest = solved
+        value = np.einsum("ksw,sw->k", areas, np.matmul(mix, best)[:, :, 0].T + k)
+        if taken is None:
+            return value, None, None
+        slope = -np.matmul(inverse, np.concatenate(taken, axis=2))  # (nw, m, p)
+        turned = [each.against(rest[:, rows]) for rows, each in zip(self.sets, moved, strict=True)]
+        turned = np.matmul(np.concatenate(turned, axis=1), mix)
+        square = np.matmul(inverse, np.swapaxes(inverse, 1, 2))
+        slope += np.matmul(square, np.swapaxes(turned, 1, 2))
         da = np.matmul(mix, slope).transpose(2, 1, 0) + self.own(u)
-        areas = self.rules.areas
-        return (
-            np.einsum("ksw,sw->k", areas, a),
-            np.einsum("ksw,psw->kp", areas, da),
-            np.einsum("ksw,wsm,wmt->wkt", areas, mix, back, optimize=True),
-        )
+        back = np.matmul(np.matmul(mix, inverse), np.swapaxes(q, 1, 2))  # (nw, species, nt)
+        flat = areas.reshape(len(areas), -1)
+        return value, flat @ da.reshape(len(da), -1).T, np.matmul(areas.transpose(2, 0, 1), back)
 
-    def _open(self, c, k):
-        """L of each wavelength (nw, species, m), without the columns that are shut."""
+    def _add(self, out, beside, moved):
+        if not len(self.rules.areas):
+            return
+        value = sum(part[0] for part in beside)
+        out.cost += float(value @ value)
+        if out.gradient is None:
+            return
+        slopes = sum(part[1] for part in beside)
+        out.gradient += slopes.T @ value
+        out.hessian += slopes.T @ slopes
+        if moved:  # noise of the data goes through the areas too
+            of_data = np.concatenate([part[2] for part in beside])
+            for rows, x in zip(self.sets, moved, strict=True):
+                x -= np.swapaxes(of_data[:, :, rows], 1, 2) @ slopes
+
+    def _open(self, c, left):
+        """L of each wavelength (nw, species, m), without the columns that are shut; `left` is what
+        the known spectra leave of the data."""
         rules = self.rules
         there = rules.open
         if rules.bounded.any():
             f = np.matmul(c, rules.mix * there[:, None, :])
-            left = self.columns - np.matmul(c, k.T[:, :, None])
             there = there & ~_negative(f, left, rules.bounded)
         return rules.mix * there[:, None, :]
 
@@ -284,30 +318,6 @@ class RestrictedBlock(DispersedBlock):
         pseudo = np.matmul(np.matmul(mix, inverse), np.swapaxes(q, 1, 2))
         return np.matmul(pseudo, left)[:, :, 0].T + k, c, pseudo
 
-    def local(self, u):
-        """∂(C·A)/∂u of species' spectra, the known ones growing with their sizes.
-
-        Parameters
-        ----------
-        u : ndarray
-            Full coordinates.
-
-        Returns
-        -------
-        callable
-            A (nw, species, 1) -> (nw, nt, p).
-        """
-        c, moved = self._species(u, True)
-        first = len(self.index) - len(self.rules.sizes)
-
-        def made(a):
-            out = moved(a)
-            for j, row in enumerate(self.rules.known):
-                out[:, :, first + j] += c[:, :, row] * a[:, row]
-            return out
-
-        return made
-
     def own(self, u):
         """Derivative of the known spectra by their sizes, (p, species, nw).
 
@@ -322,7 +332,8 @@ class RestrictedBlock(DispersedBlock):
         """
         k = self.rules.given(u)
         out = np.zeros((len(self.index), *k.shape))
-        first = len(self.index) - len(self.rules.sizes)
+        s = self.rules.segments[0]  # each set has a place for them: once is enough
+        first = len(s.index) + len(s.populations)
         for j, row in enumerate(self.rules.known):
             out[first + j, row] = k[row]
         return out

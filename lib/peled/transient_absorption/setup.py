@@ -24,7 +24,7 @@ from peled.transient_absorption.schemes import Model, Relation
 from peled.transient_absorption.terms import LOGARITHMIC, FreeInduction
 
 _LINE = 5.0  # 1/cm
-_CHUNK = 96  # wavelengths whose model matrices fit a processor's cache
+_CHUNK = 16000  # points whose model matrices fit a processor's cache
 
 
 @dataclass(frozen=True)
@@ -80,6 +80,7 @@ class Segment:
             for names in (model.population_names, model.sizes)
         )
         self.powers = model.dispersion_terms(matrix.wavelength_nm)
+        self._said: dict = {}
 
     @property
     def apart(self) -> bool:
@@ -154,7 +155,7 @@ class Segment:
         derivatives : ndarray, shape (components, kinetic parameters)
             1/ps.
         """
-        return self.model.rates(u[self.kinetic])
+        return self._known("rates", u[self.kinetic])
 
     def species(self, u):
         """What makes the species' columns of those of the model, as `Model.species`.
@@ -169,7 +170,16 @@ class Segment:
         t : ndarray, shape (columns, species)
         derivatives : ndarray, shape (kinetic parameters + populations, columns, species)
         """
-        return self.model.species(u[self.kinetic], u[self.populations])
+        return self._known("species", u[self.kinetic], u[self.populations])
+
+    def _known(self, name, *coordinates):
+        """What the model says of these coordinates: once, for all parts of the set."""
+        key = name, *(each.tobytes() for each in coordinates)
+        if key not in self._said:
+            if len(self._said) > 8:
+                self._said.clear()
+            self._said[key] = getattr(self.model, name)(*coordinates)
+        return self._said[key]
 
     def _columns(self, x, u, derivatives):
         """Columns of decays, offset and artefact, see `irf.columns`."""
@@ -335,59 +345,67 @@ class _Derivatives:
         self.dk, self.dk_du, self.dx, self.ds = dk, dk_du, dx, ds
         self.w, self.scale = w, scale
 
-    def full(self, b):
-        """(∂C/∂u_p)·B for B (nw, n, m): shape (nw, nt, p, m)."""
+    def __call__(self, a):
+        """(∂C/∂u_p)·A for A (nw, n, 1): shape (nw, nt, p)."""
         s, n = self.segment, self.dk_du.shape[0]
         kinetic = len(s.kinetic) + len(s.moved)
-        shape = (len(b), self.dx.shape[1], len(s.index), b.shape[2])
-        out = np.empty(shape)
+        out = np.empty((len(a), self.dx.shape[1], len(s.index)))
         if s.model.scheme is None:
-            for i in range(n):
-                out[:, :, i] = (self.dk[:, :, i] * self.dk_du[i, i])[:, :, None] * b[:, i][
-                    :, None, :
-                ]
+            each = self.dk_du.diagonal() * a[:, :n, 0]
+            out[:, :, :n] = self.dk[..., :n] * each[:, None, :]
         else:
-            for m in range(len(s.kinetic)):
-                out[:, :, m] = np.matmul(self.dk[..., :n] * self.dk_du[:, m], b[:, :n])
+            out[:, :, : len(s.kinetic)] = np.matmul(self.dk[..., :n], a[:, :n] * self.dk_du)
         for parameter, own, moved in self.slopes:
-            out[:, :, len(s.kinetic) + parameter] = np.matmul(moved, b[:, own])
-        early = -np.matmul(self.dx, b)
+            out[:, :, len(s.kinetic) + parameter] = np.matmul(moved, a[:, own])[:, :, 0]
+        early = -np.matmul(self.dx, a)[:, :, 0]
         out[:, :, kinetic] = early
         at = kinetic + 1
         if s.fwhm is not None:
-            out[:, :, at] = np.matmul(self.ds, b)
+            out[:, :, at] = np.matmul(self.ds, a)[:, :, 0]
             at += 1
         for j in range(len(s.dispersion)):
-            out[:, :, at + j] = early * s.powers[j][:, None, None]
+            out[:, :, at + j] = early * s.powers[j][:, None]
         if self.w is not None:
-            out *= self.w[:, :, None, None]
+            out *= self.w[:, :, None]
         if self.scale is not None:
             out *= self.scale
-            out[:, :, -1] = np.matmul(self.c, b)
+            out[:, :, -1] = np.matmul(self.c, a)[:, :, 0]
         return out
 
-    def __call__(self, a):
-        return self.full(a)[..., 0]
-
-
-class _Stacked:
-    """∂C/∂u of several dispersed segments one above the other, applied to matrices; `columns` are
-    those of each segment among all."""
-
-    def __init__(self, parts, columns):
-        self.parts, self.columns = parts, columns
-
-    def full(self, b):
-        made = [part.full(b[:, own]) for part, own in zip(self.parts, self.columns, strict=True)]
-        rows = np.cumsum([0, *(m.shape[1] for m in made)])
-        columns_ = np.cumsum([0, *(m.shape[2] for m in made)])
-        out = np.zeros((len(b), rows[-1], columns_[-1], b.shape[2]))
-        for m, row, column in zip(made, rows, columns_, strict=False):
-            out[:, row : row + m.shape[1], column : column + m.shape[2]] = m
+    def against(self, rest):
+        """Σ over the delays of rest (nw, nt, 1) times ∂C/∂u: shape (nw, p, n)."""
+        s, n = self.segment, self.dk_du.shape[0]
+        rest = np.swapaxes(rest, 1, 2)
+        scaled = np.matmul(rest, self.c) if self.scale is not None else None
+        if self.w is not None:
+            rest = rest * self.w[:, None, :]
+        kinetic = len(s.kinetic) + len(s.moved)
+        out = np.zeros((len(rest), len(s.index), self.dx.shape[2]))
+        out[:, : len(s.kinetic), :n] = np.matmul(rest, self.dk[..., :n]) * self.dk_du.T
+        for parameter, own, moved in self.slopes:
+            out[:, len(s.kinetic) + parameter, own] = np.matmul(rest, moved)[:, 0]
+        early = -np.matmul(rest, self.dx)[:, 0]
+        out[:, kinetic] = early
+        at = kinetic + 1
+        if s.fwhm is not None:
+            out[:, at] = np.matmul(rest, self.ds)[:, 0]
+            at += 1
+        for j in range(len(s.dispersion)):
+            out[:, at + j] = early * s.powers[j][:, None]
+        if self.scale is not None:
+            out *= self.scale
+            out[:, -1] = scaled[:, 0]
         return out
 
+
+class _Placed:
+    """∂C/∂u of one of several segments, applied to spectra of which `columns` are its own."""
+
+    def __init__(self, part, columns):
+        self.part, self.columns = part, columns
+
     def __call__(self, a):
-        return self.full(a)[..., 0]
+        return self.part(a[:, self.columns])
 
 
 class Setup:
@@ -490,15 +508,16 @@ class Setup:
         """The block of segments that share their spectra, or those but their own."""
         model, first = self.model, group[0]
         if model.restricted:
-            return _blocks(group, RestrictedBlock, None, Rules.of(group, columns_))
+            every = [np.arange(len(model.columns))] * len(group)
+            return _blocks(group, RestrictedBlock, every, Rules.of(group, columns_))
         if first.apart or any(s.point_weight is not None for s in group):
             exact = _blocks(group, DispersedBlock, columns_)
             return NormalBlock(exact, group, columns_) if usable(model) else exact
         if len(group) == 1:
             return SharedBlock(first.data, first.shared, first.index)
         data = np.concatenate([s.data for s in group])
-        index = np.concatenate([s.index for s in group])
-        return SharedBlock(data, _stacked(group, columns_), index)
+        index, sets = np.concatenate([s.index for s in group]), [len(s.data) for s in group]
+        return SharedBlock(data, _stacked(group, columns_), index, sets=sets)
 
     def expand(self, theta):
         """The full coordinate vector and its Jacobian by the free ones.
@@ -608,27 +627,31 @@ def _places(spectra, own, sets: int) -> list[np.ndarray]:
 
 def _blocks(group, kind, columns_, *rules):
     """One block of segments with a model matrix for each wavelength, in chunks of about `_CHUNK`
-    wavelengths. Without `columns_` they have all columns in common."""
+    points. `columns_` are those of each segment among all."""
 
     def basis(segments):
         def made(u, derivatives):
             parts = [s.dispersed(u, derivatives) for s in segments]
-            places = columns_ or [np.arange(parts[0][0].shape[-1])] * len(segments)
-            number = places[-1].max() + 1
-            made_ = [placed(c, at, number) for (c, _), at in zip(parts, places, strict=True)]
-            slopes = _Stacked([d for _, d in parts], places) if derivatives else None
-            return np.concatenate(made_, axis=1), slopes
+            if len(parts) == 1:
+                return parts[0][0], parts[0][1:]
+            number = columns_[-1].max() + 1
+            each = list(zip(parts, columns_, strict=True))
+            c = np.concatenate([placed(c, at, number) for (c, _), at in each], axis=1)
+            if not derivatives:
+                return c, None
+            return c, [d if len(at) == number else _Placed(d, at) for (_, d), at in each]
 
-        return made if len(segments) > 1 else segments[0].dispersed
+        return made
 
     def block(segments, rules, chunks=()):
         data = np.concatenate([s.data for s in segments])
         present = np.concatenate([s.present for s in segments])
-        index = np.concatenate([s.index for s in segments])
-        return kind(data, basis(segments), index, present, *rules, chunks=chunks)
+        index, sets = [s.index for s in segments], [len(s.data) for s in segments]
+        return kind(data, basis(segments), index, present, *rules, sets=sets, chunks=chunks)
 
-    nw = group[0].data.shape[1]
-    parts = np.array_split(np.arange(nw), nw // _CHUNK) if nw >= 2 * _CHUNK else []
+    nw, nt = group[0].data.shape[1], sum(len(s.data) for s in group)
+    number = min(nt * nw // _CHUNK, nw)
+    parts = np.array_split(np.arange(nw), number) if number > 1 else []
     chunks = [block([s.part(part) for s in group], [r.part(part) for r in rules]) for part in parts]
     return block(group, rules, chunks)
 
