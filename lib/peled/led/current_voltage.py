@@ -23,6 +23,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from scipy.constants import Boltzmann, elementary_charge
 from scipy.interpolate import PchipInterpolator
+from scipy.special import expit
 
 from peled.quantities import Estimates, fit_lmfit
 from peled.separable import averaged, fits_over_correlations
@@ -83,7 +84,7 @@ def jv_current(voltage_V: np.ndarray, parameters: Sequence[float]) -> np.ndarray
         """Terminal voltage, its derivative in ln J_d, and the total current."""
         transport = np.exp((ln_j - ln_k) / exponent)
         inner = thermal * np.logaddexp(0.0, ln_j - ln_j0) + transport
-        slope = thermal / (1 + np.exp(np.clip(ln_j0 - ln_j, -700, 700))) + transport / exponent
+        slope = thermal * expit(ln_j - ln_j0) + transport / exponent
         diode = np.exp(ln_j)
         return (
             inner + series_kOhm * (diode + shunt_mS * inner),
@@ -96,7 +97,7 @@ def jv_current(voltage_V: np.ndarray, parameters: Sequence[float]) -> np.ndarray
     ln_j = np.interp(ln_v, np.log(outer(table)[0]), table)
     for _ in range(3):
         v, slope, _ = outer(ln_j)
-        ln_j = ln_j - np.clip((np.log(v) - ln_v) * v / slope, -2.0, 2.0)
+        ln_j = ln_j - (np.log(v) - ln_v) * v / slope
     return outer(ln_j)[2]
 
 
@@ -233,12 +234,13 @@ def fit_jv(voltage_V, current_density_mA_cm2, *, good=None) -> JVFit:
 
 def _jv_starts(v: np.ndarray, log10_j: np.ndarray) -> list[list[float]]:
     """Three starts: the diode carries the steepest part of the curve, the shunt its beginning."""
-    steepest = int(np.argmax(np.gradient(log10_j, v)))
+    steepest = int(np.argmax(np.gradient(log10_j, np.log(v))))
     shunt = math.log10(1e3 * v[0]) - log10_j[0]
-    transport = log10_j[-1] - 2.5 * math.log10(max(v[-1] - 1.5, 0.3))
+    transport = log10_j[-1] - 2.5 * math.log10(v[-1])
+    in_decades = elementary_charge / (Boltzmann * TEMPERATURE_K * math.log(10))
     return [
         [
-            log10_j[steepest] - v[steepest] / (ideality * 0.0254 * math.log(10)) + 0.5,
+            log10_j[steepest] - v[steepest] * in_decades / ideality,
             *(ideality, transport, 2.5, shunt, series),
         ]
         for ideality, series in ((2.0, 0.0), (2.0, 1.5), (4.0, 0.5))
@@ -288,7 +290,8 @@ def turn_on(
     Returns
     -------
     TurnOn
-        Voltage and error NaN where no reading is above the threshold; error NaN where the first is.
+        Voltage and error NaN where no reading is above the threshold; error NaN where the first
+        is, or where noise or a repeated voltage hides the step.
     """
     v, lum = np.asarray(voltage_V, float), np.asarray(luminance_cd_m2, float)
     order = np.argsort(v, kind="stable")
@@ -305,31 +308,26 @@ def turn_on(
     if i == 0:
         return TurnOn(float(v[0]), math.nan, False)
     low, high = max(float(lum[i - 1]), noise_cd_m2), float(lum[i])
-    a, b = math.log(low), math.log(high)
-    target = math.log(threshold_cd_m2)
-    share = (target - a) / (b - a) if b > a else 0.5
     step = float(v[i] - v[i - 1])
+    if low >= threshold_cd_m2 or not step:
+        return TurnOn(float(v[i - 1] + step / 2), math.nan, True)
+    rise, whole = math.log(threshold_cd_m2 / low), math.log(high / low)
+    share = straight = rise / whole
     relative = [math.hypot(luminance_relative_error, noise_cd_m2 / x) for x in (low, high)]
-    slope = (b - a) / step if step > 0 else math.inf
-    error = math.hypot((1 - share) * relative[0], share * relative[1]) / slope
+    error = math.hypot((1 - share) * relative[0], share * relative[1]) * step / whole
     # The slope of log L changes within the step: the parabola through the reading after it. What a
     # parabola leaves over is taken as a third of what a straight line does.
-    straight = share
-    if i + 1 < v.size and lum[i + 1] > 0 and b > a:
-        further = float(v[i + 1] - v[i])
-        after = (math.log(lum[i + 1]) - b) / max(further, 1e-9)
-        half = (after - slope) * step**2 / (step + further)
-        share = _crossing(target - a, b - a, half)
+    if i + 1 < v.size and v[i + 1] > v[i] and lum[i + 1] > 0:
+        further = float(v[i + 1] - v[i]) / step
+        half = (math.log(lum[i + 1] / high) / further - whole) / (1 + further)
+        share = _crossing(rise, whole, half)
     bend = abs(share - straight) * step / 3
     return TurnOn(float(v[i - 1] + share * step), math.hypot(error, bend), True)
 
 
 def _crossing(rise: float, whole: float, half: float) -> float:
-    """Where s whole - s (1 - s) half reaches `rise`, between 0 and 1; a straight line's place
-    where the parabola has none or turns back."""
-    roots = np.roots([half, whole - half, -rise]) if half else np.array([rise / whole])
-    inside = [float(r.real) for r in roots if abs(r.imag) < 1e-12 and 0 <= r.real <= 1]
-    return inside[0] if len(inside) == 1 else rise / whole
+    """Where s whole - s (1 - s) half first reaches `rise`, 0 < `rise` <= `whole`."""
+    return 2 * rise / (whole - half + math.sqrt((whole - half) ** 2 + 4 * half * rise))
 
 
 @dataclass(frozen=True)
@@ -550,12 +548,9 @@ def _exciton_auger(j, p):  # k n against C n³: J/J₀ = x + x³, EQE ∝ 1/(1 +
     return p[0] - np.log1p(x**2)
 
 
-def _cubic_root(g):
-    x = np.cbrt(g) / (1 + np.cbrt(g)) + np.sqrt(g) / (1 + np.sqrt(g)) * 0.2
-    x = np.maximum(x, np.minimum(np.sqrt(g), np.cbrt(g)))
-    for _ in range(30):
-        x = x - (x**2 + x**3 - g) / (2 * x + 3 * x**2 + 1e-300)
-    return x
+def _cubic_root(g):  # 1/x by the trigonometric solution, of a cosine or a hyperbolic one
+    root = np.sqrt(3 * g)
+    return root / (2 * np.cosh(np.arccosh(1.5 * root + 0j) / 3).real)
 
 
 #: Roll-off laws: name -> (function(J, (ln EQE₀, ln J₀)) -> ln EQE, limiting log-log slope, source)

@@ -189,7 +189,7 @@ def efficiency(run: Run, route: str, response: routes.Response, geometry: float)
     factor = geometry / (electrons * response(x[lit]))
     eqe[lit] = light.values[lit] * factor
     error[lit] = light.error()[lit] * factor
-    peak = peak_eqe(j[lit], eqe[lit], np.maximum(error[lit], 1e-4 * eqe[lit]))
+    peak = peak_eqe(j[lit], eqe[lit], error[lit])
     at = np.interp(math.log(peak.current_density_mA_cm2), *_sorted(np.log(j[lit]), x[lit]))
     return Curve(route, j, eqe, error, peak, float(at), response)
 
@@ -448,8 +448,7 @@ def _moved(c: Context, curve: Curve) -> float:
         raised = 1 + relative * (np.arange(own.size) == k)
         other = replace(response, value=response.value * raised)
         factor = response(x) / other(x)
-        eqe, error = curve.eqe[seen] * factor, curve.error[seen] * factor
-        found = peak_eqe(j, eqe, np.maximum(error, 1e-4 * eqe))
+        found = peak_eqe(j, curve.eqe[seen] * factor, curve.error[seen] * factor)
         moved.append(found.current_density_mA_cm2 - peak.current_density_mA_cm2)
     return float(np.linalg.norm(moved))
 

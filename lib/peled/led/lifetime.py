@@ -9,7 +9,6 @@ standard errors.
 
 from __future__ import annotations
 
-import itertools
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -150,6 +149,7 @@ def _passage(x: np.ndarray, z: np.ndarray, scatter: float) -> tuple[float, float
     freedom = x.size - degree - 1
     roots = np.roots(c[::-1])
     roots = roots[np.isreal(roots)].real
+    roots = roots[(roots >= x[0]) & (roots <= x[-1])]
     slopes = np.array([np.polyval(np.polyder(c[::-1]), r) for r in roots])
     falling = slopes < 0
     if not falling.any():
@@ -290,7 +290,7 @@ def fit_decay(time, signal) -> DecayFit:
         )
     top, span = float(y[:3].mean()), float(t[-1] - t[0])
     x, z, n = (t - t[0]) / span, y / top, t.size
-    level = 1.4 * (float(np.interp(-0.5, -np.minimum.accumulate(z), x)) or 1.0)
+    level = float(np.interp(-0.5, -np.minimum.accumulate(z), x)) / math.log(2)
 
     def solve(starts, weight=1.0):
         return fit_lmfit(lambda p: (decay_model(x, _values(p)) - z) * weight, starts, {})
@@ -344,11 +344,10 @@ def _noise_power(residual: np.ndarray, shape: np.ndarray) -> float:
 
 def _half(values: Sequence[float]) -> float:
     """Where the law has fallen to half of its start."""
-    shape = [1.0, *values[1:]]
-    high = shape[3]
-    while decay_model(high, shape) > 0.5 and high < 1e8 * shape[3]:
-        high *= 2
-    return float(optimize.brentq(lambda t: decay_model(t, shape) - 0.5, 0.0, high))
+    _, share, burn, tau, beta = values
+    both = 2 * max(burn * math.log(2), tau * math.log(2) ** (1 / beta))  # either part is below
+    shape = [1.0, share, burn, tau, beta]
+    return float(optimize.brentq(lambda t: decay_model(t, shape) - 0.5, 0.0, both))
 
 
 # ---- acceleration --------------------------------------------------------------------------------
@@ -422,11 +421,12 @@ def acceleration(
         or x.shape != t.shape
         or (x <= 0).any()
         or (t <= 0).any()
+        or (e <= 0).any()
         or np.unique(x).size < x.size
     ):
         raise ValueError(
             "acceleration: expected at least two different positive drives with positive "
-            f"lifetimes, found {x.tolist()} and {t.tolist()}"
+            f"lifetimes and errors, found {x.tolist()}, {t.tolist()} and {e.tolist()}"
         )
     order = np.argsort(x)
     x, t, e, dx = x[order], t[order], e[order], dx[order]
@@ -443,27 +443,20 @@ def acceleration(
         gradient[:, k] = (exponents(point + step) - exponents(point - step)) / 2e-5
     covariance = (gradient * np.r_[dx / x, e / t] ** 2) @ gradient.T
     local = exponents(point)
-    worst = 0.0
-    for i, k in itertools.combinations(range(local.size), 2):
-        variance = covariance[i, i] + covariance[k, k] - 2 * covariance[i, k]
-        worst = max(
-            worst,
-            abs(local[i] - local[k]) / math.sqrt(variance)
-            if variance > 0
-            else (math.inf if local[i] != local[k] else 0.0),
-        )
+    own = np.diag(covariance)
+    apart = np.sqrt(own[:, None] + own - 2 * covariance)
+    np.fill_diagonal(apart, np.inf)
+    worst = float(np.max(np.abs(local[:, None] - local) / apart))
     centred = lx - lx.mean()
     slope = -float(centred @ lt) / float(centred @ centred)
     residual = lt - lt.mean() + slope * centred
-    own = math.sqrt(float(np.sum((centred / (centred @ centred)) ** 2 * (e / t) ** 2)))
+    stated = math.sqrt(float(np.sum((centred / (centred @ centred)) ** 2 * (e / t) ** 2)))
     misfit = (
         math.sqrt(float(residual @ residual) / (x.size - 2) / float(centred @ centred))
         if x.size > 2
         else 0.0
     )
-    return Acceleration(
-        x, t, local, np.sqrt(np.diag(covariance)), slope, max(own, misfit), worst <= 2.0, worst
-    )
+    return Acceleration(x, t, local, np.sqrt(own), slope, max(stated, misfit), worst <= 2.0, worst)
 
 
 def lifetime_at(drive: float, measured: Acceleration) -> dict[str, float]:

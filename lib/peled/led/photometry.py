@@ -172,11 +172,10 @@ def check_spectrum(
             f"spectrum: expected a positive signal, found a maximum of {float(np.min(peak)):.3g} "
             f"in spectrum {int(np.argmin(peak))}"
         )
-    # The median of a few points at each end, so that a noisy pixel does not look like a cut band.
-    k = max(1, min(5, wavelength.size // 20))
+    # The median of three points at each end, so that a noisy pixel does not look like a cut band.
     for name, part, end in (
-        ("short", values[..., :k], wavelength[0]),
-        ("long", values[..., -k:], wavelength[-1]),
+        ("short", values[..., :3], wavelength[0]),
+        ("long", values[..., -3:], wavelength[-1]),
     ):
         height = np.max(np.median(part, axis=-1) / peak)
         if height > edge:

@@ -124,7 +124,7 @@ def follow(
         spread = np.asarray(variance, float)[:, np.argsort(wavelength_nm)] / top**2
     clear = top[:, 0] if spread is None else 1 / np.median(spread, axis=1)
     first = moments(x, y[int(np.argmax(clear))])
-    half = 0.5 * (first.fwhm if np.isfinite(first.fwhm) else 40.0)
+    half = 0.5 * first.fwhm if np.isfinite(first.fwhm) else np.ptp(x)  # no width: all of the axis
     # Wide enough for a shoulder, as narrow as noise asks.
     low, high = max(x[0], first.peak - 6 * half), min(x[-1], first.peak + 9 * half)
     seen = moments(x, y, spread, window=(low, high))
