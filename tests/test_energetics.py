@@ -211,9 +211,9 @@ def test_protons_against_a_titration_done_by_hand():
     assert affinity.log_alpha(13.0, [4.0, 5.0]) == pytest.approx(0.0, abs=1e-6)
     assert affinity.log_alpha(0.0, [4.0, 5.0]) == pytest.approx(9.0, abs=1e-3)
     assert affinity.conditional_log_k(
-        18.0, np.array([4.0, 7.0, 10.0]), [10.2, 6.1, 2.7, 2.0], ()
+        18.0, np.array([4.0, 5.0, 6.0]), [10.2, 6.1, 2.7, 2.0]
     ).tolist() == sorted(
-        affinity.conditional_log_k(18.0, np.array([4.0, 7.0, 10.0]), [10.2, 6.1, 2.7, 2.0], ())
+        affinity.conditional_log_k(18.0, np.array([4.0, 5.0, 6.0]), [10.2, 6.1, 2.7, 2.0])
     )
 
 

@@ -273,30 +273,6 @@ def test_turn_on_is_as_far_off_as_its_two_readings():
     assert near.standard_error_V == pytest.approx(math.hypot(0.03, 0.02 / 0.999) / slope, rel=0.01)
 
 
-def test_error_of_the_efficiency_is_propagated():
-    wavelength = np.linspace(560, 720, 321)
-    spectrum = np.exp(-0.5 * ((wavelength - 630) / 12) ** 2)
-
-    def eqe(luminance, current, shift, solid):
-        return photometry.efficiency(
-            luminance, current, wavelength + shift, spectrum, solid_angle_sr=solid
-        ).eqe
-
-    found = photometry.efficiency(
-        800.0,
-        2.0,
-        wavelength,
-        spectrum,
-        luminance_error=24.0,
-        current_relative_error=0.02,
-        solid_angle_relative_error=0.01,
-        wavelength_error_nm=0.5,
-    )
-    at = (800.0, 2.0, 0.0, math.pi)
-    errors = (24.0, 0.04, 0.5, 0.01 * math.pi)
-    assert found.eqe_error == pytest.approx(propagated(eqe, at, errors), rel=2e-3)
-
-
 def test_error_of_a_tauc_line_is_the_scatter_of_its_intercept():
     rng, e = np.random.default_rng(5), np.linspace(2.0, 2.2, 30)
     lines = [
@@ -1304,14 +1280,6 @@ def test_a_peak_under_slow_noise_is_where_it_says():
             held.append((abs(peak.eqe - 1) < 1.96 * peak.eqe_error,
                          abs(away) < 1.96 * peak.current_error))  # fmt: skip
         assert np.all(np.mean(held, axis=0) > 0.86)
-
-
-def test_centroids_scatter_as_they_say():
-    rng, x = np.random.default_rng(27), np.sort(np.random.default_rng(1).uniform(600, 660, 50))
-    clean, sd = 100 * np.exp(-(((x - 630) / 9) ** 2)), np.linspace(1.0, 3.0, 50)
-    drawn = clean + sd * rng.standard_normal((2000, 50))
-    values, errors = lineshapes.measures.centroids(x, drawn, np.broadcast_to(sd**2, drawn.shape))
-    assert np.mean(errors) == pytest.approx(values.std(), rel=0.06)
 
 
 def test_a_drift_divided_out_leaves_relative_errors():

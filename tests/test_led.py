@@ -195,28 +195,6 @@ def test_red_primaries_lie_on_themselves():
         assert name and 0.4 < u < 0.6 and 0.5 < v < 0.53
 
 
-def test_propagated_error_is_the_scatter_of_many_measurements():
-    rng = np.random.default_rng(5)
-    n = 4000
-    lum, j, shift = (
-        30 + 0.6 * rng.normal(size=n),
-        0.1 * (1 + 0.01 * rng.normal(size=n)),
-        0.5 * rng.normal(size=n),
-    )
-    spectra = np.exp(-0.5 * ((W[None] - 620 - shift[:, None]) / 15) ** 2)
-    scatter = photometry.efficiency(lum, j, W, spectra).eqe.std()
-    found = photometry.efficiency(
-        30,
-        0.1,
-        W,
-        gaussian(620, 15),
-        luminance_error=0.6,
-        current_relative_error=0.01,
-        wavelength_error_nm=0.5,
-    )
-    assert float(found.eqe_error) == pytest.approx(scatter, rel=0.05)
-
-
 @pytest.mark.parametrize(
     "spectrum,wavelength,message",
     [

@@ -13,7 +13,6 @@ from peled import lineshapes
 from peled.lineshapes import (
     BandModel,
     Parameter,
-    centroids,
     fit_series,
     measures,
     moments,
@@ -561,14 +560,6 @@ def test_moments_of_dim_lines_cover_and_lose_little(noise, loss):
         values, errors = getattr(found, name), getattr(found, f"{name}_se")
         assert 0.9 <= np.mean(np.abs(values - true) < 1.96 * errors) <= 0.98, name
         assert np.median(errors) < loss * np.median(best.error(f"a_{in_fit}")), name
-
-
-def test_a_centroid_alone_is_that_of_the_moments():
-    rng = np.random.default_rng(15)
-    y = np.exp(-0.5 * ((X - 630) / 15) ** 2) + rng.normal(0, 0.01, (5, len(X)))
-    whole, (value, error) = moments(X, y, 1e-4), centroids(X, y, np.full(y.shape, 1e-4))
-    np.testing.assert_allclose(value, whole.centroid)
-    np.testing.assert_allclose(error, whole.centroid_se)
 
 
 @pytest.mark.parametrize("width", [2.0, 3.0, 5.0])

@@ -106,22 +106,17 @@ def log_alpha_metal(pH: ArrayLike, hydrolysis: Sequence[float] = LEAD_HYDROLYSIS
     )
 
 
-def conditional_log_k(
-    log_k: ArrayLike,
-    pH: ArrayLike,
-    pKa: Sequence[float],
-    hydrolysis: Sequence[float] = LEAD_HYDROLYSIS,
-) -> np.ndarray:
+def conditional_log_k(log_k: ArrayLike, pH: ArrayLike, pKa: Sequence[float]) -> np.ndarray:
     """log10 of the constant that counts all uncomplexed ligand, protonated or not, and all
-    uncomplexed metal, hydrolysed or not.
+    uncomplexed lead, hydrolysed or not.
 
     Parameters
     ----------
     log_k : array_like
         Constant of the free metal with the fully deprotonated ligand.
     pH : array_like
-    pKa, hydrolysis : sequence of float
-        See `log_alpha` and `log_alpha_metal`.
+    pKa : sequence of float
+        See `log_alpha`; that of lead is by `log_alpha_metal`.
 
     Returns
     -------
@@ -133,7 +128,7 @@ def conditional_log_k(
     >>> float(conditional_log_k(18.0, 7.0, [10.2, 6.1, 2.7, 2.0]).round(1))
     14.7
     """
-    return np.asarray(log_k, float) - log_alpha(pH, pKa) - log_alpha_metal(pH, hydrolysis)
+    return np.asarray(log_k, float) - log_alpha(pH, pKa) - log_alpha_metal(pH)
 
 
 @dataclass(frozen=True)

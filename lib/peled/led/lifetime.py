@@ -217,13 +217,11 @@ class DecayFit:
         burn_in_time is NaN where no burn-in is needed.
     t50 : Quantity
         Of the law, from its own start; doubtful where it lies beyond the data.
-    burn_in_needed : bool
     """
 
     result: MinimizerResult = field(repr=False)
     values: np.ndarray
     t50: Quantity
-    burn_in_needed: bool
 
 
 def decay_model(time, values) -> np.ndarray:
@@ -314,7 +312,7 @@ def fit_decay(time, signal) -> DecayFit:
     values = np.array(_values(result.params)) * [top, 1.0, span, span, 1.0]
     if not needed:
         values[2] = math.nan
-    return DecayFit(result, values, t50, needed)
+    return DecayFit(result, values, t50)
 
 
 def _values(parameters) -> list[float]:

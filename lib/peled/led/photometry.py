@@ -308,12 +308,9 @@ def effective_solid_angle(
 class Efficiency:
     """Efficiencies at one or many operating points; arrays of one shape, fractions and SI-derived
     units.
-
-    `eqe_error` is one standard error.
     """
 
     eqe: np.ndarray
-    eqe_error: np.ndarray
     current_efficiency_cd_A: np.ndarray
 
 
@@ -335,10 +332,6 @@ def efficiency(
     spectrum,
     *,
     solid_angle_sr: float = LAMBERTIAN_SR,
-    luminance_error=0.0,
-    current_relative_error=0.0,
-    wavelength_error_nm: float = 0.0,
-    solid_angle_relative_error: float = 0.0,
 ) -> Efficiency:
     """External quantum efficiency and cd A⁻¹, EQE = Ω_f L q/(J Λ), at each point.
 
@@ -353,13 +346,6 @@ def efficiency(
         off the cd A⁻¹ of the same EQE.
     solid_angle_sr : float
         `effective_solid_angle` of the pattern; π (Lambertian) by default.
-    luminance_error : array or float
-        Standard error of the luminance, cd m⁻².
-    current_relative_error, solid_angle_relative_error : float
-        Relative standard errors; that of the area belongs to the current density.
-    wavelength_error_nm : float
-        Standard error of the wavelength scale, shared by all points. At 620 nm 1 nm is 3.0 % of the
-        EQE.
 
     Returns
     -------
@@ -370,13 +356,10 @@ def efficiency(
     ValueError, SpectrumError
         For negative or non-finite luminance, current that is not positive, unusable spectra.
 
-    Notes
-    -----
-    First-order propagation with independent inputs.
-
     See Also
     --------
     luminance : the inverse.
+    peled.led.device : with the errors of readings, spectra and calibration.
 
     References
     ----------
@@ -385,9 +368,8 @@ def efficiency(
 
     Examples
     --------
-    >>> found = efficiency(30.0, 0.1, *gaussian_band(620.0, 35.0), luminance_error=1.5)
-    >>> round(float(found.eqe), 3), round(float(found.eqe_error / found.eqe), 6)
-    (0.176, 0.05)
+    >>> round(float(efficiency(30.0, 0.1, *gaussian_band(620.0, 35.0)).eqe), 3)
+    0.176
     """
     luminance, current = (
         _positive("luminance", luminance_cd_m2, zero=True),
@@ -397,32 +379,8 @@ def efficiency(
     per_photon = luminous_energy_per_photon(wavelength, values, checked=True)
     electrons = A_M2_PER_MA_CM2 * current / ELEMENTARY_CHARGE
     eqe = solid_angle_sr * luminance / (electrons * per_photon)
-    slope = 0.0
-    if wavelength_error_nm:
-        # The whole scale moves: the band is seen by V(λ) half a nanometre up and down.
-        up, down = (
-            luminous_energy_per_photon(wavelength + d, values, checked=True) for d in (0.5, -0.5)
-        )
-        slope = np.log(up / down)
-    with np.errstate(divide="ignore", invalid="ignore"):
-        from_luminance = np.where(luminance > 0, np.asarray(luminance_error) / luminance, 0.0)
-    relative = np.sqrt(
-        from_luminance**2
-        + np.asarray(current_relative_error) ** 2
-        + (slope * wavelength_error_nm) ** 2
-        + solid_angle_relative_error**2
-    )
-    error = np.where(
-        luminance > 0,
-        eqe * relative,
-        solid_angle_sr * np.asarray(luminance_error) / (electrons * per_photon),
-    )
     cd_A = luminance / (A_M2_PER_MA_CM2 * current)
-    return Efficiency(
-        eqe,
-        np.broadcast_to(error, np.shape(eqe)),
-        np.broadcast_to(cd_A, np.shape(eqe)),
-    )
+    return Efficiency(eqe, np.broadcast_to(cd_A, np.shape(eqe)))
 
 
 def luminance(eqe, current_density_mA_cm2, wavelength_nm, spectrum) -> np.ndarray:

@@ -8,7 +8,7 @@ interactive work.
 from peled.lineshapes.bands import SHAPES
 from peled.lineshapes.fit import fit_series
 from peled.lineshapes.interactive import to_lmfit
-from peled.lineshapes.measures import Moments, centroids, moments
+from peled.lineshapes.measures import Moments, moments
 from peled.lineshapes.model import BandModel, Parameter
 from peled.lineshapes.result import SeriesFit
 from peled.lineshapes.spectra import (
@@ -27,7 +27,6 @@ __all__ = [
     "Moments",
     "Parameter",
     "SeriesFit",
-    "centroids",
     "estimate_variance",
     "fit_series",
     "moments",

@@ -139,37 +139,6 @@ def moments(
     return Moments(*parts, back)
 
 
-def centroids(x: np.ndarray, y: np.ndarray, variance: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Centroids of spectra, ∫ x y dx / ∫ y dx by the trapezium rule, and their standard errors.
-
-    Parameters
-    ----------
-    x : (m,) array
-        Ascending.
-    y, variance : (n, m) arrays
-        Spectra above a baseline near zero, and the variance of each point.
-
-    Returns
-    -------
-    values, errors : (n,) arrays
-
-    References
-    ----------
-    .. [1] JCGM 100:2008, section 5.1, doi:10.59161/JCGM100-2008E
-
-    Examples
-    --------
-    >>> values, errors = centroids(np.arange(3.0), np.array([[1.0, 2.0, 1.0]]), np.ones((1, 3)))
-    >>> float(values[0]), round(float(errors[0]), 3)
-    (1.0, 0.236)
-    """
-    cells = _trapezium(x)
-    area = y @ cells
-    values = y @ (cells * x) / area
-    gradient = cells * (x - values[:, None]) / area[:, None]
-    return values, np.sqrt(np.sum(gradient**2 * variance, axis=1))
-
-
 def _trapezium(x):
     weights = np.zeros(len(x))
     steps = np.diff(x)

@@ -133,13 +133,13 @@ def escape_fresnel(n_film: float, n_outside: float = 1.0) -> float:
     0.5
     """
     _positive(n_film=n_film, n_outside=n_outside)
-    cosine, weight = _cosine_nodes(n_film, (n_outside,), NODES)
+    cosine, weight = _cosine_nodes(n_film, (n_outside,))
     s, p = fresnel_transmittance(n_film, n_outside, cosine)
     return float(0.25 * np.sum(weight * (s + p)))
 
 
 def film_escape(
-    n_film: float, n_front: float, n_back: float, optical_density: float = 0.0, nodes: int = NODES
+    n_film: float, n_front: float, n_back: float, optical_density: float = 0.0
 ) -> FilmEscape:
     """Exact ray optics of a film: s and p Fresnel over angle, all bounces, absorption, emission
     uniform in depth.
@@ -154,8 +154,6 @@ def film_escape(
     n_film, n_front, n_back : float
     optical_density : float
         Decadic absorbance of one normal pass at the emission wavelength.
-    nodes : int
-        Gauss nodes per angular interval.
 
     Returns
     -------
@@ -175,7 +173,7 @@ def film_escape(
     _positive(n_film=n_film, n_front=n_front, n_back=n_back)
     if not optical_density >= 0:
         raise ValueError(f"optical_density: expected 0 or more, found {optical_density}")
-    cosine, weight = _cosine_nodes(n_film, (n_front, n_back), nodes)
+    cosine, weight = _cosine_nodes(n_film, (n_front, n_back))
     depth = optical_density * np.log(10) / cosine
     tau = np.exp(-depth)
     reach = np.where(
@@ -252,7 +250,7 @@ def waveguide_cutoff(
     return float(wavelength_nm / (2 * np.pi * np.sqrt(contrast)) * phase)
 
 
-def _cosine_nodes(n_film, outside, nodes):
+def _cosine_nodes(n_film, outside):
     """Gauss nodes over cos(theta) in 0..1, split at the critical angles, denser towards each end
     where roots begin."""
     edges = [
@@ -260,7 +258,7 @@ def _cosine_nodes(n_film, outside, nodes):
         *sorted({float(np.sqrt(1 - (n / n_film) ** 2)) for n in outside if n < n_film}),
         1.0,
     ]
-    t, w = np.polynomial.legendre.leggauss(nodes)
+    t, w = np.polynomial.legendre.leggauss(NODES)
     angle, width = np.pi / 4 * (t + 1), np.pi / 4 * w
     cosine, weight = [], []
     for a, b in pairwise(edges):
