@@ -42,9 +42,8 @@ _LONGEST_TO_METAL = 1.3
 #: A halogen within this many times the sum of radii is shared with its neighbour.
 _SHARED = 1.1
 _DONORS = ("N", "O", "P", "S", "Se")
-#: Longest H...acceptor distance called a hydrogen bond (angstrom); those to halides are drawn only
-#: on request.
-LONGEST_HYDROGEN = {"N": 2.5, "O": 2.5, "S": 2.9, "I": 2.9, "Br": 2.8, "Cl": 2.6}
+#: Longest H...acceptor distance called a hydrogen bond (angstrom); those to halides are not drawn.
+LONGEST_HYDROGEN = {"N": 2.5, "O": 2.5, "S": 2.9}
 _HALIDES = ("I", "Br", "Cl")
 #: Smallest angle donor-H...acceptor of a hydrogen bond (degrees); with the lengths, the usual
 #: geometric criterion (Steiner 2002,
@@ -389,15 +388,13 @@ def _top(structure: Structure, group: np.ndarray) -> float:
     return structure.positions[found, 2].max() if found.sum() > 1 else -np.inf
 
 
-def contacts(structure: Structure, *, iodide: bool = False) -> list[Link]:
+def contacts(structure: Structure) -> list[Link]:
     """Donor-metal contacts of adsorbed molecules, hydrogen bonds between molecules; with lengths.
 
     Parameters
     ----------
     structure : Structure
         With a cell, the nearest images count.
-    iodide : bool
-        Also N-H, O-H and S-H to the halides of the surface.
 
     Returns
     -------
@@ -424,9 +421,7 @@ def contacts(structure: Structure, *, iodide: bool = False) -> list[Link]:
                 heavy[h] = structure.positions[other] + sign * np.array(b.shift) @ cell
     donor = np.isin(np.arange(len(symbols)), list(heavy))
     for name, longest in LONGEST_HYDROGEN.items():
-        if name in _HALIDES and not iodide:
-            continue
-        accepts = (symbols == name) & (ligands | (name in _HALIDES))
+        accepts = (symbols == name) & ligands
         pair = donor[:, None] & accepts[None] & (group[:, None] != group[None])
         limit[pair | pair.T] = longest
     found = []
@@ -444,9 +439,7 @@ def contacts(structure: Structure, *, iodide: bool = False) -> list[Link]:
     return found
 
 
-def cropped(
-    structure: Structure, depth_angstrom: float | None, *, iodide: bool = False
-) -> tuple[Structure, list[Link]]:
+def cropped(structure: Structure, depth_angstrom: float | None) -> tuple[Structure, list[Link]]:
     """What lies no deeper than `depth_angstrom` under the topmost metal (everything for None), and
     the contacts among it.
 
@@ -457,15 +450,13 @@ def cropped(
     ----------
     structure : Structure
     depth_angstrom : float or None
-    iodide : bool
-        See `contacts`.
 
     Returns
     -------
     Structure
     contacts : list of Link
     """
-    found = contacts(structure, iodide=iodide)
+    found = contacts(structure)
     metal = metals(structure.symbols)
     if depth_angstrom is None or not metal.any():
         return structure, found

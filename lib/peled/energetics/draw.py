@@ -273,13 +273,7 @@ def structure(
     *,
     tilt_deg: float = 8.0,
     turn_deg: float = 0.0,
-    depth_angstrom: float | None = None,
-    iodide: bool = False,
-    lengths: bool = True,
-    shortest_angstrom: float = 0.0,
     fontsize: float = 5.5,
-    limits: tuple[float, float, float, float] | None = None,
-    bar: bool = True,
     **look,
 ) -> Drawn:
     """A structure with molecules whole, contacts dashed and their lengths (angstrom) beside them.
@@ -291,20 +285,8 @@ def structure(
         With a cell it is taken as periodic.
     tilt_deg, turn_deg : float
         See `project`.
-    depth_angstrom : float, optional
-        Leave out what lies deeper than this under the topmost metal.
-    iodide : bool
-        Mark hydrogen bonds to halides of the surface as well.
-    lengths : bool
-        Write the lengths,
-    shortest_angstrom : float
-        but not of lines that look shorter than this in projection.
     fontsize : float
         Of lengths and scale bar, points.
-    limits : (x low, x high, y low, y high), optional
-        Of the axes, angstrom; fitted to the atoms by default.
-    bar : bool
-        A scale bar of 2 angstrom.
     **look
         As for `atoms`.
 
@@ -312,15 +294,8 @@ def structure(
     -------
     Drawn
     """
-    shown, contacts = bonding.cropped(bonding.arranged(found), depth_angstrom, iodide=iodide)
-    options = {
-        "lengths": lengths,
-        "shortest_angstrom": shortest_angstrom,
-        "fontsize": fontsize,
-        "limits": limits,
-        "bar": bar,
-    }
-    return _structure(ax, shown, contacts, tilt_deg, turn_deg, options, look)
+    shown, contacts = bonding.cropped(bonding.arranged(found), None)
+    return _structure(ax, shown, contacts, tilt_deg, turn_deg, look, fontsize=fontsize)
 
 
 def _structure(
@@ -329,11 +304,15 @@ def _structure(
     contacts: Sequence[Link],
     tilt_deg: float,
     turn_deg: float,
-    options: Mapping,
     look: Mapping,
+    *,
+    fontsize: float,
+    limits: tuple[float, float, float, float] | None = None,
+    shortest: float = 0.0,
+    bar: bool = True,
 ) -> Drawn:
-    """As `structure`, of what is arranged already."""
-    limits, bar, fontsize = options["limits"], options["bar"], options["fontsize"]
+    """As `structure`, of what is arranged already; in axes of `limits` (x, then y), without lengths
+    of contacts that look shorter than `shortest`, both in angstrom."""
     view = atoms(
         ax,
         shown.symbols,
@@ -375,10 +354,8 @@ def _structure(
             )
         ends.append(pieces[0])
     labels: tuple[Label, ...] = ()
-    long = [
-        k for k, (a, b) in enumerate(ends) if np.linalg.norm(b - a) >= options["shortest_angstrom"]
-    ]
-    if options["lengths"] and long:
+    long = [k for k, (a, b) in enumerate(ends) if np.linalg.norm(b - a) >= shortest]
+    if long:
         radii = np.array([0.7 * look.get("scale", 1.0) * appearance(s)[1] for s in shown.symbols])
         labels = _write_lengths(
             ax, [contacts[k] for k in long], [ends[k] for k in long], view, radii, fontsize
@@ -429,14 +406,13 @@ def two_views(
     for k, (ax, tilt, v) in enumerate(zip(axes, tilts, flat, strict=True)):
         x, y = (v.min(axis=0) + v.max(axis=0)) / 2
         # Seen from above most contacts are points; their lengths stand in the first view.
-        options = {
-            "lengths": True,
-            "shortest_angstrom": float(k),
-            "fontsize": fontsize,
-            "bar": not k,
-        }
-        options["limits"] = (x - half[0], x + half[0], y - half[1], y + half[1])
-        drawn.append(_structure(ax, shown, contacts, tilt, turn_deg, options, look))
+        limits = (x - half[0], x + half[0], y - half[1], y + half[1])
+        drawn.append(
+            _structure(
+                ax, shown, contacts, tilt, turn_deg, look,
+                fontsize=fontsize, limits=limits, shortest=float(k), bar=not k,
+            )
+        )  # fmt: skip
     return drawn[0], drawn[1]
 
 

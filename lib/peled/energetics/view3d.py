@@ -279,7 +279,6 @@ def view(
     title: str = "",
     *,
     depth_angstrom: float | None = None,
-    iodide: bool = False,
     width: int = 480,
     height: int = 380,
 ) -> View3D:
@@ -294,8 +293,6 @@ def view(
         For screen readers and the frame's name.
     depth_angstrom : float, optional
         Leave out what lies deeper than this under the topmost lead.
-    iodide : bool
-        Mark hydrogen bonds to iodide as well.
     width, height : int
         Pixels.
 
@@ -303,7 +300,7 @@ def view(
     -------
     View3D
     """
-    shown, contacts = bonding.cropped(bonding.arranged(found), depth_angstrom, iodide=iodide)
+    shown, contacts = bonding.cropped(bonding.arranged(found), depth_angstrom)
     first = {"tilt_deg": 8.0, "turn_deg": 0.0}
     return View3D(shown, tuple(contacts), title, **first, width=int(width), height=int(height))
 

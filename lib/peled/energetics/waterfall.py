@@ -35,26 +35,15 @@ class Bar(NamedTuple):
     kind: str
 
 
-def running(
-    steps: Sequence[Step],
-    *,
-    total: str = "total",
-    total_eV: float | None = None,
-    total_error_eV: float | None = None,
-) -> list[Bar]:
+def running(steps: Sequence[Step], *, total: str = "total") -> list[Bar]:
     """The bars of a waterfall and that of the total.
 
     Parameters
     ----------
     steps : sequence of Step or of tuples (label, value_eV, error_eV, kind)
     total : str
-        Name of the last bar; empty for none.
-    total_eV : float, optional
-        The total where it was calculated by itself. What the steps leave of it becomes a bar
-        `rest` if it is more than 5 meV.
-    total_error_eV : float, optional
-        Its error. None is made up from those of the steps: a step that is itself a difference (the
-        intermolecular part) is not independent of them.
+        Name of the last bar; empty for none. It has no error: a step that is itself a difference
+        (the intermolecular part) is not independent of the others.
 
     Returns
     -------
@@ -80,20 +69,12 @@ def running(
             raise ValueError(f"{step.label}: expected a kind of {known}, found {step.kind!r}")
         bars.append(Bar(step.label, at, at + step.value_eV, step.error_eV, step.kind))
         at += step.value_eV
-    if total_eV is not None and abs(total_eV - at) > 0.005:
-        bars.append(Bar("rest", at, total_eV, None, "other"))
     if total:
-        bars.append(Bar(total, 0.0, at if total_eV is None else total_eV, total_error_eV, "total"))
+        bars.append(Bar(total, 0.0, at, None, "total"))
     return bars
 
 
-def waterfall(
-    ax,
-    series: Mapping[str, Sequence[Step]],
-    *,
-    total: str = "total",
-    totals_eV: Mapping[str, tuple[float, float | None]] | None = None,
-) -> None:
+def waterfall(ax, series: Mapping[str, Sequence[Step]], *, total: str = "total") -> None:
     """Waterfalls side by side, one for each source (paper, tight binding, DFT): contributions,
     running total, values and errors.
 
@@ -105,13 +86,10 @@ def waterfall(
         where an error is known.
     total : str
         Name of the last bar of each.
-    totals_eV : mapping, optional
-        By source (value, error or None) of a total that was calculated by itself.
     """
     left, ticks, low, high = 0.0, [], 0.0, 0.0
     for name, steps in series.items():
-        value, error = (totals_eV or {}).get(name, (None, None))
-        bars = running(steps, total=total, total_eV=value, total_error_eV=error)
+        bars = running(steps, total=total)
         members = cycle(MEMBERS)
         for k, bar in enumerate(bars):
             x = left + k
