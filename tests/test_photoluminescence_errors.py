@@ -659,7 +659,13 @@ def test_a_descent_ends_at_the_likelihood_in_a_few_steps():
         assert found.converged and found.deviance == pytest.approx(best.fun, abs=1e-6)
         assert found.theta == pytest.approx(best.x, rel=1e-4) and len(calls) < 14
         mean, jacobian = model.jacobian(found.theta)
-        assert found.mean == pytest.approx(mean) and found.jacobian == pytest.approx(jacobian)
+        # Of the last step, a tenth of a standard error at most, the model is not asked.
+        errors = np.sqrt(
+            np.diag(np.linalg.inv((jacobian / mean)[:, inside] @ jacobian[:, inside].T))
+        )
+        assert found.mean == pytest.approx(mean, rel=1e-3)
+        assert np.abs(found.jacobian - jacobian).max() < 0.01 * np.abs(jacobian).max()
+        assert (np.abs(found.theta - best.x) < 0.01 * errors).all()
         # The first parameter moves by 1.5 a step at most.
         assert np.abs(np.diff([c[0] for c in calls[:-1]])).max() <= 1.5 + 1e-12
     assert not poisson.descend(model, counts, inside, np.array([np.log(0.5), 10.0]), 2).converged

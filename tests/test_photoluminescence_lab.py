@@ -1,6 +1,7 @@
 """Photoluminescence of a laboratory's folder: yields, series, lifetimes, gaps, from sheet to
 report."""
 
+import re
 import shutil
 from pathlib import Path
 from types import SimpleNamespace
@@ -10,7 +11,7 @@ import numpy as np
 import pytest
 
 from peled import photoluminescence as pl
-from peled.conditioning import ConditioningError, Signal
+from peled.conditioning import ConditioningError, Signal, condition
 from peled.formats.sphere import Calibration
 from peled.photoluminescence import drawers, lifetimes, measures
 from peled.photoluminescence.analyse import analyse, sniff
@@ -663,3 +664,30 @@ def test_a_picture_writes_no_peak_that_is_withheld(peak, said):
     (panel,), figure = drawers.emission(report), plt.figure()
     panel.draw(figure)
     assert [t.get_text() for t in figure.axes[0].get_legend().get_texts()] == [said]
+
+
+@pytest.mark.parametrize(
+    ("window", "name", "said"),
+    [("560-630", "PL peak", "end of the window"), ("640-720", "PL width", "half of its maximum")],
+)
+def test_what_a_window_cuts_off_is_withheld_with_the_reason(tmp_path, window, name, said):
+    """No sentence speaks of numbers that are none."""
+    rng = np.random.default_rng(4)
+    counts = rng.poisson(3000 * band(640.0, 12.0) + 20)
+    table(tmp_path / "film.csv", "Wavelength (nm),counts", X, counts)
+    sheet = f"sample,measurement,file,emission_band_nm\nf,pl,film.csv,{window}\n"
+    report = report_of(tmp_path, sheet)
+    (found,) = report.select(name=name)
+    assert found.value is None and any(said in f.evidence for f in found.findings)
+    every = [f.evidence for q in report.quantities for f in q.findings]
+    assert not [e for e in every if re.search(r"\bnan\b", e)]
+
+
+@pytest.mark.parametrize(("top", "used"), [(255.0, True), (4095.0, False)])
+def test_two_points_at_a_round_height_are_no_ceiling_in_a_dim_spectrum(top, used):
+    rng = np.random.default_rng(5)
+    counts = rng.poisson(0.8 * top * band(640.0, 12.0) + 10).astype(float)
+    counts = np.minimum(counts, top - 5)
+    counts[np.argsort(counts)[[-1, -4]]] = top
+    ready = condition(Signal(X, counts[None], unit="counts"), [("saturation", {})])
+    assert ready.used[0] == used

@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 
+from peled.photoluminescence import measures
 from peled.photoluminescence import reciprocity as r
 from peled.photoluminescence.analyse import analyse, sniff
 from peled.samples import read_sheet
@@ -174,3 +175,22 @@ def test_an_urbach_tail_ends_where_the_edge_bends(tmp_path, urbach):
     (found,) = report.select(name="Urbach energy")
     assert found.sample == "film" and found.status == "doubtful"
     assert abs(found.value - 1e3 * urbach) < 3.5 * found.standard_error < 0.05 * 1e3 * urbach
+
+
+@pytest.mark.parametrize(
+    ("width", "error", "stated", "expected"),
+    [
+        (0.08, 0.001, 300, "reported"),
+        (0.08, 0.001, None, "reported"),
+        (0.08, 0.001, 360, "doubtful"),
+        (0.04, 0.001, 300, "withheld"),  # 1.5 kT
+        (0.08, 0.005, 300, "withheld"),  # 386 ± 59 K is no temperature
+    ],
+)
+def test_a_temperature_needs_a_tail_and_is_doubtful_where_it_is_not_the_samples(
+    width, error, stated, expected
+):
+    line = r.Line(0.02585, error, (1.9, 1.9 + width), 40, 0.0, 1.92)
+    said = {} if stated is None else {"temperature_K": stated}
+    (status, *_) = [f.status for f in measures._thermal(line, said)] or ["reported"]
+    assert status == expected

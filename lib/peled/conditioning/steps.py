@@ -29,7 +29,8 @@ from peled.conditioning.signal import ConditioningError, Signal
 from peled.conditioning.spikes import find_spikes, replace_points
 from peled.quantities import Finding
 
-CEILINGS = (255.0, 1023.0, 4095.0, 16383.0, 65535.0)  #: largest counts of 8 to 16 bit converters
+#: Largest counts of 10 to 16 bit converters: one in a thousand maxima of this height is on it.
+CEILINGS = (1023.0, 4095.0, 16383.0, 65535.0)
 AXES_NM = (100.0, 5000.0)
 BEND = 3.29  #: standard errors of a bend that straight baselines exceed in one of a thousand
 WING_SHARE = 0.04  #: of a band's area in Lorentzian wings, as far as is known beforehand (one sd)
@@ -105,8 +106,9 @@ def axis(signal: Signal, companions: Mapping[str, Signal]):
 def saturation(signal: Signal, companions: Mapping[str, Signal], ceiling: float | None = None):
     """Points at the converter's ceiling are lost, and with them their spectrum.
 
-    A ceiling is: the one given; the largest count of a converter, reached twice; a maximum that
-    three neighbouring points share, or three spectra, well above the noise.
+    A ceiling is: the one given; the largest count of a converter of 10 bits or more, reached twice
+    (that of one of 8 bits a dim maximum often is); a maximum that three neighbouring points share,
+    or three spectra, well above the noise.
 
     Parameters
     ----------

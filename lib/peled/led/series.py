@@ -15,6 +15,7 @@ from peled.led.photometry import SpectrumError
 from peled.led.reading import Series
 from peled.led.stability import Followed, follow
 from peled.lineshapes import moments
+from peled.lineshapes.measures import UNSEEN
 from peled.quantities import Finding, Quantity, derive
 from peled.samples import Held
 from peled.sources import kind_of
@@ -165,6 +166,9 @@ def _lost(one: Series, said: str) -> Quantity:
     return Quantity("EL peak", one.sample, None, {}, "nm", one.kind, (gone,), state=_state(one))
 
 
+_UNSEEN = {"EL peak": "peak", "EL FWHM": "fwhm"}
+
+
 def _state(one: Series) -> str:
     axis = {"bias_V": "against bias", "current_mA_cm2": "against current", "time_s": "with time"}
     return ", ".join(filter(None, (one.state, axis.get(one.axis, ""))))
@@ -200,6 +204,10 @@ def _colours(
     place = f"at {s.label(used[first])}" if s.at is not None else ""
 
     def make(name, unit, value, note=place, more=(), **budget):
+        if not np.isfinite(value) and name in _UNSEEN:
+            more = (*more, Finding("determined", "withheld", UNSEEN[_UNSEEN[name]]))
+            return Quantity(name, value=None, budget={}, unit=unit, state=state, note=note,
+                            findings=(*more, *doubt), **common)  # fmt: skip
         kept = {cause: float(e) for cause, e in budget.items() if e != 0}
         made = derive(name, unit, lambda: value, state=state, note=note, **kept, **common)
         return made.found(*more, *doubt)

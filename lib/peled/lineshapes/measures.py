@@ -15,6 +15,12 @@ import numpy as np
 from peled.lineshapes.spectra import _axis, _match, estimate_variance
 from peled.lineshapes.starts import calm_and_top, run
 
+#: Why a quantity of `Moments` is nan.
+UNSEEN = {
+    "peak": "the largest values lie at an end of the window: no maximum within it",
+    "fwhm": "the band does not fall to half of its maximum on both sides within the window",
+}
+
 
 @dataclass(frozen=True)
 class Moments:

@@ -319,6 +319,7 @@ class Light:
         ndarray, shape (lanes, n)
             Light times ns^order.
         """
+
         def some(at, order=order):
             pieces = np.take(self._pieces[order], lanes, axis=2)
             return PPoly.construct_fast(pieces, self._times, extrapolate=True)(at).T

@@ -21,6 +21,7 @@ from peled.conditioning import (
 )
 from peled.conditioning.noise import third_differences
 from peled.lineshapes import HC_EV_NM
+from peled.lineshapes.measures import UNSEEN
 from peled.materials import index_of_air
 from peled.photoluminescence import reciprocity
 from peled.photoluminescence.emission import measure
@@ -366,7 +367,8 @@ def reciprocity_of(
     shared = np.interp(energy, edge[0], np.gradient(edge[0])) / np.gradient(energy)
     error = error * np.sqrt(np.maximum(shared, 1.0))
     line = reciprocity.thermal_energy(energy, per_eV, _errors(per_eV, energy), seen, error)
-    made = [_of_line("temperature of emission", line, "K", 1 / reciprocity.K_EV, (), labels)]
+    findings = _thermal(line, said)
+    made = [_of_line("temperature of emission", line, "K", 1 / reciprocity.K_EV, findings, labels)]
     pumped = [(q, at) for one in yields for q, at in _pumped(one, said)]
     problems = ()
     if pumped and "temperature_K" not in said:
@@ -383,6 +385,32 @@ def reciprocity_of(
     return Result(
         emitted.label, emitted.state, tuple(made), (absorbed, emitted), None, line, problems
     )  # fmt: skip
+
+
+TAIL_KT = 2.0  #: of kT, that the window of a temperature spans at least
+TAIL_ERROR = 0.1  #: relative error of a temperature that is still one
+APART = 3.0  #: standard errors from the stated temperature at which carriers are not thermal
+
+
+def _thermal(line, said: Mapping) -> tuple[Finding, ...]:
+    """Whether a line tells a temperature, and whether it is that of the sample."""
+    kelvin, error = (e / reciprocity.K_EV for e in (line.scale_eV, line.error_eV))
+    width = (line.window_eV[1] - line.window_eV[0]) / line.scale_eV
+    if width < TAIL_KT or line.error_eV > TAIL_ERROR * line.scale_eV:
+        evidence = (
+            f"emission and absorption are seen together over {width:.1f} kT alone, which tells "
+            f"{kelvin:.0f} ± {error:.0f} K; {TAIL_KT:g} kT and {TAIL_ERROR:.0%} are needed: "
+            "measure more of the high-energy tail of the emission, or of the absorption's foot"
+        )
+        return (Finding("determined", "withheld", evidence),)
+    stated = said.get("temperature_K")
+    if stated is not None and abs(kelvin - stated) > APART * np.hypot(error, TEMPERATURE_K):
+        evidence = (
+            f"{kelvin:.0f} ± {error:.0f} K for a sample at {stated:g} K: carriers that are not "
+            "thermal, unlike crystals, or emission absorbed again"
+        )
+        return (Finding("described", "doubtful", evidence),)
+    return ()
 
 
 def _between(energy, at, share):
@@ -519,6 +547,9 @@ def emission(holdings: Holdings, members: Sequence[Held], settings: Mapping, lab
         # What the baseline lacks is in its error, and no doubt where that is a small part.
         small = budget.get("baseline", 0.0) < 0.5 * sum(e * e for e in budget.values()) ** 0.5
         kept = tuple(f for f in findings if not (small and f.gate == "described"))
+        if not np.isfinite(getattr(found, of)):
+            said = UNSEEN["fwhm" if of == "fwhm_nm" else "peak"]
+            kept += (Finding("determined", "withheld", said),)
         q = Quantity(name, value=float(getattr(found, of)), budget=budget,
                      unit=unit, findings=kept, **labels)  # fmt: skip
         low, high = (
@@ -820,9 +851,8 @@ def lifetime(holdings: Holdings, members: Sequence[Held], settings: Mapping, lab
         relative = float(np.hypot(*budget.values()) / value) if value > 0 else np.inf
         found = list(findings)
         if not relative < settings["lifetime_error"]:
-            said = (
-                f"known to {min(relative, 99):.0%} only, {settings['lifetime_error']:.0%} allowed"
-            )
+            said = f"known to {relative:.0%} only" if relative < 99 else "not known at all"
+            said += f", {settings['lifetime_error']:.0%} allowed"
             found.append(Finding("determined", "withheld", said))
         budget = {k: float(v * grown) for k, v in budget.items() if v > 0}
         q = Quantity(name, value=float(value), budget=budget, unit="ns", note=best.law,
@@ -911,7 +941,8 @@ def segregation(holdings: Holdings, members: Sequence[Held], settings: Mapping, 
         made.append(judge(q, possible(low, high)))
     share, error = found.fraction[-1], found.fraction_error[-1]
     if found.segregates and np.isfinite(error) and error > 0:
-        budget = {"fit": float(error), "line shape": abs(float(found.by_shape[-1]))}
+        by_shape = float(np.hypot(found.by_shape[-1], found.by_shape_error[-1]))
+        budget = {"fit": float(error), "line shape": by_shape}
         q = Quantity("red share at the end", value=float(share), unit="", note=found.account,
                      budget={k: v for k, v in budget.items() if v > 0}, **labels)  # fmt: skip
         # What the shape of the bands does to the share is in its error, where it is a small part.

@@ -77,6 +77,8 @@ class Segregation:
     by_shape : ndarray, shape (m,)
         What the red share owes to the shape of the bands, where none tried leaves noise alone: its
         difference between Gaussians and half Gaussians of two widths.
+    by_shape_error : ndarray, shape (m,)
+        Standard error of that: what the second would err by beyond the first.
     energy_eV, model : ndarray
         Axis (n,) and two-band spectra (m, n) per eV.
     """
@@ -99,6 +101,7 @@ class Segregation:
     model: np.ndarray = field(repr=False)
     misfit: float = 0.0
     by_shape: np.ndarray = field(default_factory=lambda: np.zeros(1), repr=False)
+    by_shape_error: np.ndarray = field(default_factory=lambda: np.zeros(1), repr=False)
 
     @property
     def segregates(self) -> bool:
@@ -249,7 +252,7 @@ def track(
         "one band moves": moving.chi2.sum() + count * (4 * t.size + 1),
         "two bands": two.chi2.sum() + count * (4 * t.size + 4),
     }
-    best, by_shape = _of_best_shape(energy, signal, spread, two)
+    best, by_shape, shape_error = _of_best_shape(energy, signal, spread, two)
     fraction, error = best.ratio("red")
     centroid, centroid_error = _centroids(energy, signal, spread, jacobian, best)
     growth = drift(t, fraction, error)
@@ -280,6 +283,7 @@ def track(
         best.evaluate(energy) * scale,
         misfit,
         by_shape,
+        shape_error,
     )
 
 
@@ -316,9 +320,9 @@ def _goodness(fit, signal) -> tuple[float, float]:
 
 def _of_best_shape(energy, signal, spread, two):
     """The two-band fit by Gaussians, or where they leave more than noise by half Gaussians of two
-    widths if these describe it better; and what the red shares (m,) of the two differ by, unless
-    only the second leaves noise alone: noise hides a wrong shape long before it hides what that
-    does to a share.
+    widths if these describe it better; and what the red shares (m,) of the two differ by and its
+    error, unless only the second leaves noise alone: noise hides a wrong shape long before it hides
+    what that does to a share.
     """
     good = _goodness(two, signal)[1] < threshold()
     shapes = {"main": "split_gaussian", "red": "split_gaussian"}
@@ -334,13 +338,15 @@ def _of_best_shape(energy, signal, spread, two):
     model = BandModel(shapes, baseline=1, origin=_ORIGIN_EV, parameters=limits)
     split = lineshapes.fit_series(
         energy, signal, model, start, variance=spread, shared=tuple(start),
-        **(_COMPARED if good else {}),
+        **({"tolerance": _COMPARED["tolerance"]} if good else {}),
     )  # fmt: skip
     if not good and split.chi2.sum() + 2 * np.log(signal.size) < two.chi2.sum():
         two, split = split, two
         if _goodness(two, signal)[1] < threshold():
-            return two, np.zeros(len(signal))  # the spectra themselves have refused the other
-    return two, np.nan_to_num(split.ratio("red")[0] - two.ratio("red")[0])
+            return two, *np.zeros((2, len(signal)))  # the spectra themselves have refused the other
+    shares, errors = zip(split.ratio("red"), two.ratio("red"))
+    beyond = np.sqrt(np.abs(np.subtract(*np.square(errors))))
+    return two, np.nan_to_num(np.subtract(*shares)), np.nan_to_num(beyond)
 
 
 def _shifts(energy, signal, spread, smooth) -> bool:
@@ -382,9 +388,7 @@ def _varies(fraction, error) -> bool:
 
 def _two_bands(energy, signal, spread):
     """Centre and width of the first spectrum's band, and nearly the fit of two bands to all."""
-    first = lineshapes.fit_series(
-        energy, signal[:1], _SINGLE, variance=spread[:1], **_COMPARED
-    )
+    first = lineshapes.fit_series(energy, signal[:1], _SINGLE, variance=spread[:1], **_COMPARED)
     centre, width = float(first.value("main_centre")[0]), float(first.value("main_fwhm")[0])
     start = {"main_centre": centre, "main_fwhm": width}
     model = BandModel(

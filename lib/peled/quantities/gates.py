@@ -100,7 +100,10 @@ def signal(
     def gate(_: Quantity | None) -> Finding | None:
         if noise > 0 and value > needed * noise:
             return None
-        ratio = f"{value / noise:.2g} times its error" if noise > 0 else "without a known error"
+        if not np.isfinite(value):
+            return Finding("signal", "withheld", f"{what} is not determined by the data", where)
+        known = 0 < noise < np.inf
+        ratio = f"{value / noise:.2g} times its error" if known else "without a known error"
         over = f" over {tries} places" if tries > 1 else ""
         return Finding(
             "signal",
@@ -199,6 +202,9 @@ def described(
     def gate(_: Quantity | None) -> Finding | None:
         if z <= needed:
             return None
+        if np.isnan(z):
+            said = "nothing tells whether the model describes the data: no point is left over"
+            return Finding("described", "doubtful", said, where)
         said = (
             f"the model leaves more than noise: z = {z:.1f}, above {needed:.1f} in "
             f"{false_alarm:.2g} of good fits"

@@ -198,7 +198,7 @@ def _contradictions(q: Quantity) -> tuple[Finding, ...]:
         return ()
     said = ""
     if not math.isfinite(q.value):
-        said = f"the calculation gives {q.value}, not a number"
+        said = "the data determine no finite value"
     elif not all(math.isfinite(e) and e >= 0 for e in q.budget.values()):
         said = "its error is not a finite positive number"
     elif q.relation == "=" and not q.standard_error:
