@@ -99,6 +99,68 @@ def test_one_wrong_byte_in_the_ufs_header_never_escapes(tmp_path_factory, at, va
         pass
 
 
+def write_img(path, counts, delay, wavelength, unit="ps", scaled=2):
+    """A streak image as HPD-TA writes it: head, comment, pixels, tables of the axes."""
+    across, down = len(wavelength), len(delay)
+
+    def comment(at):
+        return (
+            '[Application],Date="01/02/2026",Time="10:00:00.1",Software="HPD-TA"\r\n'
+            "[Acquisition],NrExposure=10,ExposureTime=20 ms,AcqMode=4,ZAxisLabel=Intensity,"
+            "ZAxisUnit=Count\r\n"
+            '[Streak camera],DeviceName="C5680",Time Range="2"\r\n'
+            '[Spectrograph],Wavelength="500",Grating="300 g/mm",Blaze="500",Ruling="300"\r\n'
+            f'[Scaling],ScalingXType={scaled},ScalingXScale=1,ScalingXUnit="nm",'
+            f'ScalingXScalingFile="#{at:07d},{across:04d}",ScalingYType={scaled},ScalingYScale=1,'
+            f'ScalingYUnit="{unit}",ScalingYScalingFile="#{at + 4 * across:07d},{down:04d}"'
+        ).encode()
+
+    length = len(comment(0))
+    head = b"IM" + struct.pack("<6hi2hd", length, across, down, 0, 0, 3, 1, 0, 0, 0.0)
+    pixels = np.asarray(counts, "<u4").tobytes()
+    tables = np.concatenate([wavelength, delay]).astype("<f4").tobytes()
+    text = comment(64 + length + len(pixels))
+    path.write_bytes(head.ljust(64, b"\0") + text + pixels + tables)
+
+
+def test_streak_image(tmp_path):
+    delay, nm = np.linspace(0, 2.0, 7), np.linspace(500, 540, 5)
+    counts = np.arange(35).reshape(7, 5)
+    write_img(tmp_path / "a.img", counts, delay, nm, unit="us")
+    m = read_tas(tmp_path / "a.img")
+    assert m.delay_ps == pytest.approx(1e6 * delay) and m.wavelength_nm == pytest.approx(nm)
+    assert np.array_equal(m.signal, counts) and m.signal_unit == "counts" and not m.asks
+    assert m.metadata["NrExposure"] == "10"
+    write_img(tmp_path / "b.img", counts[:, ::-1], delay, nm[::-1])
+    assert np.array_equal(read_tas(tmp_path / "b.img").signal, counts)
+    write_img(tmp_path / "focus.img", counts, delay, nm, scaled=1)
+    with pytest.raises(FormatError, match=r"focus\.img, Scaling: expected calibrated delays"):
+        read_tas(tmp_path / "focus.img")
+    cut = (tmp_path / "a.img").read_bytes()
+    (tmp_path / "cut.img").write_bytes(cut[:600])
+    with pytest.raises(FormatError, match=r"cut\.img, byte .* pixels of 4 bytes"):
+        read_tas(tmp_path / "cut.img")
+    write_img(tmp_path / "odd.img", counts, delay, nm, unit="fortnight")
+    with pytest.raises(FormatError, match="fortnight"):
+        read_tas(tmp_path / "odd.img")
+    assert read_tas(tmp_path / "odd.img", delay_unit="ns").delay_ps[-1] == pytest.approx(2000)
+
+
+@settings(max_examples=40, deadline=None)
+@given(at=st.integers(0, 800), value=st.integers(0, 255))
+def test_one_wrong_byte_in_a_streak_image_never_escapes(tmp_path_factory, at, value):
+    folder = tmp_path_factory.mktemp("img")
+    write_img(folder / "a.img", np.ones((7, 5)), np.arange(7.0), np.arange(500.0, 505.0))
+    content = bytearray((folder / "a.img").read_bytes())
+    content[at % len(content)] = value
+    (folder / "a.img").write_bytes(bytes(content))
+    try:
+        r = read_tas(folder / "a.img")
+        assert r.signal.shape == (len(r.delay_ps), len(r.wavelength_nm))
+    except FormatError:
+        pass
+
+
 @pytest.mark.parametrize("explicit", ["time", "wavelength"])
 def test_glotaran(tmp_path, explicit):
     write_glotaran(tmp_path / "a.ascii", T, W, X, explicit=explicit, title="film 3")

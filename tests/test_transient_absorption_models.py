@@ -248,6 +248,9 @@ def test_gradients_under_every_rule():
     gradient_check(replace(model, **rules), m)
     other = replace(chain([bell(540), bell(600), bell(660)], t0=0.1, seed=1), name="other")
     gradient_check(replace(model, **rules), [m, other], shared_spectra=True)
+    guided = {"guides": {"2": (NM, bell(605), 0.3)}, "zero_nm": {"3": ((500, 560),)}}
+    gradient_check(replace(model, **guided), [m, other], shared_spectra=True)
+    gradient_check(replace(model, **guided), [m, other])
 
 
 def test_a_known_bleach_gives_the_excited_absorption_behind_it():
@@ -274,6 +277,41 @@ def test_a_known_bleach_gives_the_excited_absorption_behind_it():
     within(loose)
     with pytest.raises(ValueError, match="expected finite values from"):
         global_fit(m, replace(FREE, known={"bleach": (NM[3:], ground[3:])}))
+
+
+def test_a_guide_tells_the_yield_that_decays_alone_do_not():
+    """A makes B or is lost: the decays give the sum of both rates, the spectrum of B measured in a
+    solution of it the share of each. What the guide errs by is in the error."""
+    transfers = {("A", "B"): "ab", ("A", None): "loss", ("B", None): "b"}
+    scheme = Scheme(transfers, {"ab": 20.0, "loss": 20.0, "b": 400.0}, {"A": 1.0})
+    truth = Scheme(transfers, {"ab": 12.0, "loss": 30.0, "b": 300.0}, {"A": 1.0})
+    k, _, t = truth.rates([12.0, 30.0, 300.0])
+    c = np.column_stack([gaussian_decay(DELAYS, each, S) for each in k]) @ t
+    model = Model(scheme=scheme, t0_ps=0.0, fwhm_ps=0.12, fixed=("t0", "fwhm"))
+
+    def guided(*guide):
+        return replace(model, guides={"B": (NM, *guide)}, fixed=("t0", "fwhm", "guide_B"))
+
+    off, errors = [], []
+    for seed in range(8):
+        rng = np.random.default_rng(100 + seed)
+        m = measured(c @ np.array([bell(540), bell(600)]), seed)
+        m = replace(m, standard_error=np.full(m.shape, SIGMA))
+        other = bell(600) + 2 * SIGMA * rng.standard_normal(len(NM))
+        fit = global_fit(m, guided(other, 2 * SIGMA), starts=0)
+        found = fit["tau_ab"]
+        off.append((found.value - 12.0) / found.standard_error)
+        errors.append(found.standard_error)
+        assert fit.size == m.signal.size + len(NM)
+    assert np.sqrt(np.mean(np.square(off))) < 2 and np.median(errors) < 2
+    alone = global_fit(m, model, starts=0)
+    assert np.isnan(alone["tau_ab"].value)
+    same = global_fit(m, guided(other, 1e-9), starts=0).sads().values[1]  # as good as known
+    assert np.allclose(same, other, atol=1e-7)
+    with pytest.raises(ValueError, match="errors above zero"):
+        global_fit(m, guided(other, 0.0))
+    with pytest.raises(ValueError, match="needs no guide"):
+        replace(guided(other), known={"B": (NM, other)})
 
 
 def test_equal_spectra_part_what_decays_alone_do_not():

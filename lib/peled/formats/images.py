@@ -272,9 +272,9 @@ def _require_square(tags) -> None:
 
 def _read_rosetta(path: Path, reader: str, **options) -> list[_Raw]:
     """The images of a file; spectra and maps of spectra are left out."""
-    logging.getLogger("rsciio").setLevel(logging.ERROR)
-    found = []
-    for entry in importlib.import_module(f"rsciio.{reader}").file_reader(str(path), **options):
+    rosetta, found = importlib.import_module(f"rsciio.{reader}"), []
+    logging.getLogger("rsciio").setLevel(logging.ERROR)  # which its import lowers
+    for entry in rosetta.file_reader(str(path), **options):
         axes = entry["axes"]
         across = [axis for axis in axes if not axis.get("navigate")]
         if len(across) != 2:

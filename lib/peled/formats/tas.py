@@ -2,17 +2,21 @@
 
 `read_tas` knows by content: Ultrafast Systems `.ufs` (binary), Surface Xplorer CSV, glotaran ASCII
 (time or wavelength explicit), SIA and other matrices of text with both axes (either orientation,
-any delimiter, decimal comma), LabVIEW `.lvm` with axes, and `.npz`. Delays come out in ps,
+any delimiter, decimal comma), LabVIEW `.lvm` with axes, `.npz`, and Hamamatsu streak images `.img`
+(read by rosettasciio, in counts). Delays come out in ps,
 wavelengths in nm, the signal as (delays, wavelengths); cells that an exporter wrote as `NaN` stay
 NaN and are counted in `missing`.
 
 Units that no head, key or remark says are not guessed: `asks` names them, and the caller may say
 them. Tried on files not written here: glotaran ASCII of the pyglotaran paper (doi:
-10.5281/zenodo.7658982) and an archive of the skultrafast package; the others on our own files.
+10.5281/zenodo.7658982), an archive of the skultrafast package, and the streak images of
+github.com/hyperspy/rosettasciio (`rsciio/tests/data/hamamatsu`); the others on our own files.
 """
 
 from __future__ import annotations
 
+import importlib
+import logging
 import os
 import re
 import struct
@@ -146,6 +150,8 @@ def read_tas(
         return _read_npz(path, key, asked)
     if _is_ufs(content):
         return _read_ufs(path, content, asked)
+    if content[:2] == b"IM" and b"Scaling" in content:
+        return _read_streak(path, content, asked)
     sheet = Sheet.read(path, what="a transient-absorption matrix")
     head = "\n".join(sheet.lines[:60])
     if re.search(
@@ -222,6 +228,54 @@ def _read_ufs(path, content, asked) -> TransientMap:
     }
     texts = Texts(metadata=metadata)
     return _finish(path, "Ultrafast Systems ufs", delay, wavelength, data.T, asked, texts)
+
+
+# ---- Hamamatsu -----------------------------------------------------------------------------------
+
+
+def _read_streak(path, content, asked) -> TransientMap:
+    """An ITEX image of HPD-TA: delays down, wavelengths across, both calibrated by tables."""
+    c = Bytes(path, content, "<")
+    c.take(2, "the mark IM")
+    comment, across, down, _, _, depth = (c.get("h", "the head") for _ in range(6))
+    size = {0: 1, 2: 2, 3: 4}.get(depth)
+    if size is None or min(comment, across, down) < 1:
+        raise c.refuse(2, "an image of 8, 16 or 32 bits", f"{across} × {down}, kind {depth}")
+    if 64 + comment + across * down * size > len(content):
+        raise c.refuse(
+            64 + comment, f"{across} × {down} pixels of {size} bytes", f"{len(content)} bytes"
+        )
+    rosetta = importlib.import_module("rsciio.hamamatsu")
+    logging.getLogger("rsciio").setLevel(logging.ERROR)  # which its import lowers
+    (image,) = rosetta.file_reader(str(path))
+    axes = {axis["name"]: axis for axis in image["axes"]}
+    for name, what in (("Time", "calibrated delays"), ("Wavelength", "calibrated wavelengths")):
+        if "axis" not in axes.get(name, {}):
+            raise FormatError(
+                path,
+                place="Scaling",
+                expected=what,
+                found="numbers of pixels",
+                advice="an image in focus mode has no delays; save one in operate mode with its "
+                "calibration",
+            )
+    time, wave = axes["Time"], axes["Wavelength"]
+    unit = asked["delay"] or str(time["units"])
+    if unit not in TIME_UNITS_PS:
+        raise FormatError(
+            path, place="Scaling", expected=", ".join(TIME_UNITS_PS), found=repr(unit),
+            advice="say delay_unit in the sample sheet",
+        )  # fmt: skip
+    asked = {
+        "delay": unit,
+        "spectral": asked["spectral"] or str(wave["units"]),
+        "signal": asked["signal"] or "counts",
+    }
+    said = image["original_metadata"].get("Comment", {}).get("Acquisition", {})
+    metadata = {str(k): str(v) for k, v in said.items()} if isinstance(said, dict) else {}
+    delay, nm = (np.asarray(axis["axis"], float) for axis in (time, wave))
+    signal = np.asarray(image["data"], float)
+    return _finish(path, "Hamamatsu img", delay, nm, signal, asked, Texts(metadata=metadata))
 
 
 # ---- glotaran ------------------------------------------------------------------------------------

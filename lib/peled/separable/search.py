@@ -140,8 +140,8 @@ def minimise(problem: Problem, start, *, tolerance=1e-13, max_evaluations=200) -
         improved, one = False, np.eye(len(g))
         while used < max_evaluations:
             step = np.zeros(len(theta))
-            step[free] = -_solved(h + damping * one, g) / scale
-            step *= 2.0 / max(np.abs(step / problem.reach).max(), 2.0)
+            room = 2.0 * np.broadcast_to(problem.reach, theta.shape)[free] * scale
+            step[free] = _within(h + damping * one, g, room) / scale
             trial = np.clip(theta + step, low, high)
             moved = trial - theta
             promised = -(2 * now.gradient @ moved + moved @ now.hessian @ moved)
@@ -181,6 +181,19 @@ def _solved(matrix, right):
         return np.linalg.solve(matrix, right)
     except np.linalg.LinAlgError:
         return np.linalg.lstsq(matrix, right, rcond=1e-15)[0]
+
+
+def _within(h, g, room):
+    """The step −H⁻¹g no longer than `room` in any coordinate. One that the data hardly feel would
+    go far: it goes as far as it may, and the others as they would beside it."""
+    step = -_solved(h, g)
+    far = np.zeros(len(g), bool)
+    while (over := ~far & (np.abs(step) > room)).any():
+        far |= over
+        step[far] = np.clip(step[far], -room[far], room[far])
+        near = ~far
+        step[near] = -_solved(h[np.ix_(near, near)], g[near] + h[np.ix_(near, far)] @ step[far])
+    return step
 
 
 def _scaled(now: Evaluation, theta, low, high):

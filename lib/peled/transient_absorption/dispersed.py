@@ -66,6 +66,7 @@ class NormalBlock:
         )
         self.data, self.basis, self.present = exact.data, exact.basis, exact.present
         self.solve, self.local, self.own = exact.solve, exact.local, exact.own
+        self.sets = exact.sets
         self.families, self.columns = [_Family(s) for s in segments], columns
         nw = exact.shape[1]
         self.parts = np.array_split(np.arange(nw), max(1, round(nw / _CHUNK)))

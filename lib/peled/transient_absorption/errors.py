@@ -450,8 +450,8 @@ def _level_flags(setup, now, best, stated) -> list[str]:
     ratio = np.sqrt(now.cost / dof) / stated
     independent = sum(
         min(noise.effective_wavelengths(noise.differences(row.gram)), m.shape[1]) / m.shape[1]
-        for row, m in zip(now.rows, setup.matrices, strict=True)
-    ) / len(now.rows)
+        for row, m in zip(now.rows, setup.matrices, strict=False)
+    ) / len(setup.matrices)
     if ratio > 1 + 4 / np.sqrt(2 * dof * independent) and ratio > 1.05:
         return [f"residual {ratio:.2f} times the stated noise"]
     return []

@@ -38,7 +38,10 @@ _SAID = (
     "residual after",
 )
 """Flags that `Estimates` says by null space, bounds, convergence, goodness and covariance."""
-_UNITS = {**dict.fromkeys(("scale", "size", "population", "alpha", "beta"), ""), "line": "1/cm"}
+_UNITS = {
+    **dict.fromkeys(("scale", "size", "guide", "population", "alpha", "beta"), ""),
+    "line": "1/cm",
+}
 """Of parameters by their beginnings; all others: ps."""
 _COARSE = 2.0  # steps of the delays that a response must be wide to be resolved for certain
 _LONG = 6.0  # steps of the delays from which on a lifetime does not depend on the response
@@ -94,7 +97,7 @@ class GlobalFit:
     independent noise. Both are zero for coordinates at a bound (held, as far as the others go) and
     along `null`, the directions that the data do not determine; `combinations` says what they do
     determine of the parameters in it. `flags` name everything that makes the result doubtful.
-    `kernels` and `rows` describe the noise of each data set.
+    `kernels` and `rows` describe the noise of each data set, with those of guides behind them.
     """
 
     model: Model
@@ -872,8 +875,9 @@ def _ordered(setup: Setup, best: Minimum, model: Model):
 def _result(setup: Setup, best: Minimum, minima, matrices, options) -> GlobalFit:
     now = setup.problem.evaluate(best.theta, covariance=True)
     dof = setup.size + len(setup.model.equal_areas) - setup.linear - len(best.theta)
-    pairs = zip(now.rows, matrices, strict=True)
-    kernels = tuple(noise.kernel(row, m.shape[1]) for row, m in pairs)
+    now.rows = setup.ordered(now.rows)
+    widths = [setup.problem.blocks[number].shape[1] for number, _ in setup.place]
+    kernels = tuple(noise.kernel(*each) for each in zip(now.rows, widths, strict=True))
     scores, even = errors.residual_scores(now.rows, kernels)
     trust = errors.covariances(setup, now, best, scores, even, dof)
     determined = errors.combinations(setup, best.theta, trust)

@@ -1,9 +1,10 @@
 """Fits in which something is demanded of the species' spectra: none below zero, zero in windows,
-one the multiple of another, or known but for its size.
+one the multiple of another, known but for its size, or guided by one measured elsewhere.
 
 At every wavelength the spectra are A = L·b + k, b free, L the relations, k what is known; a window
 leaves columns of L out at some wavelengths, and a spectrum that would be negative leaves its own
 out. So each wavelength is least squares with a model matrix C·L of its own for the data less C·k.
+A guide is a data set of one row, whose model is its size times a species' spectrum.
 """
 
 from __future__ import annotations
@@ -16,6 +17,31 @@ from peled.separable import DispersedBlock
 
 
 @dataclass(frozen=True)
+class Guide:
+    """A spectrum y measured elsewhere of the species of number `row`: `values` are y/σ, `factor` is
+    what the species' spectrum in the block is multiplied by, with exp of the coordinate `size`, to
+    be compared with them; (nw,) each."""
+
+    row: int
+    size: int
+    values: np.ndarray
+    factor: np.ndarray
+
+    def part(self, wavelengths) -> Guide:
+        """The same at some of the wavelengths.
+
+        Parameters
+        ----------
+        wavelengths : slice or int array
+
+        Returns
+        -------
+        Guide
+        """
+        return replace(self, values=self.values[wavelengths], factor=self.factor[wavelengths])
+
+
+@dataclass(frozen=True)
 class Rules:
     """What is demanded of the spectra (species, nw).
 
@@ -23,7 +49,7 @@ class Rules:
     `bounded` (m,) which must not be negative; the spectra `values` (known, nw) belong to the
     species `known` and are multiplied by exp of the coordinates `sizes`. `columns` says which of
     the species are those of each of the `segments`. `areas` (k, species, nw) sum the spectra to
-    what shall be zero.
+    what shall be zero, `guides` are rows of the data beside the segments'.
     """
 
     mix: np.ndarray
@@ -35,6 +61,7 @@ class Rules:
     segments: tuple
     columns: tuple
     areas: np.ndarray
+    guides: tuple[Guide, ...] = ()
 
     @classmethod
     def of(cls, group, columns) -> Rules:
@@ -53,7 +80,7 @@ class Rules:
         Raises
         ------
         ValueError
-            If a known spectrum does not span the wavelengths.
+            If a known spectrum or a guide does not span the wavelengths, or has no errors.
         """
         first, model = group[0], group[0].model
         names, nm = model.spectra, first.matrix.wavelength_nm
@@ -82,7 +109,18 @@ class Rules:
             within = (nm >= low) & (nm <= high)
             row[names.index(pair.first)] += pair.weight * within / first.wavelength_weight
             row[names.index(pair.second)] -= row[names.index(pair.first)] * pair.ratio
-        kept = (first.sizes, tuple(group), tuple(columns), areas)
+        guides = []
+        for name, size in zip(model.guides, first.guides.tolist(), strict=True):
+            at, y, *error = model.guides[name]
+            error = np.broadcast_to(error[0] if error else 1.0, np.shape(at))
+            y, error = _on(nm, at, y, name), _on(nm, at, error, name)
+            if not (error > 0).all():
+                raise ValueError(
+                    f"guide of {name}: expected errors above zero, found {error.min():.3g}"
+                )
+            factor = 1 / (error * first.wavelength_weight)
+            guides.append(Guide(names.index(name), size, y / error, factor))
+        kept = (first.sizes, tuple(group), tuple(columns), areas, tuple(guides))
         return cls(mix, ~shut, bounded, known, values, *kept)
 
     @property
@@ -106,6 +144,7 @@ class Rules:
             open=self.open[wavelengths],
             values=self.values[:, wavelengths],
             areas=self.areas[:, :, wavelengths],
+            guides=tuple(guide.part(wavelengths) for guide in self.guides),
         )
 
     def given(self, u) -> np.ndarray:
@@ -153,7 +192,7 @@ def _on(nm, wavelength_nm, values, name):
     at, values = at[order], values[order]
     if not (at[0] <= nm[0] + 1e-6 and at[-1] >= nm[-1] - 1e-6 and np.isfinite(values).all()):
         raise ValueError(
-            f"known spectrum of {name}: expected finite values from {nm[0]:.4g} to {nm[-1]:.4g} "
+            f"spectrum of {name}: expected finite values from {nm[0]:.4g} to {nm[-1]:.4g} "
             f"nm, found {at[0]:.4g} to {at[-1]:.4g} nm"
         )
     return np.interp(nm, at, values)
@@ -214,15 +253,34 @@ class _Moved:
         return out
 
 
+class _Guided:
+    """As `_Moved` of the row of a guide: by the coordinate of its size."""
+
+    def __init__(self, guide, u, species):
+        self.made = np.zeros((len(guide.factor), 1, species))
+        self.made[:, 0, guide.row] = guide.factor * np.exp(u[guide.size])
+
+    def __call__(self, a):
+        return self.made @ a
+
+    grown = __call__
+
+    def against(self, rest):
+        return rest * self.made
+
+
 class RestrictedBlock(DispersedBlock):
-    """A `separable.DispersedBlock` of species' spectra under `Rules`."""
+    """A `separable.DispersedBlock` of species' spectra under `Rules`; rows of guides come last."""
 
     def __init__(self, data, basis, index, present, rules: Rules, sets=(), chunks=()):
         index = [
             np.concatenate([each, s.populations, rules.sizes])
             for each, s in zip(index, rules.segments, strict=True)
         ]
-        super().__init__(data, basis, index, present, sets, chunks)
+        index += [[guide.size] for guide in rules.guides]
+        data = np.concatenate([data, *(guide.values[None] for guide in rules.guides)])
+        present = np.pad(present, ((0, len(rules.guides)), (0, 0)), constant_values=True)
+        super().__init__(data, basis, index, present, (*sets, *[1] * len(rules.guides)), chunks)
         self.rules = rules
 
     def _parts(self, u, derivatives):
@@ -236,6 +294,9 @@ class RestrictedBlock(DispersedBlock):
             if derivatives:
                 moved.append(_Moved(s, self.rules, own, t, dt, slopes[j]))
             made.append(moved[-1].made if derivatives else own @ t)
+        guided = [_Guided(guide, u, len(self.rules.mix)) for guide in self.rules.guides]
+        moved += guided if derivatives else []
+        made += [each.made for each in guided]
         c = made[0] if len(made) == 1 else np.concatenate(made, axis=1)
         k = self.rules.given(u)
         left = self.columns - np.matmul(c, k.T[:, :, None]) if len(self.rules.known) else None

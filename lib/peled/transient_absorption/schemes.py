@@ -22,6 +22,9 @@ from peled.transient_absorption.terms import FreeInduction, Law, Pulse, Wave
 
 BLEACH = "bleach"  # the species that is the depleted ground state
 _SPLIT = 1e-3  # by which equal rates in a chain are told apart; the error it makes is half of that
+# relative to the fastest: slow ones that are told apart by `_SPLIT` are still two beside one of
+# 10⁸ times their rate, and rounding is below this
+_EQUAL = 1e-12
 
 
 def _closest(values) -> float:
@@ -74,7 +77,7 @@ class Scheme:
         start = np.array([self.start_ps[name] for name in self.names])
         object.__setattr__(self, "apart", {})
         decays = np.linalg.eigvals(self.matrix(start)[0])
-        if len(decays) > 1 and _closest(decays) < 1e-9:
+        if len(decays) > 1 and _closest(decays) < _EQUAL:
             # Steps with one rate in a chain decay as t·exp(−kt), the limit of two close
             # exponentials.
             seen: dict[str, int] = {}
@@ -148,7 +151,7 @@ class Scheme:
             )
         order = np.argsort(values.real)
         values, v = values.real[order], v.real[:, order]
-        if len(values) > 1 and np.diff(values).min() < 1e-9 * scale:
+        if len(values) > 1 and np.diff(values).min() < _EQUAL * scale:
             raise ValueError(
                 "scheme: expected different decay rates, found two equal ones; choose other "
                 "start values or merge the compartments"
@@ -295,6 +298,11 @@ class Model:
         `size_<species>`. With a scheme the species "bleach" is the depleted ground state, minus all
         populations times, for example, the absorbance before the pulse; its size is determined only
         where the excited species' spectra are restricted.
+    guides : mapping
+        Species → (wavelengths in nm, spectrum, standard error of its points): measured elsewhere
+        and one more row of the fit, `guide_<species>` times the species' spectrum, which so may
+        differ from it as its errors allow. Without errors 1: a row as good as a delay of data
+        without errors.
     populations : tuple of str
         Species whose initial population, `population_<species>`, is fitted for each of several sets
         that share their spectra: at other pump wavelengths or in other samples the same species are
@@ -329,6 +337,7 @@ class Model:
     zero_nm: Mapping[str, tuple[tuple[float, float], ...]] = field(default_factory=dict)
     alike: Mapping[str, tuple[str, float]] = field(default_factory=dict)
     known: Mapping[str, tuple] = field(default_factory=dict)
+    guides: Mapping[str, tuple] = field(default_factory=dict)
     populations: tuple[str, ...] = ()
     equal_areas: tuple[EqualAreas, ...] = ()
 
@@ -400,6 +409,7 @@ class Model:
 
     def _check_species(self):
         used = {*self.zero_nm, *self.alike, *self.known, *(a for a, _ in self.alike.values())}
+        used |= set(self.guides)
         used |= {name for pair in self.equal_areas for name in (pair.first, pair.second)}
         strangers = sorted(used - set(self.spectra))
         if strangers:
@@ -420,6 +430,11 @@ class Model:
             )
         if BLEACH in self.known and self.scheme is None:
             raise ValueError("model: the bleach is minus the populations of a scheme: give one")
+        if set(self.guides) & set(self.known):
+            raise ValueError(
+                "model: a spectrum that is known needs no guide: expected others, found "
+                f"{', '.join(sorted(set(self.guides) & set(self.known)))}"
+            )
         tied = set(self.alike) | set(self.known)
         double = sorted(
             (set(self.alike) & {*self.known, *self.zero_nm})
@@ -448,6 +463,7 @@ class Model:
             *(f"dispersion_{i + 1}" for i in range(len(self.dispersion))),
             *self.population_names,
             *self.sizes,
+            *self.guide_names,
         )
 
     @property
@@ -480,6 +496,11 @@ class Model:
         return tuple("size_" + species.replace(" ", "_") for species in self.known)
 
     @property
+    def guide_names(self) -> tuple[str, ...]:
+        """Names of the sizes of guides."""
+        return tuple("guide_" + species.replace(" ", "_") for species in self.guides)
+
+    @property
     def population_names(self) -> tuple[str, ...]:
         """Names of the fitted populations."""
         return tuple("population_" + species.replace(" ", "_") for species in self.populations)
@@ -494,8 +515,8 @@ class Model:
     @property
     def restricted(self) -> bool:
         """Whether anything is demanded of the species' spectra, or fitted of their populations."""
-        rules = self.zero_nm, self.alike, self.known, self.populations, self.equal_areas
-        return self.non_negative or any(map(bool, rules))
+        rules = self.zero_nm, self.alike, self.known, self.guides, self.populations
+        return self.non_negative or any(map(bool, (*rules, self.equal_areas)))
 
     @property
     def kinetic_start(self) -> tuple[float, ...]:

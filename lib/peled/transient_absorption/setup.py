@@ -40,7 +40,7 @@ class Parameter:
 
     @property
     def logarithmic(self) -> bool:
-        return self.name.startswith(("tau", "fwhm", "size", "population", *LOGARITHMIC))
+        return self.name.startswith(("tau", "fwhm", "size", "guide", "population", *LOGARITHMIC))
 
 
 class Segment:
@@ -75,9 +75,9 @@ class Segment:
         self.index = np.array(
             [*self.kinetic, *self.moved, self.t0, *width, *self.dispersion, *scale], int
         )
-        self.populations, self.sizes = (
+        self.populations, self.sizes, self.guides = (
             np.array([position[local[name]] for name in names], int)
-            for names in (model.population_names, model.sizes)
+            for names in (model.population_names, model.sizes, model.guide_names)
         )
         self.powers = model.dispersion_terms(matrix.wavelength_nm)
         self._said: dict = {}
@@ -477,7 +477,7 @@ class Setup:
 
     def _make_problem(self):
         groups = [self.segments] if self.shared_spectra else [[s] for s in self.segments]
-        self.place, self.columns, blocks = [], [], []
+        self.place, self.columns, blocks, guides = [], [], [], []
         for number, group in enumerate(groups):
             columns_ = _places(self.model.spectra, self.own, len(group))
             blocks.append(self._block(group, columns_))
@@ -486,6 +486,8 @@ class Setup:
             for s in group:
                 self.place.append((number, slice(row, row + len(s.data))))
                 row += len(s.data)
+            guides += [(number, own) for own in blocks[-1].sets[len(group) :]]
+        self.place += guides
         self.problem = Problem(blocks, self.expand, self.low, self.high, self._reach())
         self.linear = sum(
             block.rules.free
@@ -494,6 +496,22 @@ class Setup:
             for block, group in zip(blocks, groups, strict=True)
         )
         self.size = sum(int(np.count_nonzero(s.present)) for s in self.segments)
+        self.size += sum(len(b.rules.guides) * b.shape[1] for b in blocks if self.model.restricted)
+
+    def ordered(self, rows) -> tuple:
+        """Rows of an evaluation in the order of `place`: those of the data sets, then of guides.
+
+        Parameters
+        ----------
+        rows : sequence
+            In that of the blocks.
+
+        Returns
+        -------
+        tuple
+        """
+        at = sorted(range(len(rows)), key=lambda j: (self.place[j][0], self.place[j][1].start))
+        return tuple(row for _, row in sorted(zip(at, rows, strict=True), key=lambda p: p[0]))
 
     def _reach(self) -> np.ndarray:
         """What counts as one in each free coordinate: a factor e, a picosecond at zero time or at
@@ -776,7 +794,7 @@ def parameters_of(
             "fwhm": model.fwhm_ps,
             **dict(zip(model.kinetic_names, model.kinetic_start, strict=True)),
             **dict(zip(model.term_names, [x for t in model.terms for x in t.start], strict=True)),
-            **dict.fromkeys(model.sizes, 1.0),
+            **dict.fromkeys((*model.sizes, *model.guide_names), 1.0),
             **dict(zip(model.population_names, model.population_start, strict=True)),
             **{f"dispersion_{i + 1}": d for i, d in enumerate(model.dispersion)},
         }
@@ -786,7 +804,9 @@ def parameters_of(
                 for t in model.terms
                 for n, b in zip(t.names, t.bounds(step, span), strict=True)
             },
-            **dict.fromkeys((*model.sizes, *model.population_names), (1e-6, 1e6)),
+            **dict.fromkeys(
+                (*model.sizes, *model.guide_names, *model.population_names), (1e-6, 1e6)
+            ),
             "t0": (float(m.delay_ps[0]) - span, float(m.delay_ps[-1])),
             # an artefact narrower than a step takes up single delays, each wavelength others
             "fwhm": (step if model.narrow else step / 20, span),
@@ -795,7 +815,7 @@ def parameters_of(
         for name in model.names:
             linked = len(matrices) == 1 or name in link or name.split("_")[0] in link
             linked |= name in shape and "tau" in link
-            linked |= name in model.sizes and shared_spectra
+            linked |= name in (*model.sizes, *model.guide_names) and shared_spectra
             full = name if linked else f"{name}_{identifier(m.name)}"
             local[name] = full
             low, high = model.bounds_ps.get(
