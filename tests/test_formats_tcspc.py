@@ -10,6 +10,7 @@ from hassan2021.simulate.photoluminescence.tcspc import phu_file
 from peled.formats import FormatError
 from peled.formats.sphere import Calibration, read_calibration, read_sphere
 from peled.formats.tcspc import read_histogram, read_histograms
+from peled.photoluminescence.reading import sniff
 
 T = np.arange(64) * 0.5
 C = np.random.default_rng(1).poisson(1000 * np.exp(-T / 8) + 2)
@@ -480,3 +481,14 @@ def test_calibration_must_say_what_it_gives(tmp_path):
         found.at(np.array([300.0, 500.0]))
     with pytest.raises(ValueError, match="quantity"):
         Calibration(None, np.array([1.0, 2.0]), np.array([1.0, 1.0]), "power")
+
+
+def test_counts_alone_of_a_counter_take_their_bins_from_the_sheet(tmp_path):
+    """A block without times or a header that gives them: its own reader says what is missing."""
+    path = tmp_path / "decay.asc"
+    counts = "\n".join(map(str, [2, 9, 40, 30, 22, 16, 12, 9, 7, 5]))
+    path.write_text(f"  Title : 8\n  Revision : 10 bits ADC\n\n*BLOCK 1\n{counts}\n*END\n")
+    with pytest.raises(FormatError, match="say bin_ns in the sample sheet"):
+        sniff(path)
+    found = read_histogram(path, bin_ns=0.05)
+    assert found.bin_ns == pytest.approx(0.05) and found.counts[0, 2] == 40

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from scipy.special import ndtr
 
 from hassan2021.simulate.photoluminescence import tcspc
 from peled import photoluminescence as pl
@@ -329,3 +330,20 @@ def test_errors_beside_the_counts_say_their_scale(tmp_path):
     assert found.lifetime_errors_ns == pytest.approx(raw.lifetime_errors_ns, rel=0.02)
     with pytest.raises(ValueError, match="σ² in proportion"):
         pl.fit_decay(t, counts / 7, sigma=0.02 * counts + 0.1)
+
+
+def test_a_record_longer_than_the_period_holds_its_second_pulse_once():
+    """Response and decay show two pulses, 40 ns apart; the model repeats the first."""
+    rng, period, tau, bin_ns = np.random.default_rng(8), 40.0, 6.0, 0.2
+    edges = bin_ns * np.arange(276)
+    pulse = sum(np.diff(ndtr((edges - 5.0 - k * period) / 0.3)) for k in range(2))
+    light = sum(
+        np.diff(lifetimes._accumulated(edges - 5.0 - k * period, tau, 1.0, 0.3, None))
+        for k in range(-4, 2)
+    )
+    seen = rng.poisson(3e4 * pulse / pulse.max() + 1.0)
+    response = pl.prepare_response(edges[:-1], seen, bin_ns, period)
+    counts = rng.poisson(5e3 * light / light.max() + 2.0)
+    fit = pl.fit_decay(edges[:-1], counts, response=response, period_ns=period)
+    assert abs(fit.lifetimes_ns[0] - tau) < 3 * fit.lifetime_errors_ns[0] < 0.1
+    assert fit.goodness_z < 4

@@ -17,6 +17,7 @@ from __future__ import annotations
 import os
 import re
 from dataclasses import dataclass, field, replace
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -119,6 +120,23 @@ def read_histogram(path: str | os.PathLike, *, bin_ns: float | None = None) -> H
     return groups[0]
 
 
+def of_a_counter(path: Path) -> bool:
+    """Whether a file begins as those of photon counters do: what it lacks its own reader says.
+
+    Parameters
+    ----------
+    path : Path
+
+    Returns
+    -------
+    bool
+    """
+    start = read_bytes(path, what="a TCSPC histogram")[:4096]
+    binary = start[:6] in (b"PQTTTR", b"PQHIST") or start[32:34] == b"\x55\x55"
+    text = re.search(rb"^\s*(\*BLOCK\s+\d|#ns/(channel|bin))", start, re.MULTILINE)
+    return binary or path.suffix.lower() == ".sdt" or text is not None
+
+
 @reader("a TCSPC histogram")
 def read_histograms(
     path: str | os.PathLike, *, bin_ns: float | None = None
@@ -150,7 +168,8 @@ def read_histograms(
     if start[32:34] == b"\x55\x55" or path.suffix.lower() == ".sdt":
         return (_checked(_becker_hickl(path)),)
     sheet = Sheet.read(path, what="a TCSPC histogram")
-    for sniffed in (_picoquant_text, _becker_hickl_text, _metrotrpl):
+    becker_hickl = partial(_becker_hickl_text, bin_ns=bin_ns)
+    for sniffed in (_picoquant_text, becker_hickl, _metrotrpl):
         found = sniffed(sheet)
         if found is not None:
             return (_checked(found),)
@@ -275,7 +294,7 @@ def _picoquant_text(sheet: Sheet) -> Histogram | None:
     )
 
 
-def _becker_hickl_text(sheet: Sheet) -> Histogram | None:
+def _becker_hickl_text(sheet: Sheet, bin_ns: float | None) -> Histogram | None:
     """`*BLOCK n` ... `*END`: time and counts, or counts alone with a time range in the header."""
     stars = [i for i in sheet.content if sheet.lines[i].lstrip().startswith("*")]
     starts = [i for i in stars if sheet.lines[i].strip().startswith("*BLOCK")]
@@ -304,13 +323,13 @@ def _becker_hickl_text(sheet: Sheet) -> Histogram | None:
     else:
         tac = (re.search(r"SP_TAC_TC,F,([\d.eE+-]+)", line) for line in head)
         tac = next((parse_number(m[1]) for m in tac if m), None)
-        step = tac * 1e9 if tac else _bin_width(sheet.path, head)
+        step = tac * 1e9 if tac else _bin_width(sheet.path, head) or bin_ns
         if not step:
             raise sheet.refuse(
                 starts[0],
                 "time and counts below",
                 "counts alone and no time per channel in the header",
-                "export with the time axis",
+                "export with the time axis, or say bin_ns in the sample sheet",
             )
         axis = np.arange(len(blocks[0])) * step
     counts = np.array([b[:, -1] for b in blocks])

@@ -743,18 +743,23 @@ def _check_response(response, bin_ns, fit_width):
         raise ValueError(f"response: expected a positive fwhm_ns, found {response.fwhm_ns:g}")
 
 
-def prepare_response(time_ns: np.ndarray, counts: np.ndarray, bin_ns: float) -> Response:
+def prepare_response(
+    time_ns: np.ndarray, counts: np.ndarray, bin_ns: float, period_ns: float | None = None
+) -> Response:
     """A measured response ready for reconvolution: background off, cut to where it has light, on
     bins of `bin_ns`.
 
     The background is the level of the darkest twentieth of the smoothed bins. Rebinning conserves
-    counts.
+    counts. A record that is longer than the period holds a second pulse, which is cut off: the
+    model of the decay repeats the first.
 
     Parameters
     ----------
     time_ns, counts : ndarray, shape (n,)
     bin_ns : float
         Bin width of the decay it is for.
+    period_ns : float, optional
+        Time between pulses.
 
     Returns
     -------
@@ -784,7 +789,8 @@ def prepare_response(time_ns: np.ndarray, counts: np.ndarray, bin_ns: float) -> 
             for values in (y, variance)
         )
         time = grid[:-1]
-    return Response(float(time[0]), y, variance=variance)
+    one = slice(None if period_ns is None else max(int(period_ns / bin_ns), 1))
+    return Response(float(time[0]), y[one], variance=variance[one])
 
 
 def _starts(model, y, inside, response):

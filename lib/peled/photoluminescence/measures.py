@@ -803,7 +803,8 @@ def lifetime(holdings: Holdings, members: Sequence[Held], settings: Mapping, lab
     other = holdings.companion(held.row, "irf")
     response, window = None, None
     if other is not None:
-        response = prepare_response(other.data.time_ns, other.data.counts, decay.bin_ns)
+        seen = other.data
+        response = prepare_response(seen.time_ns, seen.counts, decay.bin_ns, decay.period_ns)
     else:
         window = (decay.time_ns[np.argmax(decay.counts)], np.inf)
     fits = fit_decays(

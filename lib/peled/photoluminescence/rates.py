@@ -163,7 +163,8 @@ def _transient(holdings, held: Held, responses: dict, findings: list) -> Transie
     if irf is not None:
         key = irf.digest, irf.row.part, decay.bin_ns  # its noise is one for all its decays
         if key not in responses:
-            responses[key] = prepare_response(irf.data.time_ns, irf.data.counts, decay.bin_ns)
+            seen = irf.data.time_ns, irf.data.counts
+            responses[key] = prepare_response(*seen, decay.bin_ns, decay.period_ns)
         return Transient(decay.time_ns, counts, density, label, responses[key])
     said = "no response: the pulse is taken as shorter than a bin, and as ending where counts peak"
     findings.append(Finding("assumed", "doubtful", said))

@@ -15,7 +15,7 @@ from peled.formats.contract import reader
 from peled.formats.delimited import read_records, stated
 from peled.formats.spectra import Spectra, read_each
 from peled.formats.sphere import read_calibration, read_sphere
-from peled.formats.tcspc import read_histograms
+from peled.formats.tcspc import of_a_counter, read_histograms
 from peled.photoluminescence.emission import per_nanometre
 from peled.samples import Content, Row
 
@@ -82,6 +82,8 @@ def sniff(path: Path) -> Content | None:
     if path.suffix.lower() in (".tif", ".tiff"):
         read_stack(path)
         return Content("confocal")
+    if of_a_counter(path):
+        return _sniff_decays(path)
     errors = []
     for look in (_sniff_spectra, _sniff_decays):
         try:
