@@ -691,3 +691,21 @@ def test_two_points_at_a_round_height_are_no_ceiling_in_a_dim_spectrum(top, used
     counts[np.argsort(counts)[[-1, -4]]] = top
     ready = condition(Signal(X, counts[None], unit="counts"), [("saturation", {})])
     assert ready.used[0] == used
+
+
+@pytest.mark.parametrize("made", ["calculated", "calculated, rounded", "measured", "averaged"])
+def test_a_curve_without_noise_is_no_measurement(tmp_path, made):
+    rng, light = np.random.default_rng(6), 9000 * band(640.0, 28.0) + 30
+    values = {
+        "calculated": light,
+        "calculated, rounded": np.round(light, 5),
+        "measured": rng.poisson(light),
+        "averaged": rng.poisson(1e4 * light) / 1e4,
+    }[made]
+    path = tmp_path / "film.csv"
+    rows = (f"{x:.3f},{v!r}" for x, v in zip(X, values.tolist()))
+    path.write_text("\n".join(["Wavelength (nm),counts", *rows]) + "\n")
+    report = report_of(tmp_path, "sample,measurement,file\nf,pl,film.csv\n")
+    (width,) = report.select(name="PL width")
+    doubted = any("no noise of their own" in f.evidence for f in width.findings)
+    assert doubted == made.startswith("calculated") or width.status == "withheld"
