@@ -31,6 +31,7 @@ from peled.photoluminescence import (
     spots,
     yields,
 )
+from peled.photoluminescence.counts import as_counts
 from peled.photoluminescence.lifetimes import (
     fit_decay,
     least_squares_lifetime,
@@ -806,3 +807,105 @@ def test_second_order_of_a_laser_in_standard_errors_of_the_step_it_makes():
     assert z == pytest.approx(40 / error) and "810 nm" in said and f"{z:.1f}" in said
     away = SimpleNamespace(laser=(400.0, 410.0), emission=(500.0, 780.0))
     assert yields.second_order(away, runs) == (0.0, "")
+
+
+# ---- where searches begin ------------------------------------------------------------------------
+
+
+def test_times_are_evened_and_leaps_refused():
+    time = np.round(0.128 * np.arange(200) + 3.0, 2)  # as files print them
+    counts = np.full(200, 7.0)
+    even, y, bin_ns = lifetimes._prepared(time, counts)
+    assert bin_ns == pytest.approx((time[-1] - time[0]) / 199, rel=1e-12)
+    assert np.diff(even) == pytest.approx(bin_ns) and even[0] == time[0] and y.sum() == 1400
+    lifetimes._prepared(time[:8], counts[:8])
+    leap = time + 0.128 * 1.5 * (np.arange(200) > 99)
+    minus = np.where(np.arange(200) == 5, -1.0, counts)
+    for x, y, said in (
+        (time[:7], counts[:7], "at least 8"), (leap, counts, "even bins"),
+        (time, minus, "-1 at 3.64"), (time, 0 * counts, "found none"),
+        (time, np.where(minus < 0, np.nan, counts), "found nan"), (time[::-1], counts, "even"),
+    ):  # fmt: skip
+        with pytest.raises(ValueError, match=said):
+            lifetimes._prepared(x, y)
+
+
+@pytest.mark.parametrize(("tau", "beta"), [(12.0, 0.6), (30.0, 0.8), (4.0, 1.2)])
+def test_pulses_that_repeat_lose_no_light(tau, beta):
+    """All pulses together give in one period what one pulse gives in all time."""
+    period, bins = 40.0, 400
+    h = period / bins
+    edges = h * np.arange(-1, bins + 1)
+    area = tau / beta * math.gamma(1 / beta)
+    (light,) = lifetimes._stretched_in_bins(edges, h, tau, beta, period, False)
+    assert light.sum() == pytest.approx(area, rel=5e-4)
+    wide = np.diff(lifetimes._accumulated(h * np.arange(bins + 1), tau, beta, 0.0, period))
+    assert wide.sum() == pytest.approx(area, rel=5e-4)
+    ages = np.array(lifetimes._images(period, tau, beta))
+    assert ages[0] == -period and np.diff(ages) == pytest.approx(period) and ages.size <= 62
+    assert lifetimes._images(None, tau, beta) == [0.0]
+
+
+@pytest.mark.parametrize("law", ["1", "2", "3", "4", "stretched"])
+def test_a_search_begins_near_the_decay(law):
+    """Mean lifetime, shift, light and background of the first start are those of the counts."""
+    rng, bin_ns, tau, moved = np.random.default_rng(12), 0.1, 5.0, 1.0
+    edges = bin_ns * np.arange(601)
+    pulse = np.diff(ndtr((edges - 6.0) / 0.25))
+    response = prepare_response(edges[:-1], rng.poisson(2e4 * pulse / pulse.max()), bin_ns)
+    light = np.diff(lifetimes._accumulated(edges - 6.0 - moved, tau, 1.0, 0.25, None))
+    counts = rng.poisson(1e5 * light / light.sum() + 3.0).astype(float)
+    components = 1 if law == "stretched" else int(law)
+    model = lifetimes._Model(
+        edges[:-1], bin_ns, response, components, law == "stretched", None, None, True, False,
+        True, 0.0,
+    )  # fmt: skip
+    starts = list(lifetimes._starts(model, counts, slice(0, 600), response))
+    assert len(starts) == (1 if law == "1" else 2)
+    for theta in starts:
+        mean, _ = model.jacobian(theta)
+        assert mean.sum() == pytest.approx(counts.sum(), rel=0.2)
+        assert theta[components + model.stretched] == pytest.approx(moved, abs=2 * bin_ns)
+        assert 0 < theta[-1] < 40.0
+        low, high = np.exp(theta[:components].min()), np.exp(theta[:components].max())
+        assert low <= 1.05 * tau and high >= 0.6 * tau and low > 0.03 * tau and high < 3 * tau
+    if law == "1":
+        assert np.exp(starts[0][0]) == pytest.approx(tau, rel=0.15)
+
+
+def test_a_band_is_found_beside_its_laser_and_its_width_sets_the_window():
+    x, rng = np.arange(380.0, 800.0, 0.5), np.random.default_rng(13)
+    one = np.exp(-4 * np.log(2) * ((x - 640) / 28) ** 2)
+    laser = np.exp(-0.5 * ((x - 405) / 1.5) ** 2)
+    tail = np.exp(-np.maximum(x - 405, 0) / 60) * (x > 400)
+    for light in (3e3 * one + 20, 3e3 * one + 2e5 * laser + 400 * tail + 20):
+        low, high = measures._band(Signal(x, rng.poisson(light)[None].astype(float)))
+        assert low == pytest.approx(640 - 2.6 * 28, abs=7)
+        assert high == pytest.approx(640 + 3.2 * 28, abs=8)
+    with pytest.raises(ValueError, match="no band: the strongest rise"):
+        measures._band(Signal(x, rng.poisson(2e5 * laser + 400 * tail + 20)[None].astype(float)))
+    ends = 3e3 * np.exp(-4 * np.log(2) * ((x - 780) / 28) ** 2)
+    assert measures._band(Signal(x, rng.poisson(ends + 20)[None].astype(float)))[1] == x[-1]
+
+
+def test_overdispersed_counts_have_a_gain_and_few_bins_of_counts_none():
+    rng, t = np.random.default_rng(14), np.arange(1000.0)
+    mean = 400 * np.exp(-t / 300) + 5
+    triple = rng.negative_binomial(mean / 2, 1 / 3)  # variance 3 times the mean, whole numbers
+    assert as_counts(triple).gain == pytest.approx(3.0, rel=0.2)
+    for bins in (70, 100, 200):
+        short = 400 * np.exp(-np.arange(bins) / 40) + 5
+        assert all(as_counts(rng.poisson(short)).gain == 1 for _ in range(40))
+
+
+def test_bands_that_overlap_from_the_first_spectrum_on_are_told_apart():
+    """The first spectrum is one band of 1.6 widths then, its centre half a width off."""
+    w, t, rng = np.arange(560.0, 760.0), np.linspace(0, 600, 12), np.random.default_rng(15)
+    width = 26.0
+    main, red = (np.exp(-4 * np.log(2) * ((w - c) / width) ** 2) for c in (630.0, 656.0))
+    share = 0.5 + 0.35 * t / t[-1]
+    counts = rng.poisson(2e4 * ((1 - share)[:, None] * main + share[:, None] * red) + 5)
+    found = pl.track(w, counts, t)
+    assert found.segregates and found.peak_nm == pytest.approx(630.0, abs=1.0)
+    assert found.red_nm == pytest.approx(656.0, abs=1.0)
+    assert found.fraction == pytest.approx(share, abs=0.06)
