@@ -4,7 +4,12 @@ import numpy as np
 import pytest
 from scipy.linalg import toeplitz
 
-from peled.separable import averaged, fits_over_correlations, serial
+from peled.separable import (
+    averaged,
+    covariance_over_correlations,
+    fits_over_correlations,
+    serial,
+)
 
 
 @pytest.mark.parametrize("rho", [0.0, 0.6])
@@ -49,3 +54,52 @@ def test_means_are_over_fits_that_have_the_quantity():
         (2.0, np.sqrt(2.0))
     )
     assert np.isnan(averaged([0.5, 0.5], [1.0, np.nan], [np.nan, 1.0])).all()
+
+
+LINE = np.exp(-(np.linspace(-6, 6, 60) ** 2))
+
+
+@pytest.mark.parametrize(("beta", "rho"), [(2.0, 0.0), (3.0, 0.7)])
+def test_noise_of_a_source_is_where_the_source_is(beta, rho, monkeypatch):
+    """By dense matrices: JᵀΣJ, and the restricted likelihood of two that are tried."""
+    monkeypatch.setattr(serial, "STRENGTHS", {0.0: 1.0, beta: 1.0})
+    monkeypatch.setattr(serial, "OF_NEIGHBOURS", (rho,))
+    rng, x = np.random.default_rng(3), np.linspace(-1, 1, 60)
+    signal = np.where(x < 0, LINE[::-1], 0.5 * LINE) + np.where(np.abs(x) < 0.1, 0.0, 0.05)
+    design = np.column_stack([signal, np.gradient(signal), np.ones(60)])
+    m = np.where(signal > 0.02 * signal.max(), signal / signal.max(), 0.0)
+    more = beta**2 * np.outer(m, m) * toeplitz(rho ** np.arange(60.0))
+    likely = []
+    residual = 1.5 * rng.standard_normal(60)
+    for sigma in (np.eye(60), np.eye(60) + more):
+        inverse = np.linalg.inv(sigma)
+        told = design.T @ inverse @ design
+        off = residual - design @ np.linalg.solve(told, design.T @ inverse @ residual)
+        size = np.linalg.slogdet(sigma)[1] + np.linalg.slogdet(told)[1]
+        likely.append(-0.5 * (size + off @ inverse @ off))
+    share = 1 / (1 + np.exp(likely[0] - likely[1]))
+    assert 0.01 < share < 0.99
+    expected = design.T @ (np.eye(60) + share * more) @ design
+    assert covariance_over_correlations(design, residual, signal) == pytest.approx(expected)
+
+
+@pytest.mark.parametrize("steps", [1, 4])
+def test_a_beam_that_flickers_widens_the_place_of_a_line(steps):
+    """The place of many lines, by least squares, scatters as the errors say; with white noise the
+    errors are hardly larger than those of counting."""
+    rng, x = np.random.default_rng(4), np.arange(240)
+    line = 30 * np.abs(np.sin(x * np.pi / 40)) ** 8
+    design = np.column_stack([np.gradient(line), *np.repeat(np.eye(6), 40, axis=1) * line])
+    solve, z, wide = np.linalg.pinv(design), [], []
+    for beam in (0.0, 0.06):
+        for _ in range(40):
+            slow = np.repeat(rng.standard_normal(240 // steps), steps)
+            noise = rng.standard_normal(240) + beam * line * slow
+            off = noise - design @ (solve @ noise)
+            score = covariance_over_correlations(design, off, line)
+            error = np.sqrt((solve @ solve.T @ score @ solve @ solve.T)[0, 0])
+            z.append(solve[0] @ noise / error)
+            wide.append(error / np.linalg.norm(solve[0]))
+    assert np.std(z[:40]) == pytest.approx(0.95, abs=0.2)
+    assert np.std(z[40:]) == pytest.approx(0.95, abs=0.2)
+    assert np.mean(wide[:40]) < 1.15 < 1.3 < np.mean(wide[40:])

@@ -17,7 +17,7 @@ from .blocks import (
 )
 from .fitting import Basis, SeparableFit, Sought, differences, fit, larger, scatter
 from .search import Minimum, Problem, minimise
-from .serial import averaged, fits_over_correlations
+from .serial import averaged, covariance_over_correlations, fits_over_correlations
 
 __all__ = [
     "ROUNDED",
@@ -33,6 +33,7 @@ __all__ = [
     "Slopes",
     "Sought",
     "averaged",
+    "covariance_over_correlations",
     "differences",
     "fit",
     "fits_over_correlations",

@@ -380,9 +380,13 @@ def fit(
     def estimated() -> Estimates:
         jacobian = _jacobian(design, slopes, coefficients, weight, moves / place.steps)
         normal = jacobian.T @ jacobian
+        score = None if covariance_of is None else covariance_of(jacobian) * factor
         for prior in place.priors:
             at = place.free.index(prior.index[0])
-            normal[at, at] += (moves[prior.index[0], at] / place.steps[at] / prior.error) ** 2
+            told = (moves[prior.index[0], at] / place.steps[at] / prior.error) ** 2
+            normal[at, at] += told
+            if score is not None:
+                score[at, at] += told
         return _estimates(
             place,
             values,
@@ -393,7 +397,7 @@ def fit(
             normal=normal,
             converged=found.converged or found.decrement <= _STALLED**2 / freedom,
             variance=factor,
-            score=None if covariance_of is None else covariance_of(jacobian) * factor,
+            score=score,
             goodness=goodness_z(float(np.sum(residual**2)), freedom) if error is not None else None,
         )
 

@@ -14,6 +14,7 @@ from peled.formats.delimited import read_records
 from peled.formats.diffraction import Pattern
 from peled.structure import xrd
 from peled.structure.detection import find_lines
+from peled.structure.xrd.phases import widths
 from peled.tables import table
 
 
@@ -250,6 +251,6 @@ def calibrate(pattern: Pattern, standard: Standard, radius_mm: float) -> Ruler:
         standard,
         fit,
         free,
-        float(np.hypot(fit.instrument_fwhm_deg, lorentz)),
+        float(widths(fit.instrument_fwhm_deg, lorentz)[0]),
         float((free.a_A - standard.a_A) / np.hypot(free.a_error_A, standard.sd_A)),
     )

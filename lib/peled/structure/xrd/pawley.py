@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 
 import numpy as np
 from scipy import optimize
+from scipy.ndimage import uniform_filter1d
 
 from peled import separable
 from peled.separable import SeparableFit, Sought, differences
@@ -29,6 +30,10 @@ MODEL_ERROR = (0.012, 0.004)
 #: Standard error of the spacings of other phases' lines against their table, relative: strain,
 #: stacking, what has gone between their layers.
 EXTRA_RELATIVE = 3e-3
+
+
+#: Times its error that a line must have to tell where lines are.
+CLEAR = 4.0
 
 
 @dataclass(frozen=True)
@@ -98,7 +103,7 @@ class PawleyFit:
         return float(self.intensities[i]), float(self.intensity_errors[i])
 
 
-def noise_of(intensity) -> np.ndarray:
+def noise_of(intensity, expected=None) -> np.ndarray:
     """Standard error of each point of a pattern that is not given in counts.
 
     The scatter of third differences is regressed on the local intensity: variance = floor + gain *
@@ -108,6 +113,8 @@ def noise_of(intensity) -> np.ndarray:
     ----------
     intensity : array, shape (n,)
         At even steps.
+    expected : array, shape (n,), optional
+        What is expected at each point; by default what was measured there.
 
     Returns
     -------
@@ -133,9 +140,88 @@ def noise_of(intensity) -> np.ndarray:
         weights = 1 / np.maximum(line, np.median(v) * 0.1)
         gain, floor = optimize.nnls(design * weights[:, None], v * weights)[0]
         line = design @ (gain, floor)
-    return np.sqrt(
-        np.maximum(floor + gain * (np.maximum(y, m.min()) - m.min()), 0.1 * np.median(v)) + 1e-300
-    )
+    here = np.maximum(y if expected is None else expected, m.min()) - m.min()
+    return np.sqrt(np.maximum(floor + gain * here, 0.1 * np.median(v)) + 1e-300)
+
+
+def errors_of(y, sigma=None) -> Callable[[np.ndarray], np.ndarray]:
+    """Standard errors of a pattern by what is expected at each point.
+
+    Those by what was counted there are smaller where it was little by chance, and pull a fit down
+    [1]_.
+
+    Parameters
+    ----------
+    y : ndarray, shape (n,)
+    sigma : ndarray, shape (n,), optional
+        As the file has them: of counts they follow the model, others are as they are. Without them
+        whole numbers are taken as counts, of others the scatter tells (`noise_of`).
+
+    Returns
+    -------
+    callable
+        Expected intensities (n,) -> standard errors (n,); of counts at least that of one.
+
+    References
+    ----------
+    .. [1] T. Hauschild, M. Jentschel, Nucl. Instrum. Methods A 457, 384 (2001),
+       doi:10.1016/S0168-9002(00)00756-7
+    """
+    if sigma is None:
+        if y.min() < 0 or y.max() < 20 or np.abs(y - np.round(y)).max() > 1e-6:
+            return lambda expected: noise_of(y, expected)
+        sigma = np.sqrt(np.maximum(y, 1))
+    unit = unit_of_counts(y, sigma)
+    if unit is None:
+        return lambda _: sigma
+    return lambda expected: np.sqrt(unit * np.maximum(expected, unit))
+
+
+def unit_of_counts(y, sigma) -> np.ndarray | None:
+    """What one count is worth at each point: σ²/y, where the errors of a pattern are those of
+    counts, √N times that.
+
+    Parameters
+    ----------
+    y, sigma : ndarray, shape (n,)
+        The pattern and its standard errors, that of one count where nothing was counted.
+
+    Returns
+    -------
+    ndarray, shape (n,), or None
+        None for other errors.
+
+    Examples
+    --------
+    >>> unit_of_counts(np.array([0.0, 2.0, 4.5]), np.array([0.5, 1.0, 1.5])).tolist()
+    [0.5, 0.5, 0.5]
+    >>> unit_of_counts(np.array([1.0, 2.0, 4.5]), np.array([0.3, 0.3, 0.3])) is None
+    True
+    """
+    counted = (y / sigma) ** 2
+    if y.min() < 0 or np.median(np.abs(counted - np.round(counted))) > 1e-3:
+        return None
+    return np.where(y > 0, sigma**2 / np.where(y > 0, y, 1.0), sigma)
+
+
+def significant(intensity, error) -> np.ndarray:
+    """Lines whose places tell a cell: `CLEAR` times their error high.
+
+    The others, fitted in height alone where the lines that are there put them, would lend the fit
+    information that is not there: on average the square of a fitted height is larger than that of
+    the true one by the square of its error, and a height of nothing moves to where noise is.
+
+    Parameters
+    ----------
+    intensity, error : ndarray, shape (m,)
+
+    Returns
+    -------
+    ndarray of bool, shape (m,)
+        All true where fewer than two are clear.
+    """
+    clear = intensity > CLEAR * error
+    return clear if clear.sum() >= 2 else np.ones_like(clear)
 
 
 def find_cubic_cell(two_theta_deg, intensity, *, wavelength_A: float) -> float:
@@ -307,21 +393,19 @@ def pawley_fit(
         raise ValueError("powder pattern: expected finite intensities over increasing 2theta")
     if shape not in ("lorentzian", "cube"):
         raise ValueError(f"shape: expected lorentzian or cube, found {shape!r}")
-    counting = (
-        sigma is None and y.min() >= 0 and y.max() >= 20 and np.abs(y - np.round(y)).max() < 1e-6
-    )
-    if sigma is None:
-        sigma = np.sqrt(np.maximum(y, 1)) if counting else noise_of(y)
     a, known = (a_A[0], tuple(a_A)) if np.ndim(a_A) else (a_A, None)
     a = a or find_cubic_cell(x, y, wavelength_A=wavelengths_A[0])
     low, high = window_deg or (10.0 * wavelengths_A[0] / CU_KALPHA_A[0], 150.0)
     inside = (x >= low) & (x <= high)
-    x, y, sigma = x[inside], y[inside], np.asarray(sigma, float)[inside]
-    if len(x) < 30 or not (sigma > 0).all():
+    x, y = x[inside], y[inside]
+    sigma = None if sigma is None else np.asarray(sigma, float)[inside]
+    if len(x) < 30 or not (sigma is None or (sigma > 0).all()):
         raise ValueError(
             f"powder pattern: expected at least 30 points with positive errors between {low} and "
             f"{high} degrees, found {len(x)}"
         )
+    errors = errors_of(y, sigma)
+    sigma = errors(uniform_filter1d(y, 5))
     hkls = lines_in(a, x, wavelengths_A[0])
     if superlattice:
         hkls += tuple(
@@ -358,13 +442,13 @@ def pawley_fit(
         "extra": Sought(0.0, step=1e-3, held=True),
     }
 
-    def columns(p):
+    def lines(p):
         a, zero, displacement, size, fwhm, tetragonality, off = p
-        lines = profiles.matrix(a, zero, displacement, size, abs(fwhm), tetragonality)
+        own = profiles.matrix(a, zero, displacement, size, abs(fwhm), tetragonality)
         extra = [
             _extra_line(x, d * (1 + off), zero, displacement, profiles, width) for d in extra_d_A
         ]
-        return np.column_stack([lines, *extra, chebyshev])
+        return np.column_stack([own, *extra])
 
     steps = [1e-3 * s.step * (s.value if s.log else 1.0) for s in sought.values()]
     names = [
@@ -373,32 +457,43 @@ def pawley_fit(
         *(f"background {i}" for i in range(chebyshev.shape[1])),
     ]
 
-    def fitted(sought, sigma, most) -> SeparableFit:
+    def fitted(sought, sigma, most, lines=lines, noise=None) -> SeparableFit:
         return separable.fit(
-            differences(columns, steps, [not s.held for s in sought.values()]),
+            differences(
+                lambda p: np.hstack([lines(p), chebyshev]),
+                steps,
+                [not s.held for s in sought.values()],
+            ),
             y,
             sought,
             names,
             error=sigma,
             variance=misfit(y, sigma),
+            covariance_of=noise,
             max_evaluations=most,
         )
 
     fit = fitted(sought, sigma, max_evaluations)
-    others = slice(len(hkls), len(hkls) + len(extra_d_A))
-    strong = bool((fit.linear[others] > 5 * _linear_errors(fit)[others]).any())
-    if counting or strong:
-        now = {
-            name: replace(s, value=value)
-            for (name, s), value in zip(sought.items(), fit.values.tolist(), strict=True)
-        }
-        if strong:  # else their table would be a ruler of the sample's height
-            now["extra"] = Sought(0.0, step=1e-3, known=(0.0, EXTRA_RELATIVE))
-        if counting:  # Poisson weights from the model: those of the data pull every level down
-            sigma = np.sqrt(np.maximum(fit.model, 1))
-        fit = fitted(now, sigma, max(max_evaluations // 2, 5))
-        sought = now
-    return _report(x, y, sigma, fit, sought, hkls, len(extra_d_A), shape)
+    m = len(hkls) + len(extra_d_A)
+    found, by_chance = fit.linear[:m], _linear_errors(fit)[:m]
+    clear = significant(found, by_chance)
+    strong = bool((found > 5 * by_chance)[len(hkls) :].any())
+    now = {
+        name: replace(s, value=value)
+        for (name, s), value in zip(sought.items(), fit.values.tolist(), strict=True)
+    }
+    if strong:  # else their table would be a ruler of the sample's height
+        now["extra"] = Sought(0.0, step=1e-3, known=(0.0, EXTRA_RELATIVE))
+    sigma, still = errors(fit.model), fit.design[:, :m]
+    most = max(max_evaluations // 2, 5)
+    last = fitted(
+        now,
+        sigma,
+        most,
+        lambda p: np.where(clear, lines(p), still),
+        lambda j: of_source(j, last, y, sigma),
+    )
+    return _report(x, y, sigma, last, now, hkls, len(extra_d_A), shape)
 
 
 def _ground(x, order: int | None = None) -> np.ndarray:
@@ -521,9 +616,8 @@ def misfit(y, sigma):
     `separable.fit`.
 
     The mean square of the residual times 1 + 2 Σ ρ, ρ its autocorrelations that stand clear of
-    noise (after [1]_); the larger of that over the whole pattern and that over its lines, where
-    each point counts as (dI/d2θ)²/σ² does for the place of a line: noise that goes with the
-    intensity is in the lines alone. At least 1.
+    noise (after [1]_), over the lower half of the pattern: noise that goes with the lines is for
+    `separable.covariance_over_correlations`. At least 1.
 
     Parameters
     ----------
@@ -543,12 +637,32 @@ def misfit(y, sigma):
 
     def variance(residual: np.ndarray, freedom: int) -> float:
         r = residual.ravel()
-        weight = (np.gradient(y - r * sigma) / sigma) ** 2
-        of_all = _serial(r - r.mean(), np.ones_like(r)) * np.mean(r**2)
-        of_lines = _serial(r, weight) * np.sum(weight * r**2) / np.sum(weight)
-        return max(1.0, max(of_all, of_lines) * len(r) / freedom)
+        height = (y - r * sigma) / sigma
+        quiet = (height <= np.median(height)).astype(float)
+        quiet = _serial(r, quiet) * np.sum(quiet * r**2) / np.sum(quiet)
+        return max(1.0, quiet * len(r) / freedom)
 
     return variance
+
+
+def of_source(jacobian, fit: SeparableFit, y, sigma) -> np.ndarray:
+    """JᵀΣJ of a pattern with the noise of its beam: `covariance_of` of `separable.fit`.
+
+    Parameters
+    ----------
+    jacobian : ndarray, shape (n, k)
+    fit : SeparableFit
+        The fit itself.
+    y, sigma : ndarray, shape (n,)
+        The pattern and the errors it was fitted with.
+
+    Returns
+    -------
+    ndarray, shape (k, k)
+        In units of what `misfit` says.
+    """
+    residual = fit.residual / np.sqrt(misfit(y, sigma)(fit.residual, fit.freedom))
+    return separable.covariance_over_correlations(jacobian, residual, fit.model / sigma)
 
 
 def _serial(r: np.ndarray, weight: np.ndarray) -> float:

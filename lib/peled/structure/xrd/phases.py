@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from scipy.ndimage import uniform_filter1d
 
 from peled import separable
 from peled.formats import FormatError
@@ -20,7 +21,14 @@ from peled.lineshapes.bands import pseudo_voigt
 from peled.quantities import Estimates
 from peled.separable import Slopes, Sought
 from peled.structure.xrd.crystal import KALPHA2_RATIO
-from peled.structure.xrd.pawley import _freedom, _ground, misfit, noise_of
+from peled.structure.xrd.pawley import (
+    _freedom,
+    _ground,
+    errors_of,
+    misfit,
+    of_source,
+    significant,
+)
 from peled.tables import table
 
 #: Which of a, b, c, alpha, beta, gamma are free, by crystal system; others follow these.
@@ -279,16 +287,26 @@ def fit_phases(
     model = _Model(x, phases, wavelengths_A, radius_mm)
     sought = model.sought(zero_deg, displacement_mm, instrument_fwhm_deg)
     sought |= {name: replace(sought[name], known=tuple(said)) for name, said in known.items()}
-    error = noise_of(y) if sigma is None else np.asarray(sigma, float)
-    fit = separable.fit(
-        model.basis,
-        y,
-        sought,
-        model.linear,
-        error=error,
-        variance=misfit(y, error),
-        max_evaluations=60,
-    )
+    errors = errors_of(y, None if sigma is None else np.asarray(sigma, float))
+
+    def fitted(sought, error, noise=None):
+        return separable.fit(
+            model.basis,
+            y,
+            sought,
+            model.linear,
+            error=error,
+            variance=misfit(y, error),
+            covariance_of=noise,
+            max_evaluations=60,
+        )
+
+    fit = fitted(sought, errors(uniform_filter1d(y, 5)))
+    model.hold(fit)
+    at = zip(sought.items(), fit.values.tolist(), strict=True)
+    now = {name: replace(s, value=value) for (name, s), value in at}
+    error = errors(fit.model)
+    fit = fitted(now, error, lambda jacobian: of_source(jacobian, fit, y, error))
     values = dict(zip(sought, fit.values.tolist(), strict=True))
     weights = {}
     for p in phases:
@@ -321,6 +339,7 @@ class _Model:
         d_of = [self.wavelengths[0] / 2 / np.sin(np.radians(e / 2)) for e in (x[-1], x[0])]
         self.lines = [p.lines(*d_of) for p in self.phases]
         self.ground = _ground(x)
+        self.clear = self.still = None  # of `hold`
         self.linear = [
             name
             for p, (hkl, strength) in zip(self.phases, self.lines, strict=True)
@@ -330,6 +349,19 @@ class _Model:
                 else [f"{p.name} {' '.join(map(str, h))}" for h in hkl.tolist()]
             )
         ] + [f"background {k}" for k in range(self.ground.shape[1])]
+
+    def hold(self, fit: separable.SeparableFit) -> None:
+        """Lines that are not significant stay where that fit has them."""
+        count = len(self.linear)
+        clear = np.ones(count, bool)
+        first = 0
+        for hkl, strength in self.lines:
+            own = slice(first, first + (len(hkl) if strength is None else 1))
+            if strength is None:
+                errors = fit.errors[len(fit.errors) - count :]
+                clear[own] = significant(fit.linear[own], errors[own])
+            first = own.stop
+        self.clear, self.still = clear, fit.design
 
     def sought(self, zero, displacement, fwhm) -> dict[str, Sought]:
         """Parameters in the order of `basis`."""
@@ -350,10 +382,15 @@ class _Model:
         return out
 
     def basis(self, p, derivatives):
-        columns, moves, at = [], [], 3
+        columns, moves, at, done = [], [], 3, 0
         for phase, (hkl, strength) in zip(self.phases, self.lines, strict=True):
             own = np.r_[:3, at : at + len(phase.free) + 1]
             made, moved = self._phase(phase, hkl, strength, p[own], derivatives)
+            if self.clear is not None and strength is None:
+                clear = self.clear[done : done + made.shape[1]]
+                made = np.where(clear, made, self.still[:, done : done + made.shape[1]])
+                moved = [(by, chain * clear) for by, chain in moved]
+            done += made.shape[1]
             columns.append(made)
             moves.append((own, made.shape[1], moved))
             at = own[-1] + 1
