@@ -11,9 +11,18 @@ from matplotlib.figure import Figure
 from scipy.io import netcdf_file
 
 from lab_examples import EXAMPLES
+from peled.formats.tas import read_tas
 from peled.report.slides import slides
 from peled.samples import read_sheet
-from peled.transient_absorption import Model, analyse, explore, plots, preprocess, workflow
+from peled.transient_absorption import (
+    Model,
+    analyse,
+    explore,
+    matrix,
+    plots,
+    preprocess,
+    workflow,
+)
 from peled.transient_absorption.blank import subtract_blank
 from peled.transient_absorption.globalfit import Spectra
 from peled.transient_absorption.irf import columns, gaussian
@@ -128,6 +137,59 @@ def test_a_wavelength_with_a_few_cells_sets_no_scale():
     assert max(np.abs(axes.get_ylim())) < 2
     drawn = axes.lines[0].get_ydata()
     assert np.isnan(drawn[7]) and np.isfinite(np.delete(drawn, 7)).all()
+
+
+def test_many_points_of_a_spectrum_are_drawn_as_means_of_neighbours():
+    axes = Figure().subplots()
+    nm = np.r_[np.linspace(400, 500, 1024), np.linspace(600, 700, 1024)]
+    rng = np.random.default_rng(0)
+    values = (np.sin(nm / 20) + 0.3 * rng.standard_normal(nm.size))[None]
+    values[0, :2] = np.nan
+    plots.draw_spectra(axes, Spectra(("decay 1",), nm, values, np.full_like(values, 0.3)), unit="")
+    x, y = axes.lines[0].get_data()
+    gap = np.isnan(x)
+    assert 300 < len(x) <= 520 and gap.sum() == 1 and not ((x > 501) & (x < 599)).any()
+    assert np.sqrt(np.nanmean((y - np.sin(x / 20)) ** 2)) < 0.2
+    assert axes.get_ylabel() == "Amplitude (unit not said)"
+
+
+@pytest.mark.parametrize("zero", [-10.0, 0.4])
+def test_delays_are_drawn_around_zero_time(zero):
+    delay = zero + np.r_[np.arange(-3, 3, 0.1), np.geomspace(3, 2000, 60)]
+    m = matrix(delay, np.linspace(500, 600, 8), np.ones((len(delay), 8)), unit="counts")
+    figure = Figure()
+    axes = figure.subplots()
+    plots.draw_map(axes, m, zero_ps=zero)
+    figure.canvas.draw()
+    assert [text.get_text() for text in axes.get_xticklabels()] == ["-1", "0", "1", *_DECADES]
+    shown = zero if abs(zero) > 1 else 0.0
+    assert axes.get_xticks()[1] == shown and axes.get_xlim() == (delay[0], delay[-1])
+    assert (f"after {zero:g} ps" in axes.get_xlabel()) == (abs(zero) > 1)
+    there = axes.transData.transform(
+        np.column_stack([shown + np.array([-1.0, 0, 1, 10, 100]), [550] * 5])
+    )
+    apart = np.diff(there[:, 0])
+    assert apart[0] == pytest.approx(apart[1]) and apart[2] == pytest.approx(apart[3])
+    back = axes.transData.inverted().transform(there)[:, 0]
+    assert back == pytest.approx(shown + np.array([-1.0, 0, 1, 10, 100]))
+    assert figure.axes[1].get_ylabel() == "Signal (counts)"
+
+
+_DECADES = ["10", "100", "1000"]
+
+
+def test_a_unit_that_the_file_says_is_not_doubted(tmp_path):
+    delay = np.r_[np.arange(-5, 5, 1.0), np.geomspace(5, 900, 30)]
+    rows = np.column_stack([delay, 0.01 * (delay > 0)[:, None] * np.ones(6)])
+    for unit, doubted in (("ns", False), ("", True)):
+        factor = 1 if unit else 1000
+        head = [f"delay ({unit})" if unit else "", *map(str, np.arange(500, 560, 10))]
+        lines = [head, *([f"{x:.6g}" for x in (row[0] * factor, *row[1:])] for row in rows)]
+        path = tmp_path / f"a{unit}.csv"
+        path.write_text("\n".join(",".join(line) for line in lines))
+        (m,) = workflow.scans_of(read_tas(path), "a")
+        assert bool(m.notes) == doubted and m.delay_ps[-1] == pytest.approx(900e3)
+        assert m.unit == ""
 
 
 def test_a_blank_is_subtracted_with_its_own_size_and_zero_time():

@@ -187,7 +187,8 @@ def _read(path: Path, row: Row) -> list[Matrix]:
     m = read_tas(path, delay_unit=delay, signal_unit=None if relative else said)
     if relative:
         scans = None if m.scans is None else preprocess.from_transmission(relative * m.scans)
-        m = replace(m, signal=preprocess.from_transmission(relative * m.signal), scans=scans)
+        signal = preprocess.from_transmission(relative * m.signal)
+        m = replace(m, signal=signal, scans=scans, signal_unit="OD")
     return workflow.scans_of(m, row.part or row.sample or path.stem)
 
 
@@ -553,22 +554,26 @@ def _drawn(draw, what):
 
 
 def _map(ax, one: Analysed) -> None:
-    plots.draw_map(ax, one.flat)
+    plots.draw_map(ax, one.flat, zero_ps=_zero(one))
+
+
+def _zero(one: Analysed) -> float:
+    return one.fit.optimum[one.fit.setup.locals[0]["t0"]]
 
 
 def _spectra(ax, one: Analysed) -> None:
-    plots.draw_spectra(ax, one.fit.dads())
+    plots.draw_spectra(ax, one.fit.dads(), unit=one.matrix.unit)
     ax.legend(fontsize=5.5, loc="best")
 
 
 def _waves(ax, one: Analysed) -> None:
     amplitude, _ = one.fit.oscillations()
-    plots.draw_spectra(ax, amplitude)
+    plots.draw_spectra(ax, amplitude, unit=one.matrix.unit)
     ax.legend(fontsize=5.5, loc="best")
 
 
 def _pair(ax, pair) -> None:
-    plots.draw_pair(ax, *(one.fit.dads() for one in pair))
+    plots.draw_pair(ax, *(one.fit.dads() for one in pair), unit=pair[0].matrix.unit)
 
 
 def _transients(ax, one: Analysed) -> None:
@@ -580,4 +585,4 @@ def _transients(ax, one: Analysed) -> None:
     chirp = workflow.fitted_chirp(one.fit) if one.fit.model.dispersion else None
     windows = [(c - half, c + half) for c in centres]
     plots.draw_transients(ax, one.matrix, one.fit.fitted(), windows, chirp=chirp)
-    plots.delay_axis(ax, one.matrix.delay_ps)
+    plots.delay_axis(ax, one.matrix.delay_ps, _zero(one))

@@ -99,6 +99,8 @@ def covariances(setup, now, best, scores, even, dof: int) -> Trust:
         return Trust(np.full((n, n), np.nan), np.full((n, n), np.nan), null, 1.0)
     pick = np.ix_(free, free)
     h, floor = now.hessian[pick], now.floor[pick]
+    if not h.any():  # no column is there at any delay
+        return Trust(robust, white, np.eye(n)[:, free], 1.0)
     scale = np.sqrt(np.maximum(np.diag(h), 0))
     scale = np.maximum(scale, 1e-12 * max(scale.max(), 1e-300))
     outer = np.outer(scale, scale)

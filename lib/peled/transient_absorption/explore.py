@@ -327,7 +327,6 @@ class Cuts(Explorer):
                 ax[where].plot([], [], "--", color=grey, lw=0.8)[0],
             ]
             ax[where].axhline(0, color=grey, lw=0.5, zorder=0)
-            ax[where].set_ylabel("ΔA (mOD)")
         ax["spectrum"].set_xlabel("Wavelength (nm)")
         ax["spectrum"].legend(handles=self.lines["spectrum"][1:3], fontsize=5.5, loc="best")
         ax["trace"].set_xlabel("Delay (ps)")
@@ -345,7 +344,8 @@ class Cuts(Explorer):
         ax.clear()
         self.axes["scale"].clear()
         drawn = preprocess.bin_wavelengths(m, -(-len(m.wavelength_nm) // DRAWN))
-        plots.draw_map(ax, drawn, scale=self.axes["scale"])
+        zero = self.one.fit.optimum[self.one.fit.setup.locals[0]["t0"]]
+        plots.draw_map(ax, drawn, scale=self.axes["scale"], zero_ps=zero)
         size = np.nan_to_num(np.abs(m.signal))
         late = int(np.argmin(np.abs(m.delay_ps - 1.0)))
         self.at = (float(m.delay_ps[late]), float(m.wavelength_nm[np.argmax(size.mean(axis=0))]))
@@ -357,8 +357,10 @@ class Cuts(Explorer):
             "dropped": ax.plot([], [], "x", color="k", ms=4, clip_on=False)[0],
         }
         ax.set_autoscale_on(False)
-        low, high = np.nanquantile(1e3 * m.signal, (0.001, 0.999))
+        self.factor, label = plots.shown(m.unit)
+        low, high = np.nanquantile(self.factor * m.signal, (0.001, 0.999))
         for where in ("spectrum", "trace"):
+            self.axes[where].set_ylabel(label)
             self.axes[where].set_ylim(low - 0.1 * (high - low), high + 0.1 * (high - low))
         for where in ("spectrum", "decays"):
             self.axes[where].set_xlim(m.wavelength_nm[0], m.wavelength_nm[-1])
@@ -370,7 +372,7 @@ class Cuts(Explorer):
             numbers, sizes = self._sizes()
             scans.plot(numbers, sizes, "o", ms=3, color=COLOURS["blue"])
             self.marks["scans"] = scans.plot([], [], "x", ms=6, color="k")[0]
-        plots.delay_axis(self.axes["trace"], m.delay_ps)
+        plots.delay_axis(self.axes["trace"], m.delay_ps, zero)
 
     def update(self) -> None:
         """Fit where something was changed, and move the artists."""
@@ -384,13 +386,13 @@ class Cuts(Explorer):
         j = m.near(self.at[1])
         ps, nm = m.delay_ps[i], m.wavelength_nm[j]
         self._mark(fit, ps, nm)
-        coarse, fitted = fit.matrices[0], 1e3 * fit.fitted()
+        coarse, fitted = fit.matrices[0], self.factor * fit.fitted()
         kept = ~np.isin(m.delay_ps, list(self.choice.dropped))
         at = int(np.argmin(np.abs(coarse.delay_ps - ps)))
         spectrum, trace = self.lines["spectrum"], self.lines["trace"]
-        spectrum[1].set_data(m.wavelength_nm, 1e3 * m.signal[i])
+        spectrum[1].set_data(m.wavelength_nm, self.factor * m.signal[i])
         spectrum[2].set_data(coarse.wavelength_nm, fitted[at])
-        trace[1].set_data(m.delay_ps[kept], 1e3 * m.signal[kept, j])
+        trace[1].set_data(m.delay_ps[kept], self.factor * m.signal[kept, j])
         trace[2].set_data(coarse.delay_ps, fitted[:, coarse.near(nm)])
         self._beside(ps, nm)
         self._decays(fit)
@@ -416,13 +418,13 @@ class Cuts(Explorer):
         """The spectra of the decays, and dashed those of what stands beside; drawn to another scale
         where they leave the axes or fill less than a third."""
         ax, drawn = self.axes["decays"], [0.0]
-        ax.set_ylabel(f"{self.chosen['spectra']} (mOD)")
+        ax.set_ylabel(plots.shown(self.one.matrix.unit, self.chosen["spectra"])[1])
         for shown, lines in zip((self.other and self.other.fit, fit), self.spectra, strict=True):
             spectra = SPECTRA[self.chosen["spectra"]](shown) if shown else None
             for i, line in enumerate(lines):
                 line.set_data([], [])
                 if shown and i < len(spectra.values):
-                    y = 1e3 * spectra.values[i]
+                    y = self.factor * spectra.values[i]
                     line.set_data(spectra.wavelength_nm, y)
                     drawn += y[np.isfinite(y)].tolist()
         low, high = min(drawn), max(drawn)
@@ -440,8 +442,8 @@ class Cuts(Explorer):
         i, j = int(np.argmin(np.abs(m.delay_ps - ps))), m.near(nm)
         for number, y in ((0, m.signal), (3, fitted)):
             if number or self.other is not self.one:
-                self.lines["spectrum"][number].set_data(m.wavelength_nm, 1e3 * y[i])
-                self.lines["trace"][number].set_data(m.delay_ps, 1e3 * y[:, j])
+                self.lines["spectrum"][number].set_data(m.wavelength_nm, self.factor * y[i])
+                self.lines["trace"][number].set_data(m.delay_ps, self.factor * y[:, j])
 
     def _fitted_beside(self) -> np.ndarray:
         """The fit of what stands beside, made once."""
@@ -464,7 +466,9 @@ class Cuts(Explorer):
             ]
             taus = ", ".join(dict.fromkeys(str(q) for q in each))
             of = f"{len(found.matrices[0].wavelength_nm)} wavelengths"
-            said = f"{name}: {taus}; residual {1e3 * found.rms:.3g} mOD on {of}"
+            unit = {"OD": "mOD"}.get(self.one.matrix.unit, self.one.matrix.unit)
+            size = f"{self.factor * found.rms:.3g} {unit}".rstrip()
+            said = f"{name}: {taus}; residual {size} on {of}"
             lines += textwrap.wrap(said, 120)[:2]
         if self.chosen["beside"] != "none":
             lines[0] += f"; grey: {self.chosen['beside']}"

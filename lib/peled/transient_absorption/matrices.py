@@ -16,9 +16,10 @@ _OVERFLOW = 1e3  # times the median of all cells: no signal
 class Matrix:
     """A difference signal over delays and wavelengths. Make it by `matrix`, which checks it.
 
-    `signal` and `standard_error` have the shape (delays, wavelengths) and the unit `unit`; NaN
-    marks points masked on purpose. `fluence` is that of the pump, or what it excites, in a unit
-    common to the sets of a series (`terms.Recombination`).
+    `signal` and `standard_error` have the shape (delays, wavelengths) and the unit `unit`: "OD",
+    another one (counts), or "" where nobody says; NaN marks points masked on purpose. `fluence` is
+    that of the pump, or what it excites, in a unit common to the sets of a series
+    (`terms.Recombination`).
     """
 
     delay_ps: np.ndarray
@@ -26,7 +27,7 @@ class Matrix:
     signal: np.ndarray
     name: str = "data"
     standard_error: np.ndarray | None = None
-    unit: str = "dA"
+    unit: str = "OD"
     steps: tuple[str, ...] = ()
     notes: tuple[str, ...] = ()
     fluence: float | None = None
@@ -84,6 +85,7 @@ def matrix(
     *,
     name: str = "data",
     standard_error=None,
+    unit: str = "OD",
 ) -> Matrix:
     """A checked matrix, sorted by delay and wavelength.
 
@@ -197,7 +199,7 @@ def matrix(
         np.ascontiguousarray(signal),
         name,
         error,
-        "dA",
+        unit,
         tuple(done),
         tuple(notes),
     )
@@ -318,7 +320,8 @@ def find_rise(m: Matrix) -> Rise:
     if rising.any():
         common = int(np.median(best[rising]))
         level = mean[common - 1] / common
-        share = np.abs(level) / np.abs(y[common:] - level).max(axis=0)
+        height = np.abs(y[common:] - level).max(axis=0)
+        share = np.abs(level) / np.maximum(height, 1e-300)
         plateau = np.median(share[signal]) > _LEVEL and np.median(share[rising]) > _NOTHING
         # A fixed pattern may be higher than all that follows, but no decay waits and then jumps.
         if plateau:

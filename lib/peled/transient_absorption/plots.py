@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 from matplotlib.colors import TwoSlopeNorm
+from matplotlib.scale import SymmetricalLogTransform
 
 from peled.figures import COLOURS
 from peled.transient_absorption.preprocess import Matrix, band_average, correct_chirp
 
 COMPONENTS = ("blue", "green", "orange", "pink", "amber")
 BANDS = ("blue", "green", "amber", "orange")
+_DRAWN = 512  # points of a spectrum
 
 
 def time_label(tau_ps: float) -> str:
@@ -39,49 +43,100 @@ def time_label(tau_ps: float) -> str:
     )
 
 
-def draw_spectra(ax, spectra, *, style: str = "-", label: bool = True) -> None:
+def shown(unit: str, what: str = "ΔA") -> tuple[float, str]:
+    """By what a signal is multiplied to be drawn, and what stands at its axis.
+
+    Parameters
+    ----------
+    unit : str
+        Of a `Matrix`.
+    what : str
+        What an absorbance is called.
+
+    Returns
+    -------
+    factor : float
+    label : str
+
+    Examples
+    --------
+    >>> shown("OD"), shown("counts"), shown("")
+    ((1000.0, 'ΔA (mOD)'), (1.0, 'Signal (counts)'), (1.0, 'Signal (unit not said)'))
+    """
+    if unit == "OD":
+        return 1e3, f"{what} (mOD)"
+    return 1.0, f"{'Signal' if what == 'ΔA' else what} ({unit or 'unit not said'})"
+
+
+def draw_spectra(ax, spectra, *, style: str = "-", label: bool = True, unit: str = "OD") -> None:
     """Spectra with bands of 95 % confidence.
 
     A point known to no better than three times what the spectra reach is left out: a wavelength
-    with a few cells left would set the scale.
+    with a few cells left would set the scale. More points than can be told apart are drawn as
+    means of neighbours, with the mean of their errors (pixels err alike).
 
     Parameters
     ----------
     ax : Axes
     spectra : Spectra
-        OD; drawn in mOD.
+        OD is drawn in mOD.
     style : str
         Of the lines.
     label : bool
         Whether the lines stand in a legend.
+    unit : str
+        Of the spectra, as that of a `Matrix`.
     """
+    factor, said = shown(unit, "Amplitude")
     errors = spectra.standard_errors
     level = np.nanmedian(errors) if np.isfinite(errors).any() else np.inf
     usual = np.isfinite(spectra.values) & (errors <= 30 * level)
     reach = np.abs(spectra.values[usual]).max(initial=0.0)
     known = np.where(usual | ~(errors > 3 * reach), spectra.values, np.nan)
+    nm, known, errors = _thinned(spectra.wavelength_nm, known, errors)
     for i, (y, e) in enumerate(zip(known, errors, strict=True)):
         colour = COLOURS[COMPONENTS[i % len(COMPONENTS)]]
         tau = spectra.lifetimes_ps[i] if i < len(spectra.lifetimes_ps) else np.nan
         ax.plot(
-            *_broken(spectra.wavelength_nm, y * 1e3),
+            *_broken(nm, y * factor),
             style,
             color=colour,
             lw=1.1,
             label=(time_label(tau) if np.isfinite(tau) else spectra.names[i]) if label else None,
         )
         ax.fill_between(
-            *_broken(spectra.wavelength_nm, (y - 1.96 * e) * 1e3),
-            _broken(spectra.wavelength_nm, (y + 1.96 * e) * 1e3)[1],
+            *_broken(nm, (y - 1.96 * e) * factor),
+            _broken(nm, (y + 1.96 * e) * factor)[1],
             color=colour,
             alpha=0.18,
             lw=0,
         )
     ax.axhline(0, color=COLOURS["grey"], lw=0.5, zorder=0)
-    ax.set(xlabel="Wavelength (nm)", ylabel="Amplitude (mOD)")
+    ax.set(xlabel="Wavelength (nm)", ylabel=said)
 
 
-def draw_pair(ax, before, after, *, edge: float | None = None) -> None:
+def _thinned(x, values, errors):
+    """Means of neighbours, to at most `_DRAWN` points; gaps in x stay gaps."""
+    step = -(-len(x) // _DRAWN)
+    if step == 1:
+        return x, values, errors
+    whole = np.flatnonzero(np.diff(x) > 3 * np.median(np.diff(x))) + 1
+    parts = [
+        group
+        for part in np.split(np.arange(len(x)), whole)
+        for group in np.array_split(part, -(-len(part) // step))
+    ]
+
+    def mean(rows):
+        seen = [rows[:, part] for part in parts]
+        count = np.column_stack([np.isfinite(each).sum(axis=1) for each in seen])
+        total = np.column_stack([np.nansum(each, axis=1) for each in seen])
+        return np.where(count, total / np.maximum(count, 1), np.nan)
+
+    return mean(x[None])[0], mean(values), mean(errors)
+
+
+def draw_pair(ax, before, after, *, edge: float | None = None, unit: str = "OD") -> None:
     """Decay-associated spectra before (solid) and after (dashed) irradiation, an arrow at the red
     edge.
 
@@ -92,10 +147,12 @@ def draw_pair(ax, before, after, *, edge: float | None = None) -> None:
         `after` may be None.
     edge : float, optional
         Where the arrow stands, nm.
+    unit : str
+        As that of a `Matrix`.
     """
-    draw_spectra(ax, before)
+    draw_spectra(ax, before, unit=unit)
     if after is not None:
-        draw_spectra(ax, after, style="--", label=False)
+        draw_spectra(ax, after, style="--", label=False, unit=unit)
     if edge is not None:
         low, _high = ax.get_ylim()
         ax.annotate(
@@ -115,23 +172,26 @@ def draw_map(
     ax,
     m: Matrix,
     *,
-    label: str = "ΔA (mOD)",
+    what: str = "ΔA",
     scale=None,
+    zero_ps: float = 0.0,
 ) -> None:
-    """The matrix as a map, delays linear up to 1 ps and logarithmic beyond; blank where nothing was
-    measured.
+    """The matrix as a map over `delay_axis`; blank where nothing was measured.
 
     Parameters
     ----------
     ax : Axes
     m : Matrix
-        OD; drawn in mOD.
-    label : str
-        Of the scale of colours.
+        OD is drawn in mOD.
+    what : str
+        Is drawn.
     scale : Axes, optional
         Of the colours; beside the map otherwise.
+    zero_ps : float
+        Zero time.
     """
-    z = m.signal.T * 1e3
+    factor, label = shown(m.unit, what)
+    z = m.signal.T * factor
     limit = np.nanquantile(np.abs(z), 0.998)
     gaps = np.diff(m.wavelength_nm)
     cut = np.flatnonzero(gaps > 3 * np.median(gaps)) if len(gaps) else []
@@ -146,7 +206,7 @@ def draw_map(
                 shading="nearest",
                 rasterized=True,
             )
-    delay_axis(ax, m.delay_ps)
+    delay_axis(ax, m.delay_ps, zero_ps)
     ax.set_ylabel("Wavelength (nm)")
     place = {"ax": ax, "pad": 0.02} if scale is None else {"cax": scale}
     ax.figure.colorbar(mesh, label=label, **place)
@@ -171,14 +231,15 @@ def draw_transients(
     logarithmic : bool
         Axis of the delays.
     """
-    model = Matrix(m.delay_ps, m.wavelength_nm, fitted, m.name)
+    factor, label = shown(m.unit)
+    model = replace(m, signal=fitted, standard_error=None)
     if chirp is not None:
         m, model = correct_chirp(m, chirp), correct_chirp(model, chirp)
     inside = (
         slice(None) if span_ps is None else (m.delay_ps >= span_ps[0]) & (m.delay_ps <= span_ps[1])
     )
     for (low, high), colour in zip(windows_nm, BANDS, strict=False):
-        y, f = band_average(m, low, high) * 1e3, band_average(model, low, high) * 1e3
+        y, f = (band_average(each, low, high) * factor for each in (m, model))
         if not np.isfinite(y).any():
             continue
         ax.plot(
@@ -193,7 +254,7 @@ def draw_transients(
     ax.axhline(0, color=COLOURS["grey"], lw=0.5, zorder=0)
     if logarithmic:
         ax.set_xscale("log")
-    ax.set(xlabel="Delay (ps)", ylabel="ΔA (mOD)")
+    ax.set(xlabel="Delay (ps)", ylabel=label)
     ax.legend(fontsize=5.5, loc="best")
 
 
@@ -247,14 +308,16 @@ def draw_overview(axes, fit) -> None:
     """
     residual = fit.residual(0)
     m = fit.matrices[0]
-    draw_map(axes[0], Matrix(m.delay_ps, m.wavelength_nm, residual, m.name), label="residual (mOD)")
+    draw_map(axes[0], replace(m, signal=residual), what="residual")
+    factor, label = shown(m.unit, "Singular value")
     s, left, right = fit.residual_singular_values(0)
-    axes[1].semilogy(np.arange(1, len(s[:15]) + 1), s[:15] * 1e3, "o", ms=3, color=COLOURS["blue"])
-    axes[1].set(xlabel="Number", ylabel="Singular value (mOD)")
+    axes[1].semilogy(
+        np.arange(1, len(s[:15]) + 1), s[:15] * factor, "o", ms=3, color=COLOURS["blue"]
+    )
+    axes[1].set(xlabel="Number", ylabel=label)
     axes[2].plot(m.delay_ps, left[:, 0], "-", lw=0.8, color=COLOURS["blue"])
-    axes[2].set_xscale("symlog", linthresh=1.0)
-    _delay_ticks(axes[2], m.delay_ps)
-    axes[2].set(xlabel="Delay (ps)", ylabel="First left vector")
+    delay_axis(axes[2], m.delay_ps)
+    axes[2].set_ylabel("First left vector")
     axes[3].plot(*_broken(m.wavelength_nm, right[0]), "-", lw=0.8, color=COLOURS["blue"])
     axes[3].set(xlabel="Wavelength (nm)", ylabel="First right vector")
 
@@ -336,20 +399,37 @@ def _broken(x, y):
     )
 
 
-def delay_axis(ax, delay_ps) -> None:
-    """Delays along x, linear up to 1 ps and logarithmic beyond.
+def delay_axis(ax, delay_ps, zero_ps: float = 0.0) -> None:
+    """Delays along x, linear around zero time and logarithmic beyond: up to 1 ps, or to what a few
+    steps are where these are longer.
+
+    Where zero time is not in the linear part around the stage's zero, the axis is drawn around
+    zero time, and its ticks count from there.
 
     Parameters
     ----------
     ax : Axes
     delay_ps : ndarray, shape (nt,)
+    zero_ps : float
+        Zero time.
     """
-    ax.set_xscale("symlog", linthresh=1.0, linscale=0.8)
-    ax.set(xlabel="Delay (ps)", xlim=(delay_ps[0], delay_ps[-1]))
-    _delay_ticks(ax, delay_ps)
-
-
-def _delay_ticks(ax, delay_ps) -> None:
-    ticks = [t for t in (-1, 0, 1, 10, 100, 1000, 10000) if delay_ps[0] <= t <= delay_ps[-1]]
-    ax.set_xticks(ticks, [f"{t:g}" for t in ticks])
+    steps = np.diff(delay_ps)
+    linear = max(1.0, 10.0 ** np.ceil(np.log10(steps.min())))
+    zero = zero_ps if abs(zero_ps) > linear else 0.0
+    there = SymmetricalLogTransform(10, linear, 0.8)
+    back = there.inverted()
+    ax.set_xscale(
+        "function",
+        functions=(
+            lambda t: there.transform(np.asarray(t, float) - zero),
+            lambda u: back.transform(np.asarray(u, float)) + zero,
+        ),
+    )
+    label = f"Delay after {zero:.4g} ps (ps)" if zero else "Delay (ps)"
+    ax.set(xlabel=label, xlim=(delay_ps[0], delay_ps[-1]))
+    decades = linear * 10.0 ** np.arange(0, 10)
+    ticks = [t for t in (*-decades[::-1], 0.0, *decades) if delay_ps[0] <= t + zero <= delay_ps[-1]]
+    before = [t for t in ticks if t < 0][-1:]  # one is enough: there is no signal
+    ticks = before + [t for t in ticks if t >= 0]
+    ax.set_xticks([t + zero for t in ticks], [f"{t:g}" for t in ticks])
     ax.minorticks_off()

@@ -15,7 +15,7 @@ from uncertainties import ufloat
 from peled import files
 from peled.formats import FormatError
 from peled.formats.delimited import read_table
-from peled.formats.tas import TransientMap, read_tas
+from peled.formats.tas import SIGNAL_UNITS_OD, TransientMap, read_tas
 from peled.transient_absorption import export, preprocess
 from peled.transient_absorption.compare import band_amplitude
 from peled.transient_absorption.globalfit import GlobalFit, global_fit
@@ -139,7 +139,12 @@ def scans_of(m: TransientMap, name: str) -> list[Matrix]:
         One, where the file holds no scans.
     """
     stack = m.signal[None] if m.scans is None else m.scans
-    return [preprocess.matrix(m.delay_ps, m.wavelength_nm, scan, name=name) for scan in stack]
+    unit = "OD" if m.signal_unit in SIGNAL_UNITS_OD else m.signal_unit
+    axes = m.delay_ps, m.wavelength_nm
+    made = [preprocess.matrix(*axes, scan, name=name, unit=unit) for scan in stack]
+    if "delay_unit" in m.asks:
+        return made
+    return [replace(each, notes=()) for each in made]  # no doubt of a unit that is said
 
 
 def like_prepared(scans: Sequence[Matrix], m: Matrix) -> np.ndarray:
