@@ -81,6 +81,7 @@ NO_PHYSICS = (
     "making",
     "rows",
     "analyse",
+    "thinner",
 )
 SECONDS = 120  # of a processor, for the tests of one slip
 MOST = 60  # seconds that the tests of one slip took when they were noted

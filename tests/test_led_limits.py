@@ -2,6 +2,7 @@
 scale must not change."""
 
 import math
+from pathlib import Path
 from types import SimpleNamespace
 
 import numpy as np
@@ -10,6 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy.constants import Boltzmann, elementary_charge
 
+from peled.conditioning import Signal
 from peled.led import (
     ceiling,
     consistency,
@@ -17,6 +19,7 @@ from peled.led import (
     device,
     lifetime,
     light,
+    outcoupling,
     photometry,
     printed,
     routes,
@@ -215,6 +218,8 @@ def test_a_band_is_cut_where_two_of_three_end_points_are_above_a_twentieth(
     with pytest.raises(photometry.SpectrumError, match="short end" if side > 0 else "long end"):
         photometry.check_spectrum(nm, y)
     photometry.check_spectrum(nm, y, edge=math.inf)
+    with pytest.raises(photometry.SpectrumError, match="whole emission band"):
+        photometry.check_spectrum(nm, np.stack([flat_end(0.0, 3, n), y]))  # one of several
 
 
 @pytest.mark.parametrize("nm, said", [
@@ -275,6 +280,23 @@ def test_view_factors_are_reciprocal_and_without_units(one, other, distance, uni
     x = 1 + (distance**2 + other**2) / one**2
     closed = (x - math.sqrt(max(x**2 - 4 * (other / one) ** 2, 0.0))) / 2
     assert there == pytest.approx(closed, rel=1e-5, abs=1e-9)
+
+
+def test_a_colour_has_its_place_and_distances_in_one_diagram():
+    """u' = 4X/(X + 15Y + 3Z), v' = 9Y/(X + 15Y + 3Z), by sums at 1 nm."""
+    nm = np.arange(400.0, 781.0)
+    spectra = np.stack([gaussian(nm, c, 30.0) for c in (530.0, 620.0)])
+    found = photometry.colour(nm, spectra)
+    big_x, big_y, big_z = photometry.matching_functions(nm) @ spectra.T
+    total, below = big_x + big_y + big_z, big_x + 15 * big_y + 3 * big_z
+    assert found.x == pytest.approx(big_x / total) and found.y == pytest.approx(big_y / total)
+    assert found.u == pytest.approx(4 * big_x / below) and found.v == pytest.approx(
+        9 * big_y / below
+    )
+    for name, (x, y) in photometry.RED_PRIMARIES.items():
+        red = 4 * x / (-2 * x + 12 * y + 3), 9 * y / (-2 * x + 12 * y + 3)
+        away = np.hypot(found.u - red[0], found.v - red[1])
+        assert found.distance[name] == pytest.approx(away)
 
 
 # ---- consistency ---------------------------------------------------------------------------------
@@ -346,6 +368,8 @@ def test_shortcuts_of_a_band_by_its_moments():
     assert found[1] == pytest.approx(true / (v(centroid) / centroid), rel=1e-6)
     assert found[2] == pytest.approx(true / (((y / nm) @ v(nm)) / y.sum()), rel=1e-6)
     assert found[3] == pytest.approx((y @ v(nm)) / (y @ v(nm, "CIE 2008")), rel=1e-6)
+    # 2π sr of constant intensity, no π, per cent, and A/m² are so whatever the spectrum.
+    assert found[4:] == pytest.approx([2.0, 1 / math.pi, 100.0, 0.01, 10.0, 0.1])
 
 
 # ---- lifetimes -----------------------------------------------------------------------------------
@@ -477,6 +501,46 @@ def test_half_of_a_decay_is_where_its_law_is_half(values):
     assert lifetime.decay_model(at, (1.0, *values[1:])) == pytest.approx(0.5)
 
 
+def a_log(tau_s, initial=0.0, unit="cd m-2", current=10.0):
+    t = np.linspace(0, 3000, 301)
+    log = SimpleNamespace(
+        time_s=t, signal=100 * np.exp(-t / tau_s), signal_unit=unit,
+        initial_luminance_cd_m2=initial, current_density_mA_cm2=current,
+    )  # fmt: skip
+    row = SimpleNamespace(sample="a", state="fresh", settings={}, path=Path("a.txt"), label="a",
+                          doubt="")  # fmt: skip
+    return SimpleNamespace(row=row, data=log, digest="x")
+
+
+def test_lifetimes_of_logs_are_in_minutes_from_the_first_luminance_stated():
+    kept, made = series.lifetime_quantities([a_log(1200.0)])
+    by_name = {q.name: q for q in made}
+    assert by_name["T50"].value == pytest.approx(20 * math.log(2)) and by_name["T50"].unit == "min"
+    assert by_name["T80"].value == pytest.approx(20 * math.log(1.25))
+    assert by_name["T50"].state == "fresh, 10 mA/cm2" and kept[0][2].fraction == 0.5
+    _, stated = series.lifetime_quantities([a_log(1200.0, initial=120.0)])
+    assert stated[1].value == pytest.approx(20 * math.log(100 / 60))
+    _, long = series.lifetime_quantities([a_log(12000.0)])
+    assert long[1].relation == ">" and long[1].value == pytest.approx(50.0)
+
+
+@pytest.mark.parametrize("logs, made", [
+    ([(1200.0, 100.0, "cd m-2"), (300.0, 400.0, "cd m-2")], True),
+    ([(1200.0, 100.0, "V"), (300.0, 400.0, "cd m-2")], False),
+    ([(1200.0, 100.0, "cd m-2"), (300.0, 100.0, "cd m-2")], False),
+    ([(1200.0, 100.0, "cd m-2"), (90000.0, 400.0, "cd m-2")], False),
+])  # fmt: skip
+def test_an_acceleration_is_that_of_lifetimes_at_different_luminances(logs, made):
+    held = [a_log(tau, initial=1e-9 + first, unit=unit) for tau, first, unit in logs]
+    for one, (_, first, _) in zip(held, logs):
+        one.data.signal = one.data.signal * first / 100
+        one.data.signal = one.data.signal * (1 + 1e-4 * (-1.0) ** np.arange(301))
+    found = [q for q in series.lifetime_quantities(held)[1] if q.name.startswith("acceleration")]
+    assert bool(found) == made
+    if made:
+        assert found[0].value == pytest.approx(math.log(4) / math.log(4), rel=0.01)
+
+
 # ---- series --------------------------------------------------------------------------------------
 
 
@@ -566,6 +630,45 @@ def test_a_second_band_needs_room_and_three_spectra(end, count, room, monkeypatc
     assert found[6] == room and ("no room" in " ".join(found[8])) != room
 
 
+@pytest.mark.parametrize("errors, told", [(2.9, False), (3.1, True)])
+@pytest.mark.parametrize("way", [-1, 1])
+def test_a_drift_counts_from_three_of_its_errors_on(errors, told, way):
+    t = np.arange(6.0)
+    unit = 1 / math.sqrt(np.sum((t - t.mean()) ** 2))  # error of the slope, by 1 a value
+    found = stability.drift(t, 620 + way * errors * unit * t, np.ones(6))
+    assert found.standard_error == pytest.approx(unit) and found.significant == told
+    assert found.largest == pytest.approx(5 * errors * unit)
+
+
+def test_a_colour_of_a_series_errs_by_counting_and_by_its_scale():
+    """By differences of each point, and of the axis, of a spectrum on an uneven axis."""
+    x = 560.0 + np.cumsum(np.linspace(0.5, 2.0, 100))
+    y, sd = gaussian(x, 632.0, 36.0), np.linspace(1e-3, 3e-3, 100)
+    signal = Signal(x, y[None], variance=sd[None] ** 2)
+    made = {}
+
+    def make(name, unit, value, **budget):
+        made[name] = value, budget
+
+    series._cie(SimpleNamespace(signal=signal), 0, 0.7, make)
+
+    def cie(x, y, step):
+        xyz = photometry.matching_functions(x) @ (y * step)
+        return (xyz / xyz.sum())[:2]
+
+    step = np.gradient(x, 1.0)
+    step[[0, -1]] = np.diff(x)[[0, -1]] / 2
+    by_point = np.array([(cie(x, y + d, step) - cie(x, y - d, step)) / 2e-6
+                         for d in 1e-6 * np.eye(100)])  # fmt: skip
+    error = np.sqrt(((by_point * sd[:, None]) ** 2).sum(axis=0))
+    by_scale = np.abs(cie(x + 0.7, y, step) - cie(x - 0.7, y, step)) / 2
+    for k, name in enumerate(("CIE x", "CIE y")):
+        value, budget = made[name]
+        assert value == pytest.approx(cie(x, y, step)[k])
+        assert budget["counting"] == pytest.approx(error[k], rel=1e-3)
+        assert budget["wavelength scale"] == pytest.approx(by_scale[k], rel=1e-6)
+
+
 # ---- light ---------------------------------------------------------------------------------------
 
 
@@ -615,6 +718,22 @@ def test_scatter_of_light_over_current_needs_six_readings(count, told):
     ratio = np.exp(0.3 * (-1.0) ** v)
     assert (light._scatter(v[::-1], ratio[::-1]) > 0) == told
     assert light._scatter(np.arange(40.0), np.exp(0.1 * np.arange(40.0))) < 1e-12
+
+
+def test_modes_of_conditioning_move_a_peak_and_widen_a_band_as_they_are():
+    """A spectrum moved by 0.1 nm, and one 0.1 nm wider; peak and width do not know their height."""
+    x = np.arange(560.0, 700.0, 0.5)
+    height = np.array([[40.0], [4000.0]])
+    y = height * gaussian(x, np.array([[625.0], [635.0]]), 36.0)
+    moved = height * gaussian(x, np.array([[625.1], [635.1]]), 36.0) - y
+    wider = height * gaussian(x, np.array([[625.0], [635.0]]), 36.1) - y
+    signal = SimpleNamespace(axis=x, values=y, variance=(1e-4 * height) ** 2 * np.ones(y.shape),
+                             modes=np.stack([moved, wider]))  # fmt: skip
+    by_peak, by_width = series._by_modes(signal, np.array([0, 1]))
+    assert by_peak == pytest.approx(np.array([[0.1, 0.1], [0.0, 0.0]]), abs=2e-3)
+    assert by_width == pytest.approx(np.array([[0.0, 0.0], [0.1, 0.1]]), abs=2e-3)
+    (only,) = series._by_modes(signal, np.array([1]))[0][0]
+    assert only == pytest.approx(0.1, abs=2e-3)
 
 
 # ---- routes and devices --------------------------------------------------------------------------
@@ -780,3 +899,67 @@ def test_a_trend_of_a_column_is_said_from_three_errors_on(trend, error, said):
     check = consistency.ColumnCheck(np.ones(3), 1.2, 1.1, 1.3, trend, error, False, (), 3)
     text = printed._said(check, "a").evidence
     assert ("changes by +10 % a decade" in text) == said and "+20 % off" in text
+
+
+@given(st.floats(0.05, 0.95), st.floats(0.6, 2), st.floats(0.05, 0.5), st.floats(0.5, 2))
+@settings(max_examples=20, deadline=None)
+def test_a_limit_is_the_mean_over_the_spectrum_by_rate(q, rate, eta, ratio):
+    """F̄ = ⟨F⟩, η̄ = ⟨F η⟩/F̄ and q F̄/(1 − q + q F̄) η̄ of lines of equal photon number."""
+    rates = rate * np.array([1.0, 1.1, 1.3, 0.9, 1.2])
+    etas = eta * np.array([1.0, ratio, 0.8, 1.1, 0.9])
+    each = iter(SimpleNamespace(purcell=f, outcoupling=o) for f, o in zip(rates, etas))
+    layers = (ceiling.Layer("film", 1.8, 0.0, 30.0, "emitter"),)
+    stack = ceiling.Stack(layers, 620.0, fwhm_nm=30.0)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(outcoupling, "emission", lambda stack, **how: next(each))
+        found = outcoupling.limit(stack, outcoupling.Assumed(internal_yield=q))
+    mean = rates @ etas / rates.sum()
+    assert found.purcell == pytest.approx(rates.mean())
+    assert found.outcoupling == pytest.approx(mean)
+    assert found.eqe == pytest.approx(mean * q * rates.mean() / (1 - q + q * rates.mean()))
+    from_lines = outcoupling.lines(stack)
+    assert np.std(from_lines) == pytest.approx(30 / 2.3548, rel=0.15) and len(from_lines) == 5
+
+
+@pytest.mark.parametrize("thickness, low, high", [(100.0, 98.0, 102.0), (5.0, 4.8, 5.2),
+                                                  (0.1, 0.0, 0.3)])  # fmt: skip
+def test_slopes_are_differences_of_a_fiftieth_and_two_tenths_at_least(thickness, low, high):
+    seen = []
+
+    def scan(stack, name, nm, assumed):
+        seen.append(nm)
+        return SimpleNamespace(outcoupling=0.3 + 0.01 * nm)
+
+    layers = (ceiling.Layer("glass", 1.5, 0.0, None, "substrate"),
+              ceiling.Layer("film", 1.8, 0.0, thickness, "emitter"))  # fmt: skip
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(outcoupling, "scan", scan)
+        found = outcoupling.slopes(ceiling.Stack(layers, 620.0))
+    assert found == {"film": pytest.approx(0.01)}
+    assert seen[0] == pytest.approx([low, high], abs=1e-9)
+
+
+@pytest.mark.parametrize("axis", ["bias_V", "current_mA_cm2"])
+def test_a_response_is_the_luminous_energy_of_a_photon_of_each_spectrum(axis):
+    x = np.arange(540.0, 720.0)
+    y = np.stack([gaussian(x, c, 30.0) for c in (630.0, 620.0)])
+    signal = Signal(x, y, variance=np.full(y.shape, 1e-8), at=np.array([4.0, 2.0]), at_unit="V")
+    one = SimpleNamespace(signal=signal, label="a", axis=axis)
+    found = routes.response([one], routes.photopic, "the photopic integral")
+    of = photometry.luminous_energy_per_photon(x, y)
+    assert found.at.tolist() == [2.0, 4.0] and found.axis == axis and not found.reasons
+    assert found.value == pytest.approx(of[::-1])
+    v = photometry.photopic_response
+    slope = [(row @ v(x + 0.5) - row @ v(x - 0.5)) / (row @ v(x)) for row in y[::-1]]
+    assert found.slope == pytest.approx(slope, rel=1e-6)
+    by_point = np.array([
+        photometry.luminous_energy_per_photon(x, y[1] + d)
+        - photometry.luminous_energy_per_photon(x, y[1] - d) for d in 1e-6 * np.eye(x.size)
+    ]) / 2e-6  # fmt: skip
+    error = 1e-4 * np.linalg.norm(by_point) / of[1]
+    assert found.errors["counting"][0] == pytest.approx(error, rel=1e-3)
+    assert found(found.grid()) == pytest.approx(found.value)
+    cut = SimpleNamespace(signal=Signal(x[80:], y[:, 80:], variance=np.full((2, 100), 1e-8),
+                                        at=np.array([4.0, 2.0])), label="a", axis=axis)  # fmt: skip
+    none = routes.response([cut], routes.photopic, "the photopic integral")
+    assert not none.value.size and len(none.reasons) == 2 and "cut" in none.reasons[0]

@@ -35,6 +35,7 @@ TEMPERATURE_K = 295.0
 NOISE_MA_CM2 = 1e-6  #: of a source meter's current; a point must exceed three times this
 LEAST_V = 0.05  #: at 0 V a logarithm has nothing to say
 LEAST_POINTS = 9
+NEWTON_STEPS = 3  #: from a coarse table on, to seven digits at least
 
 #: Parameters of the J-V model: unit, bounds.
 JV_PARAMETERS = {
@@ -92,10 +93,10 @@ def jv_current(voltage_V: np.ndarray, parameters: Sequence[float]) -> np.ndarray
             diode + shunt_mS * inner,
         )
 
-    ln_v = np.log(np.clip(np.asarray(voltage_V, float), 1e-9, None))
+    ln_v = np.log(np.asarray(voltage_V, float))
     table = np.linspace(min(ln_j0, -20.0) - 12.0, 16.0, 240)
     ln_j = np.interp(ln_v, np.log(outer(table)[0]), table)
-    for _ in range(3):
+    for _ in range(NEWTON_STEPS):
         v, slope, _ = outer(ln_j)
         ln_j = ln_j - (np.log(v) - ln_v) * v / slope
     return outer(ln_j)[2]

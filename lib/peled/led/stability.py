@@ -333,8 +333,8 @@ def relaxation(time, values, errors, *, at: float, unit: str) -> Relaxation:
         residual,
         [
             lmfit.create_params(
-                end=float(v[-1] - v[0]) / size,
-                step=float(v[0] - v[-1]) / size,
+                end=0.0,
+                step=1.0,
                 ln_tau={
                     "value": math.log(span * share),
                     "min": math.log(1e-3 * span),
