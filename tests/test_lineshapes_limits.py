@@ -163,6 +163,21 @@ def test_readings_of_a_noisy_band_are_the_same_in_other_units_and_reversed(
     assert other.height == pytest.approx(7 * one.height)
 
 
+@pytest.mark.parametrize("place, seen", [(0.96, True), (1.04, False), (1.4, False)])
+@pytest.mark.parametrize("side", [-1, 1])
+def test_a_maximum_beyond_the_points_of_a_top_has_no_place(place, seen, side):
+    """Its height is that of the polynomial where the largest point is."""
+    x = 3 * np.linspace(-1, 1, 20) + 50
+    y = 5 - ((x - 50) / 3 - side * place) ** 2
+    near = 50 + 3 * side
+    peak, height, in_peak, in_height = measures._maximum(x, y, near, 4)
+    if seen:
+        assert peak == pytest.approx(50 + 3 * side * place) and height == pytest.approx(5)
+    else:
+        assert np.isnan(peak) and height == pytest.approx(5 - (1 - place) ** 2)
+    assert in_peak.any() == seen and in_height @ y == pytest.approx(height)
+
+
 # ---- noise and starts ----------------------------------------------------------------------------
 
 
@@ -330,6 +345,16 @@ def test_areas_and_baseline_start_at_their_linear_optimum(shape):
     found, (cost, *_) = fitting._solve_linear(problem, theta, None)
     assert found == pytest.approx(truth, rel=1e-6, abs=1e-6)
     assert cost == pytest.approx(0, abs=1e-8)
+
+
+def test_natural_limits_hold_whatever_else_is_asked():
+    asked = {"a_fraction": Parameter(0.4, lower=-3.0, upper=0.7), "a_fwhm": Parameter(lower=-5.0)}
+    wide = BandModel({"a": "pseudo_voigt"}, baseline=0)
+    narrow = BandModel({"a": "pseudo_voigt"}, baseline=0, parameters=asked)
+    for model, top in ((wide, 1.0), (narrow, 0.7)):
+        limits = dict(zip(model.free, zip(model.lower, model.upper)))
+        assert limits["a_fraction"] == (0.0, top) and limits["a_fwhm"] == (0.0, np.inf)
+        assert limits["a_area"] == limits["base_0"] == (-np.inf, np.inf)
 
 
 def test_widths_are_kept_off_zero_by_a_thousandth_of_a_point():
