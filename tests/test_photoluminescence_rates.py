@@ -146,13 +146,14 @@ def test_pulses_meet_what_is_left():
 def test_merged_bins_hold_the_light_of_theirs_and_tell_as_much(period, prompt):
     """Expected counts and slopes of merged bins are sums over bins; errors differ by rounding."""
     rng = np.random.default_rng(0)
-    made = series(TRAPS, [1e15, 1e17], rng)
+    rates = PLAIN if period else TRAPS
+    made = series(rates, [1e15, 1e17], rng)
     if prompt:
         made = [replace(t, time_ns=t.time_ns + 20, response=None) for t in made]
-    all_bins = _Series(tuple(made), tuple(TRAPS), {}, None, period, False, None)
+    all_bins = _Series(tuple(made), tuple(rates), {}, None, period, False, None)
     few = replace(all_bins, merged=True)
-    theta = few.start(**TRAPS)
-    theta[len(TRAPS)] += 0 if prompt else 0.3
+    theta = few.start(**rates)
+    theta[len(rates)] += 0 if prompt else 0.3
     (mean, slopes), (merged, theirs) = (one.jacobian(theta) for one in (all_bins, few))
     assert merged.size < 0.5 * mean.size and merged.sum() == pytest.approx(mean.sum(), rel=1e-5)
     assert few.counts.sum() == all_bins.counts.sum()
@@ -167,9 +168,15 @@ def test_merged_bins_hold_the_light_of_theirs_and_tell_as_much(period, prompt):
         poisson.normal(j, slice(0, m.size), m, 0 * m)[1]
         for j, m in ((slopes, mean), (theirs, merged))
     ]
-    rates = slice(0, len(TRAPS))
-    errors = np.array([np.diag(np.linalg.inv(normal))[rates] for normal in known])
+    errors = np.array([np.diag(np.linalg.inv(normal))[: len(rates)] for normal in known])
     assert errors[1] == pytest.approx(errors[0], rel=0.02)
+
+
+def test_an_empty_dark_does_not_stop_the_search():
+    """Where no bin before the pulse holds a count, the background begins above none."""
+    dim = series(TRAPS, [1e15, 1e16, 1e17], np.random.default_rng(3), background=0.01)
+    found = fit_transients(dim, tuple(TRAPS))
+    assert found.converged and found.goodness_z < 4
 
 
 @pytest.mark.parametrize("truth", [PLAIN, TRAPS])

@@ -39,6 +39,7 @@ LAWS: Mapping[str, tuple[str, ...]] = {
     "traps + first order + radiative": ("k1", "radiative", "capture", "traps", "detrap"),
 }
 STEP = 1e-4  #: of a logarithm, for derivatives
+DARK = 0.1  #: counts a bin, background at least from which a search begins
 MERGED = 0.06  #: share of the time since the pulse in which bins are one while rates are sought
 LIMIT = 2.706  #: rise of the deviance at a one-sided 95 % limit
 #: Share of the largest rate, over all densities and times of a series, that a rate must reach.
@@ -306,7 +307,9 @@ class _Series:
             slopes[:, :ways] = (shapes[:, 1:] - shapes[:, :1]) / STEP
             slopes[:, ways], slopes[:, ways + 1] = shapes[:, 0], kernel.bins
             if self.shifted and ways:
-                slopes[:, -1] = scales[:, None] * kernel.by_shift(light, np.array(own), shift)
+                moved = kernel.by_shift(light, np.array(own), shift)
+                # What is cut off at zero does not change: the response's sharpening overshoots.
+                slopes[:, -1] = scales[:, None] * np.where(shapes[:, 0] > 0, moved, 0.0)
             for j, i in enumerate(own):
                 expected[self.rows[i]] = seen[j]
                 which = [*range(ways), places[j], floors[j], *[count] * self.shifted]
@@ -345,7 +348,8 @@ class _Series:
             light = max((t.counts - floor).sum(), 1.0)
             ratios.append(np.log(light / max(made[rows].sum(), 1e-300)))
         theta[at : at + self.scales] = ratios[: self.scales]
-        theta[-size:] = self.floors
+        # From none at all a few counts in the dark would be all that a search sees.
+        theta[-size:] = np.maximum(self.floors, DARK)
         return theta
 
     def beside(self, fit: TransientFit):
@@ -406,7 +410,7 @@ class _Kernel:
         if self.response is None:
             return np.diff(light.accumulated(self.edges - shift, lanes), axis=1)
         if self.coarse is not None:
-            return self.coarse.counts(light, lanes, shift, 1)
+            return np.maximum(self.coarse.counts(light, lanes, shift, 1), 0)
         return np.maximum(self.response.fold(self.pulse(light, lanes, shift)), 0)
 
     def by_shift(self, light: Light, lanes, shift):
