@@ -860,6 +860,8 @@ def test_a_search_begins_near_the_decay(law):
         edges[:-1], bin_ns, response, components, law == "stretched", None, None, True, False,
         True, 0.0,
     )  # fmt: skip
+    low, high = (np.exp(end[:components]) for end in model.bounds())
+    assert low == pytest.approx(0.02 * bin_ns) and high == pytest.approx(100 * 60.0)
     starts = list(lifetimes._starts(model, counts, slice(0, 600), response))
     assert len(starts) == (1 if law == "1" else 2)
     for theta in starts:
@@ -909,3 +911,17 @@ def test_bands_that_overlap_from_the_first_spectrum_on_are_told_apart():
     assert found.segregates and found.peak_nm == pytest.approx(630.0, abs=1.0)
     assert found.red_nm == pytest.approx(656.0, abs=1.0)
     assert found.fraction == pytest.approx(share, abs=0.06)
+
+
+def test_neighbours_that_err_together_widen_the_gap_by_what_they_share():
+    """Residuals that follow each other by ρ count as (1 − ρ)/(1 + ρ) of their number."""
+    energy, rng, rho = np.linspace(1.7, 2.4, 350), np.random.default_rng(16), 0.7
+    law = np.sum(gap.elliott(energy, 1.95, 0.03, 0.03, span_eV=1.0), axis=0)
+    law = law / law.max()
+    errors = []
+    for follow in (0.0, rho):
+        noise = rng.normal(0, np.sqrt(1 - follow**2), energy.size)
+        for i in range(1, noise.size):
+            noise[i] += follow * noise[i - 1]
+        errors.append(gap.elliott_gap(energy, law + 2e-3 * noise).errors_eV[0])
+    assert errors[1] / errors[0] == pytest.approx(np.sqrt((1 + rho) / (1 - rho)), rel=0.25)
