@@ -512,6 +512,12 @@ def test_efficiency_of_absolute_spectra_is_photons_over_electrons(kind, unit):
     counting = np.sqrt(np.sum((x * 1e-9 / (h * c)) ** 2)) * 1e-5 / photons
     assert q.budget["counting"] == pytest.approx(q.value * counting, rel=0.01)
     assert q.budget["calibration"] == pytest.approx(q.value * 0.05)
+    if kind == "radiance":  # a pattern that nobody measured, evenly within its range
+        one.settings = {**said, "geometry": ""}
+        (taken,) = sphere.quantities(held, settings)
+        assert taken.value == pytest.approx(q.value)
+        assert taken.budget["assumed pattern"] == pytest.approx(q.value * 0.1 / math.sqrt(3))
+        one.settings = said
     dim = replace(signal, values=1e-8 * signal.values)
     one.signal = dim
     assert "five standard errors" in sphere.quantities(held, settings)[0].reasons

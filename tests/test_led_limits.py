@@ -27,6 +27,7 @@ from peled.led import (
     stability,
 )
 from peled.led.consistency import Stated
+from peled.optics.escape import fresnel_transmittance
 from peled.quantities import Estimates
 
 THERMAL_V = Boltzmann * current_voltage.TEMPERATURE_K / elementary_charge
@@ -963,3 +964,67 @@ def test_a_response_is_the_luminous_energy_of_a_photon_of_each_spectrum(axis):
                                         at=np.array([4.0, 2.0])), label="a", axis=axis)  # fmt: skip
     none = routes.response([cut], routes.photopic, "the photopic integral")
     assert not none.value.size and len(none.reasons) == 2 and "cut" in none.reasons[0]
+
+
+def test_a_shortcut_lets_through_what_fresnel_does_of_light_that_goes_all_ways_in_glass():
+    """Half of an isotropic emission, of either polarisation, once through the far face."""
+    n = 1.5
+    layers = (ceiling.Layer("glass", n, 0.0, None, "substrate"),
+              ceiling.Layer("film", n, 0.0, 30.0, "emitter"))  # fmt: skip
+
+    def even(indices, thickness, emitter, nm, angle, side):
+        assert side == "bottom" and indices == [n, n, 1.0] and thickness == [30.0]
+        return np.full(angle.size, 0.9 / (8 * np.pi)), np.full(angle.size, 1.1 / (8 * np.pi))
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("peled.optics.dipole.far_field", even)
+        patch.setattr(ceiling, "emission", lambda stack: SimpleNamespace(purcell=1.25))
+        found = ceiling.half_stack_outcoupling(ceiling.Stack(layers, 620.0))
+    cosine = np.cos(np.linspace(0, np.arcsin(1 / n) - 1e-6, 4001))
+    t_s, t_p = fresnel_transmittance(n, 1.0, cosine)
+    whole = np.trapezoid(0.25 * (0.9 * t_s + 1.1 * t_p), -cosine) / 1.25
+    assert found == pytest.approx(whole, rel=2e-3)
+
+
+@pytest.mark.parametrize("k, share", [(0.02, 0.3 * 0.4), (0.0, 0.0)])
+def test_light_taken_back_is_a_share_of_what_goes_into_the_substrate(k, share):
+    layers = (ceiling.Layer("glass", 1.5, 0.0, None, "substrate"),
+              ceiling.Layer("film", 1.9, k, 30.0, "emitter"),
+              ceiling.Layer("etl", 1.7, 0.0, 50.0, "electron"))  # fmt: skip
+
+    def reabsorbed(indices, thickness, emitter, nm, absorbing, orientation):
+        assert indices == [1.5, complex(1.9, k), 1.7, 1.0] and thickness == [30.0, 50.0]
+        assert (emitter, nm, absorbing, orientation) == (1, 620.0, k, 0.2)
+        return 0.3
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(outcoupling, "substrate_reabsorption", reabsorbed)
+        patch.setattr(outcoupling, "emission", lambda s, **how: SimpleNamespace(substrate=0.4))
+        found = outcoupling.taken_back(ceiling.Stack(layers, 620.0), outcoupling.Assumed(0.2))
+    assert found == pytest.approx(share)
+
+
+@pytest.mark.parametrize("q, back", [(None, 0.0), (0.8, 0.1)])
+def test_a_limit_has_the_errors_of_thicknesses_and_dipoles_and_grows_by_recycling(q, back):
+    layers = (ceiling.Layer("glass", 1.5, 0.0, None, "substrate"),
+              ceiling.Layer("film", 1.9, 0.0, 30.0, "emitter"),
+              ceiling.Layer("etl", 1.7, 0.0, 50.0, "electron"))  # fmt: skip
+
+    def limit(stack, how):
+        eta = 0.25 - 0.2 * (how.vertical - 0.3)
+        return outcoupling.Limit(eta, 1.2, 0.9 * eta)
+
+    settings = {"internal_yield": q, "vertical": 0.3, "profile_nm": 0.0, "thickness_relative": 0.1}
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(outcoupling, "limit", limit)
+        patch.setattr(outcoupling, "taken_back", lambda stack, how: back)
+        each = {"film": 2e-3, "etl": -1e-3}
+        made = outcoupling.quantities(ceiling.Stack(layers, 620.0), each, settings,
+                                      {"sample": "a", "kind": "calculated"})  # fmt: skip
+    out, eqe, *more = made
+    assert out.value == pytest.approx(0.25) and eqe.value == pytest.approx(0.225)
+    expected = {"thicknesses": math.hypot(2e-3 * 3, 1e-3 * 5), "dipoles": 0.2 * 0.1}
+    assert out.budget == pytest.approx(expected)
+    assert eqe.budget == pytest.approx({k: 0.9 * e for k, e in expected.items()})
+    assert ("internal_yield" in out.reasons) == (q is None) and "film" in out.note
+    assert [m.value for m in more] == ([pytest.approx(0.225 / (1 - 0.8 * 0.1))] if back else [])
