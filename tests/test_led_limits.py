@@ -140,6 +140,19 @@ def test_turn_on_has_no_error_where_noise_hides_the_step():
     assert 1 < one.voltage_V < 2  # a single reading counts where no three follow each other
 
 
+def test_hysteresis_counts_three_voltages_and_currents_above_three_noises():
+    v = np.arange(1.0, 5.0)
+    up, down = np.exp(v), np.exp(v + 0.1)
+    found = current_voltage.hysteresis(v[:3], up[:3], v, down)
+    assert found.points == 3 and found.shift_V == pytest.approx(0.1, abs=1e-6)
+    with pytest.raises(ValueError, match="three voltages"):
+        current_voltage.hysteresis(v[:2], up[:2], v, down)
+    dim = np.r_[3.5e-6, up[1:]]  # of 1e-6 in a reading
+    assert current_voltage.hysteresis(v, dim, v, np.r_[4e-6, down[1:]]).points == 4
+    dim[0] = 2.9e-6
+    assert current_voltage.hysteresis(v, dim, v, np.r_[4e-6, down[1:]]).points == 3
+
+
 # ---- EQE(J) --------------------------------------------------------------------------------------
 
 
