@@ -1159,7 +1159,10 @@ def test_runs_of_one_detector_share_its_gain():
         drawn = (level + np.sqrt(9.0 + 3.0 * level) * rng.standard_normal(400)) / factor
         read = np.full((1, 400), 9.0 / factor**2)
         ready[role] = conditioning.Signal(x, drawn[None], variance=read)
-    settings = {"a": {"integration_ms": 2.0}, "b": {"integration_ms": 5.0}}
+    settings = {
+        "a": {"integration_ms": 2.0},
+        "b": {"integration_ms": 20.0, "filter_transmission": 0.25},
+    }
     bands = SimpleNamespace(emission=(520.0, 680.0))
     ready["a laser"] = replace(ready["a"], variance=None)  # a file too short to know its noise
     settings["a laser"] = settings["a"]
