@@ -757,3 +757,22 @@ def test_sidebands_stand_at_multiples_of_the_spinning_rate():
     line = nmr.fit_lines(spectrum, (-1.7, 2.3), [family])["a"]
     assert line.position_ppm == pytest.approx(0.3, abs=1e-3)
     assert line.areas_by_order == pytest.approx(list(sizes.values()), rel=0.03)
+
+
+def test_noise_that_a_filter_shapes_is_taken_around_each_region():
+    """Strong at the receiver's frequency, as after a digital filter: areas of nothing scatter as
+    their errors say where they lie; by the quiet stretches they do not."""
+    rng, size = np.random.default_rng(12), 4096
+    ppm = np.linspace(0.0, 10.0, size)
+    shape = 1 + 2 * np.exp(-(((ppm - 5) / 1.5) ** 2))
+    white = np.zeros(size // 2, complex)
+    white[0], pulls = 1.0, {True: [], False: []}
+    for _ in range(40):
+        noise = shape * rng.standard_normal(size) + 0j
+        spectrum = processing.Processed(ppm, noise, white, 400.0, 4000.0, 5.0)
+        for local, found in pulls.items():
+            made = integrals.integrate(spectrum, [(4.7, 5.3), (0.7, 1.3)], local=local)
+            found.append([r.area / r.noise_error for r in made.regions])
+    assert np.std(pulls[True], axis=0) == pytest.approx(1, abs=0.3)
+    middle, end = np.std(pulls[False], axis=0)
+    assert middle > 2 and end == pytest.approx(1, abs=0.3)

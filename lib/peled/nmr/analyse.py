@@ -618,8 +618,9 @@ def _series(held: Held, bench: _Bench, problems: list[Problem]):
     windows = [r.window for r in regions]
     courses, quantities = [], []
     areas = integrate(seen.spectrum, windows, wings=True).regions if regions else ()
-    for region, area in zip(regions, areas, strict=True):
-        course = _course(traces, axis, region.window, row.measurement)
+    each = [integrate(t, windows, local=True).regions for t in traces] if regions else []
+    for k, (region, area) in enumerate(zip(regions, areas, strict=True)):
+        course = _course([of[k] for of in each], axis, row.measurement)
         label = _label(seen, region)
         courses.append((label, course))
         common = _common(seen, held.digest) | {"sample": row.sample, "where": row.label}
@@ -654,8 +655,7 @@ def _always(finding: Finding) -> Gate:
     return lambda _: finding
 
 
-def _course(traces: Sequence[Processed], times, region, measurement: str) -> Course:
-    found = [integrate(t, [region]).regions[0] for t in traces]
+def _course(found: Sequence[Integral], times, measurement: str) -> Course:
     areas = np.array([r.area for r in found])
     # Wings and flank cost each trace the same share.
     errors = np.array([r.noise_error for r in found])

@@ -15,6 +15,7 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from peled.nmr.processing import Baseline, Processed
+from peled.nmr.significance import local_level
 
 
 @dataclass(frozen=True)
@@ -82,6 +83,7 @@ def integrate(
     flank_ppm: float | None = None,
     base: Baseline | None = None,
     wings: bool = False,
+    local: bool = False,
 ) -> Integrals:
     """Integrate regions.
 
@@ -99,6 +101,9 @@ def integrate(
         Whether Lorentzian wings are fitted in the flanks beside the line, and what lies of them
         outside the region is added. Without, what they would change is part of the systematic
         error.
+    local : bool
+        Noise as it is around each region, from few points, in place of that of the quiet stretches:
+        for traces of a series, whose noise alone tells what a course is worth.
 
     Returns
     -------
@@ -155,7 +160,8 @@ def integrate(
         found.append((low, high, float(operator @ y), systematic, wing_error))
     first = min(int(np.flatnonzero(o)[0]) for o in operators)
     last = max(int(np.flatnonzero(o)[-1]) for o in operators) + 1
-    covariance = processed.covariance_of(np.array(operators)[:, first:last].T)
+    level = local_level(processed, raised=False)[first:last] if local else 1.0
+    covariance = processed.covariance_of((np.array(operators)[:, first:last] * level).T)
     regions = tuple(
         Integral(low, high, area, float(np.sqrt(max(covariance[i, i], 0))), float(choice), wing)
         for i, (low, high, area, choice, wing) in enumerate(found)

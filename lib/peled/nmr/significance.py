@@ -170,18 +170,20 @@ def matched_filter(
 NEAR, FEWEST, WIDEST = 0.5, 24, 1 / 32
 
 
-def local_level(processed: Processed) -> np.ndarray:
-    """Noise around each point over that of the quiet stretches, at least 1.
+def local_level(processed: Processed, *, raised: bool = True) -> np.ndarray:
+    """Noise around each point over that of the quiet stretches.
 
     Noise of a receiver is not white: it grows as 1/f towards zero frequency, with a filter, at a
     neighbour's pick-up. Third differences of points far enough apart to be independent hold no
     baseline and little of lines; where lines are crowded their lower quartile counts. It is read in
-    windows that narrow towards the receiver's frequency, continued to it by a power law, and
-    raised as Student's t wants for so few points.
+    windows that narrow towards the receiver's frequency, and continued to it by a power law.
 
     Parameters
     ----------
     processed : Processed
+    raised : bool
+        At least 1, and as Student's t wants for a threshold from so few points; without it the
+        level itself, the same on both sides of the receiver's frequency.
 
     Returns
     -------
@@ -211,6 +213,10 @@ def local_level(processed: Processed) -> np.ndarray:
         some = third[max(at - reach, 0) : at + reach + 1]
         level[k], count[k] = np.quantile(some, 0.25) / 0.3186, len(some) / apart / 3
     needed = threshold(size // apart)
+    if not raised:
+        level = np.sqrt(level * np.interp(size - places, places, level))
+        level = np.convolve(np.pad(level, 2, mode="edge"), np.full(5, 0.2), "valid")
+        return np.maximum(np.interp(np.arange(size), places, level), 0.5)
     level *= np.array([threshold(size // apart, dof=n) for n in count]) / needed
     # The innermost window is told by its outer points: within it the same rise once more.
     centre = np.searchsorted(places, middle)
