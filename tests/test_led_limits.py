@@ -17,6 +17,7 @@ from peled.led import (
     consistency,
     current_voltage,
     device,
+    held,
     lifetime,
     light,
     outcoupling,
@@ -1041,3 +1042,15 @@ def test_a_limit_has_the_errors_of_thicknesses_and_dipoles_and_grows_by_recyclin
     assert eqe.budget == pytest.approx({k: 0.9 * e for k, e in expected.items()})
     assert ("internal_yield" in out.reasons) == (q is None) and "film" in out.note
     assert [m.value for m in more] == ([pytest.approx(0.225 / (1 - 0.8 * 0.1))] if back else [])
+
+
+def test_light_of_a_held_bias_has_the_offset_and_noise_of_a_sweep_with_dark_points():
+    none, some = np.zeros(3, bool), np.array([True, False, False])
+    seen = light.Light(np.ones(3), 0.1, 0.02, 1.5, 0.05, some, ~some)
+    bright = light.Light(np.ones(3), 0.3, 0.0, 9.0, 0.9, none, ~none)
+    swept = [device.Run(None, None, {"flux": one}, {}) for one in (bright, seen)]
+    run = device.Run(None, None, {}, {"flux": np.array([3.0, 1.0, 2.0])})
+    found = held.with_offset(run, tuple(swept), "flux").lights["flux"]
+    assert found.values.tolist() == [1.5, -0.5, 0.5] and found.lit.tolist() == [True, False, True]
+    assert (found.noise, found.relative, found.offset, found.offset_error) == (0.1, 0.02, 1.5, 0.05)
+    assert held.with_offset(run, (swept[0],), "flux") is None

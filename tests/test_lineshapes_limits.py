@@ -7,8 +7,10 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from scipy import special
 
 from peled.lineshapes import (
+    SHAPES,
     BandModel,
     Parameter,
     estimate_variance,
@@ -242,6 +244,14 @@ def test_a_flat_spectrum_starts_with_a_band_of_its_own_and_a_stated_value_is_tak
     start = dict(zip(model.free, found))
     assert start["a_fwhm"] == 7.0 and start["base_0"] == 5.0
     assert np.isfinite(found).all() and start["a_fraction"] == 0.5
+
+
+@pytest.mark.parametrize("gauss, lorentz", [(7.0, 0.0), (0.0, 7.0), (5.0, 5.0), (3.0, 9.0)])
+def test_the_width_of_a_voigt_profile_is_known_to_three_in_ten_thousand(gauss, lorentz):
+    fine = np.linspace(-20, 20, 400_001)
+    y = special.voigt_profile(fine, gauss / math.sqrt(8 * math.log(2)), lorentz / 2)
+    width = np.ptp(fine[y > y.max() / 2])
+    assert SHAPES["voigt"].fwhm(gauss, lorentz) == pytest.approx(width, rel=3e-4)
 
 
 # ---- models and results --------------------------------------------------------------------------
