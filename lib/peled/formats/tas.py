@@ -574,7 +574,9 @@ def _npz_matrix(path, arrays: dict, shape: tuple[int, int], key: str | None) -> 
 
 
 def _read_npz(path, key, asked) -> TransientMap:
-    arrays = contract.arrays(path)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", UserWarning)  # heads that Python 2 wrote
+        arrays = contract.arrays(path)
     w = _npz_axis(path, arrays, "wavelengths", r"^(wl|wls|wn)$|wave|lambda|lam$|nm$|energy")
     t = _npz_axis(path, arrays, "delays", r"^(t|ts|x)$|time|delay|_ps$|_fs$")
     shape = arrays[t].size, arrays[w].size

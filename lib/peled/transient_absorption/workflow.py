@@ -124,6 +124,9 @@ def averaged(scans: Sequence[Matrix], name: str) -> Matrix:
     return smooth_errors(average_scans(scans, name=name))
 
 
+_NO_UNIT = "nobody says the unit of the delays: ps is taken; say delay_unit in the sample sheet"
+
+
 def scans_of(m: TransientMap, name: str) -> list[Matrix]:
     """The single scans of a file as matrices.
 
@@ -142,9 +145,9 @@ def scans_of(m: TransientMap, name: str) -> list[Matrix]:
     unit = "OD" if m.signal_unit in SIGNAL_UNITS_OD else m.signal_unit
     axes = m.delay_ps, m.wavelength_nm
     made = [preprocess.matrix(*axes, scan, name=name, unit=unit) for scan in stack]
-    if "delay_unit" in m.asks:
-        return made
-    return [replace(each, notes=()) for each in made]  # no doubt of a unit that is said
+    # no doubt of a unit that is said
+    notes = (_NO_UNIT, *made[0].notes) if "delay_unit" in m.asks else ()
+    return [replace(each, notes=notes) for each in made]
 
 
 def like_prepared(scans: Sequence[Matrix], m: Matrix) -> np.ndarray:
