@@ -28,6 +28,7 @@ from peled.transient_absorption.setup import Setup, as_matrices, overridden, own
 
 UNRESOLVED = "response not resolved by the delays"
 """Beginning of a flag: its width is held, and no number comes of it."""
+_TIED = 1e-11  # of the cost: less than a thousandth of an error
 _SCREENED = 40  # candidate starts judged by their cost alone
 _SAID = (
     "undetermined",
@@ -796,7 +797,7 @@ def _search(setup: Setup, starts: int, seed: int, limit: int):
         screened.append((scout.evaluate(theta, derivatives=False).cost, theta))
     screened.sort(key=lambda pair: pair[0])
     found += [minimise(scout, theta, max_evaluations=limit) for _, theta in screened[:starts]]
-    found.sort(key=lambda m: m.cost)
+    found = _by_cost(found)
     if heavy:
         # The thinned data may rank minima otherwise than all: each of the best few different ones
         # is followed on the full data.
@@ -805,9 +806,19 @@ def _search(setup: Setup, starts: int, seed: int, limit: int):
             near = any(abs(m.cost - k.cost) < 1e-6 * k.cost for k in followed)
             if not near and len(followed) < 3 and m.cost < 1.1 * found[0].cost:
                 followed.append(m)
-        found = [minimise(setup.problem, m.theta, max_evaluations=limit) for m in followed]
-        found.sort(key=lambda m: m.cost)
+        found = _by_cost(
+            [minimise(setup.problem, m.theta, max_evaluations=limit) for m in followed]
+        )
     return found[0], found
+
+
+def _by_cost(found):
+    """Minima, lowest first. Of those that rounding alone tells apart, which may be one with its
+    decays exchanged, that of the earliest search comes first: it keeps the names that were given
+    to it."""
+    lowest = min(m.cost for m in found)
+    tied = [m for m in found if m.cost <= lowest * (1 + _TIED)]
+    return tied + sorted((m for m in found if m.cost > lowest * (1 + _TIED)), key=lambda m: m.cost)
 
 
 def _candidates(setup: Setup, theta0, first, seed):
