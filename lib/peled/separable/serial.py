@@ -10,7 +10,7 @@ from __future__ import annotations
 from typing import NamedTuple
 
 import numpy as np
-from scipy.linalg import cho_solve_banded, cholesky_banded
+from scipy.linalg.lapack import dpttrf, dpttrs
 
 #: Correlations of neighbours that are tried, and what each has to begin with: half for readings
 #: that err independently. So, intervals of maxima hold the truth in 95 to 100 % of draws of white
@@ -174,14 +174,14 @@ def covariance_over_correlations(jacobian, residual, signal) -> np.ndarray:
     moved = m[:, None] * j[seen]
     chance, root = {}, {}
     for rho in OF_NEIGHBOURS:
-        band, chain = _inverse_of_chain(rho, gaps)
-        root[rho] = cholesky_banded(band)
+        diagonal, beside, chain = _inverse_of_chain(rho, gaps)
+        root[rho] = dpttrf(diagonal, beside)[:2]
         for beta, before in STRENGTHS.items():
             size, matrix = 0.0, plain
             if beta:
-                inner = cholesky_banded(band / beta**2 + np.outer([0, 1], m**2))
-                size = chain + 2 * np.log(beta * inner[1]).sum()
-                matrix = plain - inside.T @ cho_solve_banded((inner, False), inside)
+                inner = dpttrf(diagonal / beta**2 + m**2, beside / beta**2)[:2]
+                size = chain + np.log(beta**2 * inner[0]).sum()
+                matrix = plain - inside.T @ dpttrs(*inner, inside)[0]
             a, b, c = matrix[:-1, :-1], matrix[:-1, -1], matrix[-1, -1]
             square = c - b @ np.linalg.solve(a, b)
             size += np.linalg.slogdet(a)[1]
@@ -191,17 +191,17 @@ def covariance_over_correlations(jacobian, residual, signal) -> np.ndarray:
     more = np.zeros((j.shape[1],) * 2)
     for rho in OF_NEIGHBOURS:
         square = sum(weight[beta, rho] * beta**2 for beta in STRENGTHS) / sum(weight.values())
-        more += square * (moved.T @ cho_solve_banded((root[rho], False), moved))
+        more += square * (moved.T @ dpttrs(*root[rho], moved)[0])
     return j.T @ j + more
 
 
-def _inverse_of_chain(rho: float, gaps) -> tuple[np.ndarray, float]:
-    """(ρ^|i−k|)⁻¹ as the two upper bands of a matrix, and ln det ρ^|i−k|; places that far apart."""
+def _inverse_of_chain(rho: float, gaps) -> tuple[np.ndarray, np.ndarray, float]:
+    """(ρ^|i−k|)⁻¹, tridiagonal, as its diagonal and what stands beside it, and ln det ρ^|i−k|;
+    places that far apart.
+    """
     left = rho ** np.asarray(gaps, float)
     free = 1 - left**2
-    band = np.zeros((2, len(left) + 1))
-    band[0, 1:] = -left / free
-    band[1, 0] = 1.0
-    band[1, 1:] = 1 / free
-    band[1, :-1] += left**2 / free
-    return band, float(np.log(free).sum())
+    diagonal = np.ones(len(left) + 1)
+    diagonal[1:] = 1 / free
+    diagonal[:-1] += left**2 / free
+    return diagonal, -left / free, float(np.log(free).sum())
