@@ -26,7 +26,7 @@ from peled.transient_absorption import (
 )
 from peled.transient_absorption.components import STAYS, lasting
 from peled.transient_absorption.dispersed import NormalBlock
-from peled.transient_absorption.drift import drift, without
+from peled.transient_absorption.drift import baseline_ramp, drift, without
 from peled.transient_absorption.irf import damped_wave, gaussian, gaussian_decay
 
 WAVELENGTH = np.linspace(480, 720, 60)
@@ -699,3 +699,33 @@ def test_a_weak_decay_in_much_noise_is_missed_by_no_criterion():
         assert table.supported == 2
         (fast, slow), errors_ = table.fits[1].lifetimes_ps, table.fits[1].lifetime_errors()
         assert abs(slow - 80) < 4 * errors_[1] and abs(fast - 3) < 4 * errors_[0]
+
+
+def _with_early_delays(ramp, rng, memory=0.0):
+    """A decay after twenty delays of nothing, with a baseline that gains `ramp` of its maximum."""
+    t = np.r_[-2:0:20j, 0.1, np.geomspace(0.2, 500, 40)]
+    spectrum = 10 * np.exp(-0.5 * np.linspace(-2, 2, 40) ** 2)
+    signal = np.where(t > 0, np.exp(-np.abs(t) / 50), 0)[:, None] * spectrum
+    common = rng.standard_normal(len(t)) * 0.02
+    for i in range(1, len(t)):
+        common[i] += memory * common[i - 1]
+    signal += rng.normal(0, 0.05, signal.shape) + common[:, None]
+    signal += 10 * ramp * np.linspace(0, 1, len(t))[:, None]
+    return matrix(t, np.linspace(500, 700, 40), signal)
+
+
+@pytest.mark.parametrize("memory", [0.0, 0.5])
+def test_a_baseline_that_moves_before_the_rise_is_told_from_one_that_scatters(memory):
+    rng = np.random.default_rng(3)
+    still = [baseline_ramp(_with_early_delays(0.0, rng, memory)) for _ in range(40)]
+    assert sum(one.sure for one in still) <= 1
+    moving = [baseline_ramp(_with_early_delays(-0.1, rng, memory)) for _ in range(20)]
+    assert all(one.sure for one in moving)
+    assert abs(np.mean([one.value for one in moving]) + 0.1) < 0.01
+    pulls = [(one.value + 0.1) / one.standard_error for one in moving]
+    assert np.std(pulls) < (1.5 if not memory else 3.0)
+
+
+def test_a_map_without_early_delays_shows_no_ramp_of_its_baseline():
+    m = _with_early_delays(0.3, np.random.default_rng(0))
+    assert baseline_ramp(m.take(delays=slice(14, None))) is None

@@ -25,7 +25,7 @@ from peled.transient_absorption.components import (
     lasting,
     number_of_components,
 )
-from peled.transient_absorption.drift import Drift, drift, without
+from peled.transient_absorption.drift import Drift, baseline_ramp, drift, without
 from peled.transient_absorption.globalfit import UNRESOLVED, GlobalFit, global_fit
 from peled.transient_absorption.matrices import Matrix
 from peled.transient_absorption.scans import loss_over_scans
@@ -470,6 +470,10 @@ def _findings(one: Analysed, row: Row) -> list[Finding]:
         found.append(Finding("described", "doubtful", said))
     if one.drift and one.drift.sure:
         said = f"{one.drift}: a drift is taken out, a decay missing in the model would look like it"
+        found.append(Finding("described", "doubtful", said))
+    ramp = baseline_ramp(one.matrix)
+    if ramp and ramp.sure:
+        said = f"{ramp}: a decay of the same spectrum at all wavelengths may be none"
         found.append(Finding("described", "doubtful", said))
     found += [
         Finding("described", "reported", flag)
