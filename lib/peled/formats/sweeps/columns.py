@@ -195,6 +195,8 @@ def identify(column: Column) -> tuple[str | None, str]:
     unit : str
     """
     name, unit = column.name.strip(), column.unit.strip()
+    if not (name or unit):  # thousands of them beside a stray cell far out
+        return None, ""
     if not unit and (
         match := re.fullmatch(
             r"(.+?)[_ ](m?V|[mµunp]?A|[mµun]?A[_ /]?cm-?2|A[_ /]?m-?2|cd[_ /]?m-?2|cd[_ /]?A|"
