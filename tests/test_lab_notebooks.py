@@ -472,8 +472,8 @@ def test_the_baseline_moves_the_eqe_and_the_gates_speak(explorer, lab):
 
 
 def test_an_answer_is_quick(explorer):
-    """Under 0.2 s of processor time with its picture, or, on a slow machine, at most twice what
-    matplotlib needs for the simplest figure of that size; no more than once without.
+    """Under 0.2 s of processor time with its picture, or, on a slow machine, at most thrice what
+    matplotlib needs for the simplest figure of that size; 0.1 s without.
     """
 
     def least(action):
@@ -489,13 +489,13 @@ def test_an_answer_is_quick(explorer):
         axes.plot([1, 2], [3, 4], label="line")
         axes.legend()
     drawing = least(lambda _: picture(plain))
-    assert least(lambda low: explorer.choose(region_nm=(low, 830.0))) < max(0.05, drawing)
+    assert least(lambda low: explorer.choose(region_nm=(low, 830.0))) < max(0.1, drawing)
 
     def answer(low):
         explorer.choose(region_nm=(low, 830.0))
         picture(explorer.figure)
 
-    assert least(answer) < max(0.2, 2 * drawing)
+    assert least(answer) < max(0.2, 3 * drawing)
 
 
 def test_still_pictures_are_the_same_bytes(lab):
