@@ -1,6 +1,8 @@
 """The one separable fit: exact cases, all three blocks, bounds, relations, priors, what is missing,
 what is not determined, profiles, and the coverage of every error."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from scipy import linalg, optimize
@@ -106,6 +108,16 @@ def test_errors_cover_and_goodness_is_standard_normal():
     assert np.std(pulls, axis=0) == pytest.approx(np.ones(3), abs=0.13)
     assert np.mean(goodness) == pytest.approx(0, abs=0.2)
     assert np.std(goodness) == pytest.approx(1, abs=0.15)
+
+
+def test_a_fit_continued_from_its_end_stays_there():
+    data = noisy(np.random.default_rng(5))[:, 0]
+    found = fit(decays, data, LIFETIME, ["height", "offset"], error=0.03)
+    assert found.linear_errors.tolist() == found.errors[-2:].tolist()
+    assert found.estimates.values[-2:].tolist() == found.linear.tolist()
+    again = fit(decays, data, found.continued, ["height", "offset"], error=0.03, max_evaluations=2)
+    assert again.estimates.values == pytest.approx(found.estimates.values, rel=1e-4)
+    assert found.continued == {n: replace(s, value=found.values[0]) for n, s in LIFETIME.items()}
 
 
 def test_without_errors_the_scatter_gives_them_and_no_goodness():

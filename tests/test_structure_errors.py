@@ -82,8 +82,7 @@ def test_lines_of_a_phase_that_are_noise_stay_where_they_were():
     before, _ = model.basis(at, False)
     count, lines = before.shape[1], before.shape[1] - model.ground.shape[1]
     heights = np.where(np.arange(count) == 1, 3.9, 4.1)  # the second line is not clear
-    own = np.concatenate([np.full(5, 9.0), np.ones(count)])  # errors: searched, then linear
-    model.hold(SimpleNamespace(linear=heights, errors=own, design=before))
+    model.hold(SimpleNamespace(linear=heights, linear_errors=np.ones(count), design=before))
     after, slopes = model.basis(at + [0, 0, 0, 0.01, 0], True)
     moved = np.abs(after - before).max(axis=0) > 1e-6
     assert moved.tolist() == [i < lines and i != 1 for i in range(count)]

@@ -20,8 +20,10 @@ import bz2
 import contextlib
 import dataclasses
 import functools
+import importlib
 import inspect
 import io
+import logging
 import os
 import re
 import stat
@@ -31,6 +33,7 @@ import zlib
 from collections.abc import Callable, Iterator, Mapping
 from contextvars import ContextVar
 from pathlib import Path
+from types import ModuleType
 from xml.etree import ElementTree
 
 import numpy as np
@@ -414,6 +417,23 @@ def arrays(path: str | os.PathLike) -> dict[str, np.ndarray]:
                     found=f"what NumPy cannot read ({_said(error)})",
                     advice="save it again with numpy.savez",
                 ) from None
+    return found
+
+
+def rosettasciio(name: str) -> ModuleType:
+    """The module of rosettasciio that reads a format; of what it has to say, errors alone.
+
+    Parameters
+    ----------
+    name : str
+        Such as `emd`.
+
+    Returns
+    -------
+    module
+    """
+    found = importlib.import_module(f"rsciio.{name}")
+    logging.getLogger("rsciio").setLevel(logging.ERROR)  # which its import lowers
     return found
 
 

@@ -12,8 +12,6 @@ Helios, Zeiss SEM, TVIPS, JEOL SightX, Olympus SIS, ImageJ, DigitalMicrograph),
 
 from __future__ import annotations
 
-import importlib
-import logging
 import os
 import re
 from dataclasses import dataclass, field
@@ -23,7 +21,7 @@ from pathlib import Path
 import numpy as np
 
 from peled.formats import FormatError, read_bytes
-from peled.formats.contract import reader
+from peled.formats.contract import reader, rosettasciio
 
 _NM = {
     "nm": 1.0,
@@ -272,9 +270,8 @@ def _require_square(tags) -> None:
 
 def _read_rosetta(path: Path, reader: str, **options) -> list[_Raw]:
     """The images of a file; spectra and maps of spectra are left out."""
-    rosetta, found = importlib.import_module(f"rsciio.{reader}"), []
-    logging.getLogger("rsciio").setLevel(logging.ERROR)  # which its import lowers
-    for entry in rosetta.file_reader(str(path), **options):
+    found = []
+    for entry in rosettasciio(reader).file_reader(str(path), **options):
         axes = entry["axes"]
         across = [axis for axis in axes if not axis.get("navigate")]
         if len(across) != 2:

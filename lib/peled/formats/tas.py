@@ -15,8 +15,6 @@ github.com/hyperspy/rosettasciio (`rsciio/tests/data/hamamatsu`); the others on 
 
 from __future__ import annotations
 
-import importlib
-import logging
 import os
 import re
 import struct
@@ -245,9 +243,7 @@ def _read_streak(path, content, asked) -> TransientMap:
         raise c.refuse(
             64 + comment, f"{across} × {down} pixels of {size} bytes", f"{len(content)} bytes"
         )
-    rosetta = importlib.import_module("rsciio.hamamatsu")
-    logging.getLogger("rsciio").setLevel(logging.ERROR)  # which its import lowers
-    (image,) = rosetta.file_reader(str(path))
+    (image,) = contract.rosettasciio("hamamatsu").file_reader(str(path))
     axes = {axis["name"]: axis for axis in image["axes"]}
     for name, what in (("Time", "calibrated delays"), ("Wavelength", "calibrated wavelengths")):
         if "axis" not in axes.get(name, {}):

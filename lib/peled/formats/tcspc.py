@@ -132,9 +132,17 @@ def of_a_counter(path: Path) -> bool:
     bool
     """
     start = read_bytes(path, what="a TCSPC histogram")[:4096]
-    binary = start[:6] in (b"PQTTTR", b"PQHIST") or start[32:34] == b"\x55\x55"
     text = re.search(rb"^\s*(\*BLOCK\s+\d|#ns/(channel|bin))", start, re.MULTILINE)
-    return binary or path.suffix.lower() == ".sdt" or text is not None
+    return _binary_of(path, start) is not None or text is not None
+
+
+def _binary_of(path: Path, start: bytes):
+    """The reader of a binary file that begins like this, None for text."""
+    if start[:6] in (b"PQTTTR", b"PQHIST"):
+        return _picoquant
+    if start[32:34] == b"\x55\x55" or path.suffix.lower() == ".sdt":
+        return _becker_hickl
+    return None
 
 
 @reader("a TCSPC histogram")
@@ -163,10 +171,8 @@ def read_histograms(
     """
     path = Path(path)
     start = read_bytes(path, what="a TCSPC histogram")[:4096]
-    if start[:6] in (b"PQTTTR", b"PQHIST"):
-        return (_checked(_picoquant(path)),)
-    if start[32:34] == b"\x55\x55" or path.suffix.lower() == ".sdt":
-        return (_checked(_becker_hickl(path)),)
+    if binary := _binary_of(path, start):
+        return (_checked(binary(path)),)
     sheet = Sheet.read(path, what="a TCSPC histogram")
     becker_hickl = partial(_becker_hickl_text, bin_ns=bin_ns)
     for sniffed in (_picoquant_text, becker_hickl, _metrotrpl):

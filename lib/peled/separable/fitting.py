@@ -104,6 +104,16 @@ class SeparableFit:
         """Standard errors of `estimates.values`."""
         return self.estimates.errors
 
+    @property
+    def linear_errors(self) -> np.ndarray:
+        """Those of `linear`, column by column."""
+        return self.errors[len(self._place.free) :]
+
+    @property
+    def continued(self) -> dict[str, Sought]:
+        """The parameters as they were given, to start from where this fit ended."""
+        return self._place.at(self.values)
+
     def interval(self, name: str, low: float, high: float, rise: float = _CHI2_95):
         """The interval around a parameter in which chi-square rises by less than a bound.
 
@@ -357,7 +367,7 @@ def fit(
     values, moves = place.expand(found.theta)
 
     def profile(name: str, value: float) -> float:
-        now = {n: replace(s, value=v) for (n, s), v in zip(sought.items(), values.tolist())}
+        now = place.at(values)
         now[name] = replace(now[name], value=value, held=True)
         other = _Place(now, relations or {})
         return search(other, np.zeros(len(other.free))).cost
@@ -419,6 +429,10 @@ def fit(
 
 class _Place:
     """Where each parameter stands among the coordinates of the search, in units of its step."""
+
+    def at(self, values) -> dict[str, Sought]:
+        pairs = zip(self.sought.items(), values.tolist(), strict=True)
+        return {name: replace(s, value=value) for (name, s), value in pairs}
 
     def __init__(self, sought, relations):
         self.sought, self.relations = sought, relations

@@ -167,25 +167,23 @@ def covariance_over_correlations(jacobian, residual, signal) -> np.ndarray:
     m = m / np.abs(m).max()
     seen = np.flatnonzero(np.abs(m) > 0.02)
     m, gaps = m[seen], np.diff(seen)
-    size = np.linalg.norm(j, axis=0)
-    u, s, _ = np.linalg.svd(j / np.where(size > 0, size, 1.0), full_matrices=False)
+    length = np.linalg.norm(j, axis=0)
+    u, s, _ = np.linalg.svd(j / np.where(length > 0, length, 1.0), full_matrices=False)
     both = np.column_stack([u[:, s > 1e-7 * s[0]], r])
     plain, inside = both.T @ both, m[:, None] * both[seen]
-    moved = m[:, None] * j[seen]
+    moved, still = m[:, None] * j[seen], _restricted_likelihood(plain)
     chance, root = {}, {}
     for rho in OF_NEIGHBOURS:
         diagonal, beside, chain = _inverse_of_chain(rho, gaps)
         root[rho] = dpttrf(diagonal, beside)[:2]
         for beta, before in STRENGTHS.items():
-            size, matrix = 0.0, plain
+            likely = still
             if beta:
                 inner = dpttrf(diagonal / beta**2 + m**2, beside / beta**2)[:2]
-                size = chain + np.log(beta**2 * inner[0]).sum()
-                matrix = plain - inside.T @ dpttrs(*inner, inside)[0]
-            a, b, c = matrix[:-1, :-1], matrix[:-1, -1], matrix[-1, -1]
-            square = c - b @ np.linalg.solve(a, b)
-            size += np.linalg.slogdet(a)[1]
-            chance[beta, rho] = np.log(before) - 0.5 * (size + square)
+                products = plain - inside.T @ dpttrs(*inner, inside)[0]
+                likely = _restricted_likelihood(products)
+                likely -= 0.5 * (chain + np.log(beta**2 * inner[0]).sum())
+            chance[beta, rho] = np.log(before) + likely
     largest = max(chance.values())
     weight = {key: np.exp(said - largest) for key, said in chance.items()}
     more = np.zeros((j.shape[1],) * 2)
@@ -193,6 +191,12 @@ def covariance_over_correlations(jacobian, residual, signal) -> np.ndarray:
         square = sum(weight[beta, rho] * beta**2 for beta in STRENGTHS) / sum(weight.values())
         more += square * (moved.T @ dpttrs(*root[rho], moved)[0])
     return j.T @ j + more
+
+
+def _restricted_likelihood(products) -> float:
+    """Its logarithm but for ln det Σ, from (U r)ᵀ Σ⁻¹ (U r) of the columns U and the residual."""
+    a, b, c = products[:-1, :-1], products[:-1, -1], products[-1, -1]
+    return -0.5 * (np.linalg.slogdet(a)[1] + c - b @ np.linalg.solve(a, b))
 
 
 def _inverse_of_chain(rho: float, gaps) -> tuple[np.ndarray, np.ndarray, float]:

@@ -8,7 +8,7 @@ lines of a doublet.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from functools import lru_cache
 
 import numpy as np
@@ -171,10 +171,7 @@ def fit_levels(
         )
         parts = fit.design[:, :n] * fit.linear[:n]
         ground, chi2 = fit.model - parts.sum(axis=1), fit.chi2 / fit.freedom
-        sought = {
-            name: replace(s, value=value)
-            for (name, s), value in zip(sought.items(), fit.values.tolist(), strict=True)
-        }
+        sought = fit.continued
         model.follow(np.maximum(fit.design[:, :n] @ np.maximum(fit.linear[:n], 0), 0))
         sigma = np.sqrt(np.maximum(fit.model, 1))
     areas = slice(len(sought), len(sought) + n)

@@ -21,6 +21,7 @@ from scipy import stats
 
 from peled.transient_absorption.globalfit import GlobalFit, global_fit
 from peled.transient_absorption.matrices import Matrix
+from peled.transient_absorption.preprocess import band_average
 from peled.transient_absorption.schemes import Model
 
 _ROUNDS = 3  # of correction and fit
@@ -168,9 +169,11 @@ def baseline_ramp(m: Matrix) -> BaselineRamp | None:
     (0.24, True)
     """
     onset = m.rise.onset_ps
-    before = m.signal[m.delay_ps <= onset.min()] if np.isfinite(onset).all() else m.signal[:0]
-    before = before[:-_FOOT]
-    level = np.array([np.nanmean(row) for row in before if np.isfinite(row).any()])
+    if not np.isfinite(onset).all():
+        return None
+    level = band_average(m, m.wavelength_nm.min(), m.wavelength_nm.max())
+    level = level[m.delay_ps <= onset.min()][:-_FOOT]
+    level = level[np.isfinite(level)]
     if len(level) < _BEFORE:
         return None
     line = stats.linregress(np.arange(len(level)), level)

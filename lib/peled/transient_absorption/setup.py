@@ -511,7 +511,7 @@ class Setup:
         tuple
         """
         at = sorted(range(len(rows)), key=lambda j: (self.place[j][0], self.place[j][1].start))
-        return tuple(row for _, row in sorted(zip(at, rows, strict=True), key=lambda p: p[0]))
+        return tuple(rows[j] for j in np.argsort(at))
 
     def _reach(self) -> np.ndarray:
         """What counts as one in each free coordinate: a factor e, a picosecond at zero time or at

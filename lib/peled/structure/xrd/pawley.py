@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 
 import numpy as np
 from scipy import optimize
@@ -475,13 +475,10 @@ def pawley_fit(
 
     fit = fitted(sought, sigma, max_evaluations)
     m = len(hkls) + len(extra_d_A)
-    found, by_chance = fit.linear[:m], _linear_errors(fit)[:m]
+    found, by_chance = fit.linear[:m], fit.linear_errors[:m]
     clear = significant(found, by_chance)
     strong = bool((found > 5 * by_chance)[len(hkls) :].any())
-    now = {
-        name: replace(s, value=value)
-        for (name, s), value in zip(sought.items(), fit.values.tolist(), strict=True)
-    }
+    now = fit.continued
     if strong:  # else their table would be a ruler of the sample's height
         now["extra"] = Sought(0.0, step=1e-3, known=(0.0, EXTRA_RELATIVE))
     sigma, still = errors(fit.model), fit.design[:, :m]
@@ -500,10 +497,6 @@ def _ground(x, order: int | None = None) -> np.ndarray:
     """Chebyshev polynomials over a pattern (n, order + 1), by default one for every 8 degrees."""
     order = int(np.clip(np.ptp(x) / 8, 3, 14)) if order is None else order
     return np.polynomial.chebyshev.chebvander(2 * (x - x[0]) / np.ptp(x) - 1, order)
-
-
-def _linear_errors(fit: SeparableFit) -> np.ndarray:
-    return fit.errors[len(fit.errors) - len(fit.linear) :]
 
 
 def _freedom(value, step: float) -> Sought:

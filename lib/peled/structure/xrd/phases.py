@@ -303,11 +303,9 @@ def fit_phases(
 
     fit = fitted(sought, errors(uniform_filter1d(y, 5)))
     model.hold(fit)
-    at = zip(sought.items(), fit.values.tolist(), strict=True)
-    now = {name: replace(s, value=value) for (name, s), value in at}
     error = errors(fit.model)
-    fit = fitted(now, error, lambda jacobian: of_source(jacobian, fit, y, error))
-    values = dict(zip(sought, fit.values.tolist(), strict=True))
+    last = fitted(fit.continued, error, lambda jacobian: of_source(jacobian, last, y, error))
+    values = dict(zip(sought, last.values.tolist(), strict=True))
     weights = {}
     for p in phases:
         if p.structure is not None:
@@ -315,13 +313,13 @@ def fit_phases(
             weights[p.name] = p.mass * _volume(cell)
     grounds = model.ground.shape[1]
     return PhasesFit(
-        fit.estimates,
+        last.estimates,
         weights,
         x,
         y,
-        fit.model,
-        model.ground @ fit.linear[-grounds:],
-        fit.chi2 / fit.freedom,
+        last.model,
+        model.ground @ last.linear[-grounds:],
+        last.chi2 / last.freedom,
     )
 
 
@@ -352,14 +350,11 @@ class _Model:
 
     def hold(self, fit: separable.SeparableFit) -> None:
         """Lines that are not significant stay where that fit has them."""
-        count = len(self.linear)
-        clear = np.ones(count, bool)
-        first = 0
+        clear, first = np.ones(len(self.linear), bool), 0
         for hkl, strength in self.lines:
             own = slice(first, first + (len(hkl) if strength is None else 1))
             if strength is None:
-                errors = fit.errors[len(fit.errors) - count :]
-                clear[own] = significant(fit.linear[own], errors[own])
+                clear[own] = significant(fit.linear[own], fit.linear_errors[own])
             first = own.stop
         self.clear, self.still = clear, fit.design
 
