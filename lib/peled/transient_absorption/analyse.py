@@ -558,11 +558,7 @@ def _drawn(draw, what):
 
 
 def _map(ax, one: Analysed) -> None:
-    plots.draw_map(ax, one.flat, zero_ps=_zero(one))
-
-
-def _zero(one: Analysed) -> float:
-    return one.fit.optimum[one.fit.setup.locals[0]["t0"]]
+    plots.draw_map(ax, one.flat, zero_ps=one.fit.zero_ps)
 
 
 def _spectra(ax, one: Analysed) -> None:
@@ -589,4 +585,4 @@ def _transients(ax, one: Analysed) -> None:
     chirp = workflow.fitted_chirp(one.fit) if one.fit.model.dispersion else None
     windows = [(c - half, c + half) for c in centres]
     plots.draw_transients(ax, one.matrix, one.fit.fitted(), windows, chirp=chirp)
-    plots.delay_axis(ax, one.matrix.delay_ps, _zero(one))
+    plots.delay_axis(ax, one.matrix.delay_ps, one.fit.zero_ps)

@@ -344,7 +344,7 @@ class Cuts(Explorer):
         ax.clear()
         self.axes["scale"].clear()
         drawn = preprocess.bin_wavelengths(m, -(-len(m.wavelength_nm) // DRAWN))
-        zero = self.one.fit.optimum[self.one.fit.setup.locals[0]["t0"]]
+        zero = self.one.fit.zero_ps
         plots.draw_map(ax, drawn, scale=self.axes["scale"], zero_ps=zero)
         size = np.nan_to_num(np.abs(m.signal))
         late = int(np.argmin(np.abs(m.delay_ps - 1.0)))

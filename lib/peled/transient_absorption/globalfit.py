@@ -142,6 +142,11 @@ class GlobalFit:
         raise KeyError(f"{name}: expected one of {', '.join(p.name for p in self.parameters)}")
 
     @property
+    def zero_ps(self) -> float:
+        """Fitted zero time of the first data set."""
+        return self.optimum[self.setup.locals[0]["t0"]]
+
+    @property
     def rms(self) -> float:
         """Standard deviation of the residual, in the unit of the signal."""
         if all(m.standard_error is None for m in self.matrices):
