@@ -285,6 +285,80 @@ def test_a_step_that_a_bound_cuts_short_is_not_the_last():
     assert found.theta == pytest.approx([wall, 5 - 0.99 * (wall + 5)], abs=1e-6)
 
 
+class _Bowl:
+    """x² from x = 1, of which a step promises `slope`² / `curvature`, and goes `slope` over
+    `curvature` of the way."""
+
+    index, total, rounded, compressed = np.arange(1), 1.0, 0.0, True
+
+    def __init__(self, slope, curvature):
+        self.slope, self.curvature = slope, curvature
+
+    def evaluate(self, theta, derivatives=True, covariance=False):
+        return search.Evaluation(
+            float(theta @ theta), self.slope * theta, np.array([[self.curvature]])
+        )
+
+    def searched(self, evaluations, reach=9.0):
+        problem = search.Problem([self], lambda u: (u, np.eye(1)), [-9.0], [9.0], reach)
+        return search.minimise(problem, [1.0], tolerance=1e-30, max_evaluations=evaluations)
+
+
+@pytest.mark.parametrize("promised,change", [(1.0, 0.1), (3.0, 0.5), (10.0, 2.0)])
+def test_damping_follows_what_a_step_gained_of_what_it_promised(promised, change):
+    """A damping λ leaves λ/(1 + λ) of the way; it begins at a thousandth."""
+    bowl = _Bowl(promised, promised)
+    first = 1e-3 / (1 + 1e-3)
+    second = first * 1e-3 * change / (1 + 1e-3 * change)
+    for evaluations, left in ((2, first), (3, second)):
+        found = bowl.searched(evaluations)
+        assert found.theta == pytest.approx([left]) and not found.converged
+        assert found.decrement == pytest.approx(promised)  # (3x)²/3 of a cost of x²
+        assert found.gradient_norm == pytest.approx(np.sqrt(promised))
+
+
+def test_no_step_goes_further_than_twice_the_reach():
+    assert _Bowl(4.0, 4.0).searched(2, reach=0.1).theta == pytest.approx([0.8])
+
+
+def test_a_coordinate_at_its_reach_does_not_mislead_the_others():
+    h, g = np.array([[1.0, 0.5, 0.0], [0.5, 2.0, 0.3], [0.0, 0.3, 1.0]]), np.array([3.0, -1.0, 0.5])
+    step = search._within(h, g, np.array([1.5, 9.0, 9.0]))
+    assert step[0] == -1.5
+    assert (h @ step + g)[1:] == pytest.approx([0, 0])
+
+
+def test_a_step_that_goes_uphill_is_damped_until_it_does_not():
+    """Three times too far, until a damping of 0.001 · 8³ leaves less than twice."""
+    assert _Bowl(3.0, 1.0).searched(4).theta == [1.0]
+    assert _Bowl(3.0, 1.0).searched(5).theta == pytest.approx([1 - 3 / (1 + 1e-3 * 8**3)])
+
+
+@pytest.mark.parametrize("total,least", [(1.0, 1e-9), (1e15, 1e-8)])
+def test_where_nothing_is_better_little_must_be_promised(total, least):
+    """Of the cost, 1 everywhere, or of what rounding leaves of the data's squares."""
+
+    class Plain(_Bowl):
+        def evaluate(self, theta, derivatives=True, covariance=False):
+            return search.Evaluation(1.0, np.array([self.slope]), np.array([[self.curvature]]))
+
+    for share in (0.9, 1.1):
+        plain = Plain(np.sqrt(share * least), 1.0)
+        plain.total = total
+        assert plain.searched(60).converged == (share < 1)
+
+
+@pytest.mark.parametrize("away,arrived", [(0.03, True), (0.09, False)])
+def test_a_search_that_moves_no_more_has_arrived_when_little_is_left(away, arrived):
+    """Of its standard errors; one evaluation is that of the start."""
+    data = noisy(np.random.default_rng(5))[:, 0]
+    found = fit(decays, data, LIFETIME, ["height", "offset"], error=0.03)
+    near = {"lifetime": Sought(found.values[0] + away * found.errors[0], step=0.3)}
+    stopped = fit(decays, data, near, ["height", "offset"], error=0.03, max_evaluations=1)
+    assert stopped.values[0] == near["lifetime"].value
+    assert stopped.estimates.converged == arrived
+
+
 def two(values, derivatives=True):
     """Two decays and no offset."""
     c = np.exp(-T[:, None] / np.asarray(values))
@@ -547,6 +621,14 @@ def test_coordinates_and_values_are_one_another():
     values, slopes = place.expand(place.coordinates(np.array([1.1, 3.0])))
     assert values == pytest.approx([1.1, 3.0, 7.0])
     assert slopes == pytest.approx(np.array([[0.3 * 1.1, 0], [0, 0.5], [0, 0]]))
+
+
+@pytest.mark.parametrize("wavelengths", [3, 5, 8])
+def test_rows_of_a_map_hold_the_fewer_of_its_delays_and_wavelengths(wavelengths):
+    x, rest = np.ones((2, 5, wavelengths)), np.ones((5, wavelengths))
+    assert blocks._turned(x, rest)[0].shape == (2, 5, min(5, wavelengths))
+    wide = blocks.SharedBlock(rest, three_decays, np.arange(3))  # by its products, which round
+    assert (wide.rounded > 0) == (wavelengths > 5)
 
 
 def test_columns_that_coincide_for_some_wavelengths_span_what_is_left():

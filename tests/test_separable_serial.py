@@ -37,6 +37,14 @@ def test_stated_errors_are_the_least():
     assert plain.covariance[0, 0, 0] == pytest.approx(np.var(1e-3 * x, ddof=1) / 15)
 
 
+def test_how_likely_a_correlation_is_depends_on_no_unit():
+    y = np.random.default_rng(3).standard_normal(60)
+    weight = fits_over_correlations(np.ones((60, 1)), y).weight
+    for unit in (1e-12, 1e12):
+        said = fits_over_correlations(np.ones((60, 1)), unit * y).weight
+        assert said == pytest.approx(weight, rel=1e-9)
+
+
 @pytest.mark.parametrize("true", [0.0, 0.8])
 def test_the_correlation_that_the_readings_have_is_the_likeliest(true):
     rng, root = np.random.default_rng(2), np.linalg.cholesky(toeplitz(true ** np.arange(60.0)))

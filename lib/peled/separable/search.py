@@ -146,14 +146,12 @@ def minimise(problem: Problem, start, *, tolerance=1e-13, max_evaluations=200) -
             moved = trial - theta
             promised = -(2 * now.gradient @ moved + moved @ now.hessian @ moved)
             used += 1
-            then = problem.evaluate(
-                trial
-            )  # nearly every trial is accepted, so its derivatives are made at once
-            if np.isfinite(then.cost) and then.cost < now.cost:
-                ratio = (now.cost - then.cost) / promised if promised > 0 else 0.5
-                damping = max(
-                    damping * (0.1 if ratio > 0.5 else 0.5 if ratio > 0.2 else 2.0), 1e-12
-                )
+            # Nearly every trial is accepted, so its derivatives are made at once.
+            then = problem.evaluate(trial)
+            gained = now.cost - then.cost
+            if gained > 0:
+                change = 0.1 if gained > 0.5 * promised else 0.5 if gained > 0.2 * promised else 2.0
+                damping = max(damping * change, 1e-12)
                 theta, now, improved = trial, then, True
                 break
             damping *= 8.0
