@@ -152,27 +152,13 @@ def test_growing_shoulder_is_found_in_place_and_size():
     assert found.growth[-1] == pytest.approx(0.3, abs=0.06)
 
 
-def test_stable_series_has_no_shoulder_and_no_significant_drift():
-    rng, false = np.random.default_rng(3), 0
+def test_stable_series_has_no_shoulder():
+    rng = np.random.default_rng(3)
     for _ in range(40):
         found = stability.follow(
             np.arange(8.0), simulate.WAVELENGTH_NM, series(np.zeros(8), rng=rng, surface="EG")
         )
         assert not found.grows
-        false += stability.drift(found.parameter, found.peak_nm, found.peak_error).significant
-    assert false <= 2
-
-
-def test_drift_error_covers():
-    rng = np.random.default_rng(4)
-    t = np.linspace(0, 20, 14)
-    hits = 0
-    for _ in range(1000):
-        d = stability.drift(t, 620 + 0.05 * t + 0.1 * rng.normal(size=14), np.full(14, 0.1))
-        hits += abs(d.rate - 0.05) < 1.96 * d.standard_error
-    assert (
-        0.94 <= hits / 1000 <= 0.985
-    )  # errors are only ever scaled up, which widens them a little
 
 
 def test_relaxation_covers_and_says_when_there_is_nothing():
@@ -193,15 +179,6 @@ def test_relaxation_covers_and_says_when_there_is_nothing():
     assert not stability.relaxation(
         t, 630 + 0.1 * rng.normal(size=11), np.full(11, 0.1), at=6, unit="h"
     ).determined
-
-
-def test_three_values_have_a_drift_and_two_have_none():
-    t = np.array([0.0, 1.0, 2.0])
-    found = stability.drift(t, 5 + 0.2 * t, np.full(3, 0.1))
-    assert found.rate == pytest.approx(0.2)
-    assert found.standard_error == pytest.approx(0.1 / np.sqrt(2))
-    with pytest.raises(ValueError, match="at least three values"):
-        stability.drift(t[:2], t[:2], np.full(2, 0.1))
 
 
 @pytest.mark.parametrize("errors,told", [(2.0, False), (4.5, True)])

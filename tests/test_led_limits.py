@@ -182,8 +182,11 @@ def test_a_peak_scales_with_its_units_and_has_no_direction(per_eqe, per_j, seed)
         assert getattr(other, name) == pytest.approx(per_j * getattr(one, name), rel=1e-5)
 
 
-@pytest.mark.parametrize("points, lead, told", [(5, 5.9, False), (5, 6.0, True), (4, 20.0, False)])
-def test_a_law_is_identified_by_five_points_and_a_lead_of_six(points, lead, told, monkeypatch):
+@pytest.mark.parametrize(
+    "points, lead, said",
+    [(5, 5.9, "by only 5.9"), (5, 6.0, "leads by 6.0"), (4, 20.0, "2 degrees")],
+)
+def test_a_law_is_told_by_five_points_and_a_lead_of_six(points, lead, said, monkeypatch):
     bics = dict(zip(current_voltage.ROLLOFF, (3.0, 3.0 + lead, 40.0, 50.0)))
 
     def law(name, j, y):
@@ -191,8 +194,6 @@ def test_a_law_is_identified_by_five_points_and_a_lead_of_six(points, lead, told
 
     monkeypatch.setattr(current_voltage, "_one_law", law)
     found = current_voltage.rolloff(np.arange(1.0, points + 1), np.geomspace(0.1, 0.05, points))
-    assert found.identified == told
-    said = "degrees of freedom" if points < 5 else "only 5.9" if not told else "leads by 6.0"
     assert said in found.why
 
 
@@ -643,16 +644,6 @@ def test_a_shoulder_grows_by_three_percent_and_errors_away_from_the_ends(
 def test_a_second_band_needs_room_and_three_spectra(end, count, room, monkeypatch):
     found = followed_share(monkeypatch, 0.3, 0.01, 0.5, x=np.arange(500.0, end + 1), count=count)
     assert found[6] == room and ("no room" in " ".join(found[8])) != room
-
-
-@pytest.mark.parametrize("errors, told", [(2.9, False), (3.1, True)])
-@pytest.mark.parametrize("way", [-1, 1])
-def test_a_drift_counts_from_three_of_its_errors_on(errors, told, way):
-    t = np.arange(6.0)
-    unit = 1 / math.sqrt(np.sum((t - t.mean()) ** 2))  # error of the slope, by 1 a value
-    found = stability.drift(t, 620 + way * errors * unit * t, np.ones(6))
-    assert found.standard_error == pytest.approx(unit) and found.significant == told
-    assert found.largest == pytest.approx(5 * errors * unit)
 
 
 def test_a_colour_of_a_series_errs_by_counting_and_by_its_scale():

@@ -9,7 +9,7 @@ from scipy.optimize import least_squares
 from uncertainties import correlated_values, umath
 
 from peled import quantities as pq
-from peled.quantities import Quantity, derive, from_jacobian, from_normal
+from peled.quantities import Quantity, derive, from_jacobian, from_normal, threshold
 
 COVARIANCE = np.array([[0.04, -0.012, 0.003], [-0.012, 0.09, 0.01], [0.003, 0.01, 0.01]])
 
@@ -336,10 +336,7 @@ def test_noise_passes_as_signal_at_the_stated_rate(tries, dof):
     rng, n, rate = np.random.default_rng(7), 3000, 0.02
     noise = np.ones(n) if dof is None else np.sqrt(rng.chisquare(dof, n) / dof)
     peaks = rng.standard_normal((n, tries)).max(axis=1)
-    passed = sum(
-        pq.signal(p, s, tries=tries, dof=dof, false_alarm=rate)(None) is None
-        for p, s in zip(peaks, noise)
-    )
+    passed = np.sum(peaks > threshold(tries, dof, rate) * noise)
     expected = rate if dof is None or tries == 1 else None
     if expected:
         assert abs(passed / n - expected) < 4 * math.sqrt(rate * (1 - rate) / n)
@@ -382,19 +379,24 @@ def test_possible_looks_at_the_side_of_the_interval_and_at_limits():
     assert pq.possible(0, 1)(Quantity("y", "", 1.4, {}, "", relation=">")).status == "withheld"
 
 
-def test_true_values_at_the_edge_are_stopped_at_the_stated_rate():
-    rng, rate = np.random.default_rng(3), 0.02
-    gate = pq.possible(0, 1, false_alarm=rate)
-    stopped = sum(
-        gate(Quantity("y", "", v, {"x": 0.1}, "")) is not None for v in rng.normal(1, 0.1, 3000)
-    )
-    assert abs(stopped / 3000 - rate) < 0.01
+@pytest.mark.parametrize("tries", [1, 64])
+def test_gates_stop_from_the_threshold_on(tries):
+    """Of noise one number in a thousand passes for a signal, of true values at an edge and of
+    models that hold one in a thousand is stopped."""
+    least = stats.norm.isf(1 - (1 - 1e-3) ** (1 / tries))
+    for z in (0.99 * least, 1.01 * least):
+        assert (pq.signal(0.1 * z, 0.1, tries=tries)(None) is None) == (z > least)
+        if tries == 1:
+            assert (pq.described(z)(None) is None) == (z < least)
+            for edge in (1 + 0.1 * z, -0.1 * z):
+                found = pq.possible(0, 1)(Quantity("y", "", edge, {"x": 0.1}, ""))
+                assert (found is None) == (z < least)
 
 
 @pytest.mark.parametrize("dof", [5, 50, 5000])
 def test_goodness_has_the_stated_rate_and_finds_misfit(dof):
     z = [pq.goodness_z(c, dof) for c in np.random.default_rng(1).chisquare(dof, 4000)]
-    stopped = np.mean([pq.described(v, false_alarm=0.02)(None) is not None for v in z])
+    stopped = np.mean(np.array(z) > threshold(false_alarm=0.02))
     assert abs(stopped - 0.02) < 0.009
     for chi in (stats.chi2.isf(1e-6, dof), stats.chi2.isf(0.3, dof)):
         assert pq.goodness_z(chi, dof) == pytest.approx(

@@ -76,8 +76,7 @@ def log_alpha(pH: ArrayLike, pKa: Sequence[float]) -> np.ndarray:
     descending = np.sort(np.asarray(pKa, float))[::-1]
     steps = np.concatenate([[0.0], np.cumsum(descending)])
     exponents = steps - np.arange(len(steps)) * np.asarray(pH, float)[..., None]
-    top = exponents.max(axis=-1, keepdims=True)
-    return (top + np.log10(np.sum(10 ** (exponents - top), axis=-1, keepdims=True)))[..., 0]
+    return np.log10(np.sum(10.0**exponents, axis=-1))
 
 
 def log_alpha_metal(pH: ArrayLike, hydrolysis: Sequence[float] = LEAD_HYDROLYSIS) -> np.ndarray:

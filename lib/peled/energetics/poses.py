@@ -16,7 +16,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from peled.energetics.frenkel import K_EV
-from peled.energetics.outputs import EnergyRow, error_of_minimum
+from peled.energetics.outputs import EnergyRow
 
 APART_EV = 0.002  #: minima closer than this are one
 
@@ -28,22 +28,14 @@ class Poses:
     Attributes
     ----------
     range_eV : float
-    bootstrap_eV : float
-        Standard error of the lowest under redrawing the poses; nan for one.
     mean_eV : float
         Boltzmann mean.
-    free_eV : float
-        -kT ln sum exp(-E/kT): what the many poses of a flexible molecule add. Poses are counted as
-        found, so that two starts
-        which ended in one minimum count once only if they were merged before.
     populated : float
         exp of the entropy of the populations: 1 where one pose holds all, n where all n are alike.
     """
 
     range_eV: float
-    bootstrap_eV: float
     mean_eV: float
-    free_eV: float
     populated: float
 
 
@@ -127,13 +119,10 @@ def poses(energies_eV: Sequence[float], temperature_K: float = 300.0) -> Poses:
     """
     minima = distinct(energies_eV)
     p = populations(minima, temperature_K)
-    kt = K_EV * temperature_K
     entropy = -float(np.sum(p * np.log(np.maximum(p, 1e-300))))
     return Poses(
         float(max(energies_eV) - minima[0]),
-        error_of_minimum(energies_eV),
         float(p @ minima),
-        float(minima[0] - kt * math.log(np.exp(-(minima - minima[0]) / kt).sum())),
         math.exp(entropy),
     )
 

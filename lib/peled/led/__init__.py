@@ -11,7 +11,7 @@ from peled.led.consistency import check_column, common_band, solve
 from peled.led.current_voltage import fit_jv, peak_eqe, rolloff, turn_on
 from peled.led.lifetime import acceleration, crossing_time, fit_decay
 from peled.led.photometry import colour, efficiency, gaussian_band, luminance
-from peled.led.stability import drift, follow, relaxation
+from peled.led.stability import follow, relaxation
 
 __all__ = [
     "acceleration",
@@ -19,7 +19,6 @@ __all__ = [
     "colour",
     "common_band",
     "crossing_time",
-    "drift",
     "efficiency",
     "fit_decay",
     "fit_jv",

@@ -22,8 +22,6 @@ from peled.quantities.quantity import Z95
 
 BRACKET_NM = (560.0, 800.0)  #: where the centre of a band is looked for
 
-QUANTITIES = ("luminance_cd_m2", "current_density_mA_cm2", "eqe", "centre_nm")
-
 
 @dataclass(frozen=True)
 class Stated:

@@ -600,15 +600,12 @@ class RolloffFit:
 
 @dataclass(frozen=True)
 class Rolloff:
-    """All laws, the best first, and whether the data tell them apart.
-
-    `identified` needs at least three points more than parameters and a BIC lead of 6 over the next
-    law (Kass and Raftery, J. Am. Stat. Assoc. 90, 773 (1995)); `why` says what is lacking
-    otherwise.
+    """All laws, the best first, and in `why` whether the data tell them apart: for that it takes at
+    least three points more than parameters and a BIC lead of 6 over the next law (Kass and Raftery,
+    J. Am. Stat. Assoc. 90, 773 (1995)).
     """
 
     fits: tuple[RolloffFit, ...]
-    identified: bool
     why: str
     local_slopes: np.ndarray
 
@@ -658,7 +655,7 @@ def rolloff(current_density_mA_cm2, eqe) -> Rolloff:
         why = f"{first.name} leads {second.name} by only {lead:.1f} in BIC"
     else:
         why = f"{first.name} leads by {lead:.1f} in BIC"
-    return Rolloff(tuple(fits), j.size >= 5 and lead >= 6, why, np.diff(y) / np.diff(np.log(j)))
+    return Rolloff(tuple(fits), why, np.diff(y) / np.diff(np.log(j)))
 
 
 def _one_law(name: str, j: np.ndarray, y: np.ndarray) -> RolloffFit:

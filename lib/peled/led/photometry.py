@@ -429,42 +429,6 @@ def luminance(eqe, current_density_mA_cm2, wavelength_nm, spectrum) -> np.ndarra
     return _positive("EQE", eqe, zero=True) * electrons * per_photon / LAMBERTIAN_SR
 
 
-def current_efficiency(eqe, wavelength_nm, spectrum, *, quantity: str = "power") -> np.ndarray:
-    """cd A⁻¹ of an EQE, EQE Λ/(q Ω_f), of a Lambertian emitter.
-
-    Parameters
-    ----------
-    eqe : array or float
-        A fraction.
-    wavelength_nm : array (n,)
-    spectrum : array (n,) or (..., n)
-    quantity : "power" or "photons"
-        What the spectrum counts.
-
-    Returns
-    -------
-    array
-
-    References
-    ----------
-    .. [1] S. R. Forrest, D. D. C. Bradley, M. E. Thompson, Adv. Mater. 15, 1043 (2003),
-           doi:10.1002/adma.200302151
-
-    Examples
-    --------
-    A Gaussian at 550 nm with standard deviation 40 nm in power, 30 %:
-
-    >>> w = np.arange(400.0, 720.0)
-    >>> round(float(current_efficiency(0.3, w, np.exp(-0.5 * ((w - 550) / 40) ** 2))), 1)
-    107.0
-    """
-    return (
-        np.asarray(eqe)
-        * luminous_energy_per_photon(wavelength_nm, spectrum, quantity=quantity)
-        / (ELEMENTARY_CHARGE * LAMBERTIAN_SR)
-    )
-
-
 def disc_view_factor(
     emitter_radius_mm: float, detector_radius_mm: float, distance_mm: float
 ) -> float:

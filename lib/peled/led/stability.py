@@ -1,5 +1,5 @@
 """Does the colour hold? EL spectra followed over time, bias or current: peak, centroid, width,
-shoulder; drift, growth, recovery.
+shoulder; growth, recovery.
 
 Peak, centroid and FWHM are read off without a model (`peled.lineshapes.moments`); the shoulder
 comes from one batched fit of the whole series, in which the second band keeps its place and width
@@ -201,68 +201,6 @@ def _two_bands(x, y, peak, fwhm, range_nm, shape):
         shared=shared,
         max_iterations=200,
     )
-
-
-@dataclass(frozen=True)
-class Drift:
-    """Slope of a quantity against time, with standard error; `significant` when above three of
-    them; `largest` the largest departure from the first value."""
-
-    rate: float
-    standard_error: float
-    significant: bool
-    largest: float
-    chi2_reduced: float
-
-
-def drift(time, values, errors) -> Drift:
-    """Weighted straight line of a quantity against time.
-
-    Parameters
-    ----------
-    time, values, errors : array (n,)
-        Standard errors.
-
-    Returns
-    -------
-    Drift
-        Slope, its error, whether it stands above three of them, and the largest departure from the
-        first value.
-
-    Raises
-    ------
-    ValueError
-        For fewer than three points, equal times, or errors that are not positive.
-
-    Notes
-    -----
-    The error is scaled by √(χ²/ν) where that is above 1: a course that is no line.
-
-    References
-    ----------
-    .. [1] R. T. Birge, Phys. Rev. 40, 207 (1932), doi:10.1103/PhysRev.40.207
-
-    Examples
-    --------
-    >>> found = drift([0.0, 1.0, 2.0, 3.0], [5.0, 5.2, 5.4, 5.6], [0.1] * 4)
-    >>> round(found.rate, 6), round(found.standard_error, 6), found.significant
-    (0.2, 0.044721, True)
-    """
-    t, v, e = (np.asarray(a, float) for a in (time, values, errors))
-    if t.size < 3 or not (e > 0).all():
-        raise ValueError(
-            f"drift: expected at least three values with positive errors, found {t.size}"
-        )
-    w = 1 / e**2
-    centre = (w @ t) / w.sum()
-    spread = float(w @ (t - centre) ** 2)
-    if spread == 0:
-        raise ValueError("drift: expected different times, found one")
-    rate = float(w @ ((t - centre) * v)) / spread
-    residual = v - (w @ v) / w.sum() - rate * (t - centre)
-    chi2 = float(w @ residual**2) / (t.size - 2)
-    error = math.sqrt(max(chi2, 1.0) / spread)
-    return Drift(rate, error, abs(rate) > 3 * error, float(np.max(np.abs(v - v[0]))), chi2)
 
 
 @dataclass(frozen=True)

@@ -2,8 +2,8 @@
 
 A gate is made with its evidence and then called with the quantity: ``signal(peak, noise,
 tries=1024)(quantity)``. What a fit itself says (converged, rank, bounds) `derive` looks at; the
-gates here judge against what the fit does not know. Rates of false alarm are per number and stand
-in the sentence; the default is `FALSE_ALARM`.
+gates here judge against what the fit does not know. The rate of false alarm is `FALSE_ALARM`, per
+number, and stands in the sentence.
 """
 
 from __future__ import annotations
@@ -58,8 +58,6 @@ def signal(
     what: str = "the signal",
     *,
     tries: int = 1,
-    dof: float | None = None,
-    false_alarm: float = FALSE_ALARM,
     where: str = "",
 ) -> Gate:
     """Withholds what rests on a line, band, step or integral that noise could have made.
@@ -73,8 +71,6 @@ def signal(
     what : str
         Its name in the sentence.
     tries : int
-    dof : float, optional
-    false_alarm : float
         As in `threshold`.
     where : str
         File, part or operating point, for the finding.
@@ -95,7 +91,7 @@ def signal(
     >>> signal(4.0, 1.0, "the line", tries=1024)(None).status
     'withheld'
     """
-    needed = threshold(tries, dof, false_alarm)
+    needed = threshold(tries)
 
     def gate(_: Quantity | None) -> Finding | None:
         if noise > 0 and value > needed * noise:
@@ -109,7 +105,7 @@ def signal(
             "signal",
             "withheld",
             f"{what} is {value:.3g}, {ratio}; noise alone passes {needed:.2g} with a chance of "
-            f"{false_alarm:.2g}{over}",
+            f"{FALSE_ALARM:.2g}{over}",
             where,
         )
 
@@ -120,7 +116,6 @@ def possible(
     low: float = float("-inf"),
     high: float = float("inf"),
     *,
-    false_alarm: float = FALSE_ALARM,
     where: str = "",
 ) -> Gate:
     """Withholds a value outside [low, high] by more than its error; nothing is clipped.
@@ -129,8 +124,6 @@ def possible(
     ----------
     low, high : float
         Limits of what is possible, in the unit of the quantity.
-    false_alarm : float
-        Chance that a true value at the limit is withheld.
     where : str
         For the finding.
 
@@ -148,7 +141,7 @@ def possible(
     >>> derive("share", "1", lambda: 1.10, gates=gates, reading=0.02).status
     'withheld'
     """
-    needed = threshold(false_alarm=false_alarm)
+    needed = threshold()
 
     def gate(q: Quantity) -> Finding | None:
         if q.value is None:
@@ -170,9 +163,7 @@ def possible(
     return gate
 
 
-def described(
-    z: float, missed: float = 0.0, *, false_alarm: float = FALSE_ALARM, where: str = ""
-) -> Gate:
+def described(z: float, missed: float = 0.0, *, where: str = "") -> Gate:
     """Marks as doubtful what comes from a model that leaves more than noise; withholds it where
     that is more than `MISSED` of the signal.
 
@@ -182,8 +173,6 @@ def described(
         Standard normal deviate of the residual (`goodness_z`, `likeness_z`) against noise.
     missed : float
         What is left beyond noise, as a share of the signal (`missed_share`).
-    false_alarm : float
-        Chance that a model that describes the data is doubted.
     where : str
         For the finding.
 
@@ -197,7 +186,7 @@ def described(
     >>> described(2.0)(None) is None, described(9.0)(None).status, described(9.0, 0.3)(None).status
     (True, 'doubtful', 'withheld')
     """
-    needed = threshold(false_alarm=false_alarm)
+    needed = threshold()
 
     def gate(_: Quantity | None) -> Finding | None:
         if z <= needed:
@@ -207,7 +196,7 @@ def described(
             return Finding("described", "doubtful", said, where)
         said = (
             f"the model leaves more than noise: z = {z:.1f}, above {needed:.1f} in "
-            f"{false_alarm:.2g} of good fits"
+            f"{FALSE_ALARM:.2g} of good fits"
         )
         if missed > MISSED:
             return Finding("described", "withheld", f"{said}; {missed:.0%} of the signal", where)

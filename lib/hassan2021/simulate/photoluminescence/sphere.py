@@ -12,8 +12,6 @@ from dataclasses import dataclass
 import numpy as np
 from scipy.integrate import solve_ivp
 
-HC = 1239.841984332
-
 
 @dataclass(frozen=True)
 class Film:
