@@ -13,6 +13,7 @@ from peled.transient_absorption import (
     lmfit_parameters,
     matrix,
 )
+from peled.transient_absorption.dispersed import NormalBlock
 from peled.transient_absorption.irf import gaussian_decay
 from test_transient_absorption import gradient_check
 from test_transient_absorption_models import DELAYS, FREE, NM, S, bell, chain, within
@@ -123,6 +124,24 @@ def mixture(populations, seed, sigma=1e-4, chirp=0.0):
     )
     y = y + sigma * np.random.default_rng(seed).standard_normal(y.shape)
     return matrix(DELAYS, NM, y, name=f"set {seed}")
+
+
+def test_steps_of_linked_sets_under_rules_from_gram_matrices():
+    """Known spectra, windows, limits at zero, populations and scales at once: the same cost,
+    gradient and Hessian as orthogonal projections give."""
+    sets = [mixture((1, 0.5, 0.8), 0, chirp=-0.4), mixture((0.7, 0.9, 0.2), 1, chirp=-0.4)]
+    model = replace(
+        MIXED, dispersion=(-0.3,), non_negative=True, artefact=1,
+        known={"decay 1": (NM, SPECTRA[0])}, zero_nm={"decay 3": ((500, 560),)},
+    )  # fmt: skip
+    rough = global_fit(sets, model, shared_spectra=True, starts=0, max_evaluations=2)
+    block, u = rough.setup.problem.blocks[0], rough.setup.expand(rough.theta)[0]
+    assert isinstance(block, NormalBlock)
+    fast, slow = block.evaluate(u), block.exact_block.evaluate(u)
+    assert fast.cost == pytest.approx(slow.cost, rel=1e-9)
+    for name in ("gradient", "hessian"):
+        one, two = getattr(fast, name), getattr(slow, name)
+        assert np.allclose(one, two, rtol=1e-6, atol=1e-8 * np.abs(two).max())
 
 
 @pytest.mark.parametrize("rules", [{}, {"equal_areas": AREAS}, {"non_negative": True}], ids=str)

@@ -454,6 +454,8 @@ def gram_and_exact(fit, shift=0.02):
             "lifetimes_ps": (),
             "scheme": branching({"a": 1.2, "b": 1.0, "c": 9.0, "d": 100.0}).scheme,
         },
+        {"non_negative": True},
+        {"alike": {"decay 2": ("decay 1", 0.5)}, "zero_nm": {"decay 3": ((0, 500),)}},
     ],
 )
 def test_steps_from_gram_matrices_are_those_of_projections(changes):

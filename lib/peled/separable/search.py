@@ -132,9 +132,10 @@ def minimise(problem: Problem, start, *, tolerance=1e-13, max_evaluations=200) -
                 block.exact()
             now = problem.evaluate(theta)
         free, scale, h, g = _scaled(now, theta, low, high)
+        ahead = _solved(h, g)
         least = tolerance * max(now.cost, 1e-14 * problem.total, 1e-300)
         least = max(least, sum(block.rounded for block in problem.blocks))
-        if abs(g @ _solved(h, g)) <= least:
+        if abs(g @ ahead) <= least:
             converged = True
             break
         improved, one = False, np.eye(len(g))
@@ -159,8 +160,9 @@ def minimise(problem: Problem, start, *, tolerance=1e-13, max_evaluations=200) -
                 break
         if not improved:
             break
-    free, scale, h, g = _scaled(now, theta, low, high)
-    ahead = _solved(h, g)
+    if not converged:
+        free, scale, h, g = _scaled(now, theta, low, high)
+        ahead = _solved(h, g)
     decrement, cost = float(abs(g @ ahead)), max(now.cost, 1e-300)
     norm = float(np.linalg.norm(g) / np.sqrt(cost))
     if converged:

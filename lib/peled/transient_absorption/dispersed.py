@@ -6,7 +6,8 @@ functions of x = t − t0(λ): the decays c_i, x·c_i, the response times Hermit
 an offset, and the data. Their Gram matrix takes the place of the delays. Near the rise it is one
 batched product; long after it c_i(t, λ) = e_i(t)·f_i(λ), so that one product of the e_i serves all
 wavelengths, with weights w too: (w²)·(e ⊗ e). Segments that share their spectra add their Gram
-matrices of C, where they share them, and keep their own of the derivatives.
+matrices of C, where they share them, and keep their own of the derivatives. What is demanded of the
+spectra (`restricted.Rules`) acts on these matrices as it does on the model's.
 
 Normal equations lose digits where columns nearly coincide and where the residual is tiny; there the
 orthogonal projection of `separable.DispersedBlock` is used, as it is for covariances.
@@ -19,6 +20,7 @@ from scipy.special import erfcx
 
 from peled.separable import ROUNDED, Evaluation
 from peled.transient_absorption.irf import FWHM_PER_SIGMA
+from peled.transient_absorption.restricted import kept, negative, placed
 
 _ROOT2, _ROOT2PI = np.sqrt(2.0), np.sqrt(2 * np.pi)
 # of a unit column: its part outside the others' span, below which normal equations are not trusted
@@ -50,13 +52,12 @@ class NormalBlock:
     ----------
     exact : DispersedBlock
         Takes over where normal equations are not accurate enough, and for covariances.
-    segments : sequence of Segment
-        The data sets in it, which share their spectra.
-    columns : sequence of int array
-        Which of the block's spectra are each set's.
+    rules : Rules
+        Its segments, of which spectra each has which, and what is demanded of these, but for areas
+        and guides.
     """
 
-    def __init__(self, exact, segments, columns):
+    def __init__(self, exact, rules):
         self.exact_block = exact
         self.index, self.shape, self.size, self.total = (
             exact.index,
@@ -66,11 +67,11 @@ class NormalBlock:
         )
         self.data, self.basis, self.present = exact.data, exact.basis, exact.present
         self.solve, self.local, self.own = exact.solve, exact.local, exact.own
-        self.sets = exact.sets
-        self.families, self.columns = [_Family(s) for s in segments], columns
+        self.sets, self.rules = exact.sets, rules
+        self.families = [_Family(s) for s in rules.segments]
         nw = exact.shape[1]
-        self.parts = np.array_split(np.arange(nw), max(1, round(nw / _CHUNK)))
-        self.square = np.einsum("tw,tw->w", exact.data, exact.data)
+        parts = np.array_split(np.arange(nw), max(1, round(nw / _CHUNK)))
+        self.parts = [(part, rules.part(part)) for part in parts]
         self.normal = True
 
     @property
@@ -104,8 +105,8 @@ class NormalBlock:
             return self.exact_block.evaluate(u, derivatives, covariance)
         p = len(self.index)
         cost, gradient, hessian = 0.0, np.zeros(p), np.zeros((p, p))
-        for part in self.parts:
-            done = self._part(part, u, derivatives)
+        for part, rules in self.parts:
+            done = self._part(part, rules, u, derivatives)
             if done is None:
                 return self.exact_block.evaluate(u, derivatives)
             cost += done[0]
@@ -116,16 +117,19 @@ class NormalBlock:
             return self.exact_block.evaluate(u, derivatives)
         return Evaluation(cost, gradient, hessian) if derivatives else Evaluation(cost)
 
-    def _part(self, part, u, derivatives):
+    def _part(self, part, rules, u, derivatives):
         """Cost, Jᵀr, JᵀJ of some wavelengths; None where normal equations are not to be trusted."""
-        made = [family.gram(part, u) for family in self.families]
-        lin = self.families[0].linear
-        scales = [1.0 if f.segment.scale is None else u[f.segment.scale] for f in self.families]
-        count = self.columns[-1].max() + 1
-        whole, right = np.zeros((len(part), count, count)), np.zeros((len(part), count, 1))
-        for s, g, at in zip(scales, made, self.columns, strict=True):
-            whole[:, at[:, None], at] += s * s * g[:, lin][:, :, lin]
-            right[:, at, 0] += s * g[:, lin, -1]
+        given = rules.given(u).T if len(rules.known) else None
+        sets = [
+            _Seen(family, part, rules, at, u, given)
+            for family, at in zip(self.families, rules.columns, strict=True)
+        ]
+        whole, right = sum(each.whole for each in sets), sum(each.right for each in sets)
+        there = rules.open
+        if rules.bounded.any():
+            there = there & ~negative(kept(whole, there), right * there, rules.bounded)
+        if not there.all():
+            whole, right = kept(whole, there), right * there
         scale = np.sqrt(np.einsum("wii->wi", whole))
         if not np.all(scale > 0):
             return None
@@ -136,29 +140,27 @@ class NormalBlock:
         if np.einsum("wii->wi", lower).min() < _SMALL:
             return None
         inverse = np.linalg.inv(lower) / scale[:, None, :]
-        y = np.matmul(inverse, right)
-        cost = float(self.square[part].sum() - np.vdot(y, y))
+        y = np.matmul(inverse, right[:, :, None])
+        cost = sum(each.square for each in sets) - float(np.vdot(y, y))
         if not derivatives:
             return (cost,)
-        a = np.matmul(inverse.transpose(0, 2, 1), y)[:, :, 0]
+        a = np.matmul(inverse.transpose(0, 2, 1), y)[:, :, 0] @ rules.mix.T
+        if given is not None:
+            a += given
         gradients, hessians, crosses = [], [], []
-        for family, g, s, at in zip(self.families, made, scales, self.columns, strict=True):
-            phi = family.slopes(a[:, at], u) * s
-            if family.segment.scale is not None:
-                own = np.zeros((*phi.shape[:2], 1))
-                own[:, lin, 0] = a[:, at]
-                phi = np.concatenate([phi, own], axis=2)
-            gp = np.matmul(g, phi)
+        for each in sets:
+            phi = each.slopes(a, given)
+            gp = np.matmul(each.gram, phi)
             # Lᵀ⁻¹-projected part of each derivative
-            cross = np.matmul(inverse[:, :, at], s * gp[:, lin])
-            terms = family.segment.powers[:, part]
+            taken = np.matmul(each.lift.T, gp[:, each.family.linear])
+            crosses.append(np.matmul(inverse, taken if there.all() else taken * there[:, :, None]))
             gradients.append(
-                family.by_parameter(
-                    gp[:, -1] - np.matmul(cross.transpose(0, 2, 1), y)[:, :, 0], terms
+                each.family.by_parameter(
+                    each.against(gp) - np.matmul(crosses[-1].transpose(0, 2, 1), y)[:, :, 0],
+                    each.family.segment.powers[:, part],
                 )
             )
             hessians.append(np.matmul(phi.transpose(0, 2, 1), gp))
-            crosses.append(cross)
         return (
             cost,
             -np.concatenate([g.sum(0) for g in gradients]),
@@ -176,6 +178,62 @@ class NormalBlock:
                 row.append(_expanded(h, f, g, part))
             rows.append(np.concatenate(row, axis=1))
         return np.concatenate(rows)
+
+
+class _Seen:
+    """One segment at one u and some wavelengths: what its functions add to the normal equations
+    `whole` · b = `right` of the free spectra b, and `square` to the sum of squares.
+
+    A = mix·b + k are the species' spectra; `lift` makes the segment's columns of b.
+    """
+
+    def __init__(self, family, part, rules, at, u, given):
+        self.family, self.rules, self.u = family, rules, u
+        s, lin = family.segment, family.linear
+        self.gram = g = family.gram(part, u)
+        number = len(rules.mix)
+        turned = s.species(u) if s.model.restricted else (np.eye(len(lin)), ())
+        self.turn = placed(turned[0], at, number)
+        self.moved = [placed(d, at, number) for d in turned[1]]
+        self.scale = 1.0 if s.scale is None else u[s.scale]
+        self.lift = self.scale * self.turn @ rules.mix
+        self.known = None if given is None else self.scale * given @ self.turn.T
+        left = g[:, :, -1]
+        if given is not None:
+            left = left - np.matmul(g[:, :, lin], self.known[:, :, None])[:, :, 0]
+        self.whole = np.matmul(self.lift.T, g[:, lin][:, :, lin] @ self.lift)
+        self.right = left[:, lin] @ self.lift
+        self.square = float(left[:, -1].sum())
+        if given is not None:
+            self.square -= float(np.vdot(self.known, left[:, lin]))
+
+    def against(self, products):
+        """Products (nw, size, p) of the functions with the data less what is known (nw, p)."""
+        if self.known is None:
+            return products[:, -1]
+        known = np.matmul(self.known[:, None], products[:, self.family.linear])
+        return products[:, -1] - known[:, 0]
+
+    def slopes(self, a, given):
+        """What the coordinates change of the segment's model at species' spectra a (nw, species),
+        as combinations of the functions (nw, size, p); those of the dispersion are left out."""
+        family, lin, s = self.family, self.family.linear, self.family.segment
+        columns = a @ self.turn.T
+        phi = family.slopes(columns, self.u) * self.scale
+        more = [] if s.scale is None else [columns]
+        for j, moved in enumerate(self.moved):
+            if j >= len(s.kinetic):
+                more.append(self.scale * a @ moved.T)
+            elif moved.any():
+                phi[:, lin, j] += self.scale * a @ moved.T
+        for row in self.rules.known:
+            more.append(self.scale * given[:, row, None] * self.turn[:, row])
+        if not more:
+            return phi
+        out = np.zeros((*phi.shape[:2], phi.shape[2] + len(more)))
+        out[:, :, : phi.shape[2]] = phi
+        out[:, lin, phi.shape[2] :] = np.stack(more, axis=2)
+        return out
 
 
 def _expanded(h, left, right, part):
@@ -222,6 +280,8 @@ class _Family:
         w = segment.point_weight
         if w is None and np.any(segment.delay_weight != 1):
             w = np.broadcast_to(segment.delay_weight, self.data.shape)
+        # else all wavelengths have the same functions
+        self.apart = len(segment.dispersion) > 0 or segment.point_weight is not None
         self.w = w
         self.square = np.einsum("wt,wt->w", self.data, self.data)
 
@@ -237,15 +297,11 @@ class _Family:
         """Gram matrices (nw, size, size) of the functions at some wavelengths."""
         s = np.exp(u[self.segment.fwhm]) / FWHM_PER_SIGMA
         k, _ = self.segment.rates(u)
-        shift = (
-            self.segment.shift(u)
-            if len(self.segment.dispersion)
-            else np.full(len(self.data), u[self.segment.t0])
-        )
-        shift, t = shift[part], self.t
+        shift = self.segment.shift(u)[part] if self.apart else u[[self.segment.t0]]
+        t = self.t
         first, last = np.searchsorted(t, [shift.min() - _BEFORE * s, shift.max() + _AFTER * s])
         first = 0 if self.offset else first
-        b = np.empty((len(part), self.size, last - first))
+        b = np.empty((len(shift), self.size - 1, last - first))
         z = (t[None, first:last] - shift[:, None]) / s
         bell = np.exp(-0.5 * z * z)
         x = z * s
@@ -261,16 +317,19 @@ class _Family:
             b[:, h + m + 1] = -z * b[:, h + m] - m * b[:, h + m - 1]
         if self.offset:
             b[:, self.at_offset] = 1.0
-        if self.w is not None:
-            b[:, :-1] *= self.w[part, None, first:last]
-        b[:, -1] = self.data[part, first:last]
-        gram = np.matmul(b, b.transpose(0, 2, 1))
+        w = None if self.w is None else self.w[part][: len(shift)]
+        if w is not None:
+            b *= w[:, None, first:last]
+        gram = np.empty((len(part), self.size, self.size))
+        gram[:, :-1, :-1] = np.matmul(b, b.transpose(0, 2, 1))
+        right = np.matmul(b, self.data[part, first:last, None])[:, :, 0]
+        gram[:, :-1, -1] = gram[:, -1, :-1] = right
         if last < len(t):
-            self._late(gram, part, shift, k, s, last)
+            self._late(gram, part, shift, k, s, last, w)
         gram[:, -1, -1] = self.square[part]
         return gram
 
-    def _late(self, gram, part, shift, k, s, last):
+    def _late(self, gram, part, shift, k, s, last, w):
         """Add the delays after all responses: e_i(t), t·e_i(t) and 1, common to all wavelengths but
         for factors."""
         n, t, latest = self.n, self.t[last:], shift.max()
@@ -278,10 +337,10 @@ class _Family:
         common = np.concatenate([e, t[:, None] * e, np.ones((len(t), 1))], axis=1)
         q = common.shape[1]
         data = self.data[part, last:]
-        if self.w is None:
+        if w is None:
             square = (common.T @ common)[None]
         else:
-            w = self.w[part, last:]
+            w = w[:, last:]
             pairs = (common[:, :, None] * common[:, None, :]).reshape(len(t), q * q)
             square, data = (np.square(w) @ pairs).reshape(-1, q, q), data * w
         f = np.where(
@@ -289,7 +348,7 @@ class _Family:
         )
         rows = [*range(n), *range(self.at_x, self.at_x + n)]
         rows += [n] * self.infinite + [self.at_offset] * self.offset
-        to = np.zeros((len(part), len(rows), q))
+        to = np.zeros((len(shift), len(rows), q))
         i = np.arange(n)
         to[:, i, i] = f
         to[:, n + i, n + i] = f

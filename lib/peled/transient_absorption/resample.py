@@ -112,8 +112,9 @@ def bootstrap(fit, draws: int = 1000, *, scans=None) -> Bootstrap:
     for _ in range(draws):
         if stack is None:  # D·Dᵀ of a resample follows from three small products
             rows = rng.integers(nt, size=nt)
-            gram = mm + mr[:, rows] + mr[:, rows].T + rr[np.ix_(rows, rows)]
-            trial = _gram_block(gram, original, basis)
+            cross = mr.take(rows, 1)
+            gram = mm + cross + cross.T + rr.take(rows, 0).take(rows, 1)
+            trial = _gram_block(model + rest.take(rows, 0), gram, original.index, basis)
         else:
             share = rng.multinomial(len(stack), np.full(len(stack), 1 / len(stack))) / len(stack)
             data = (share @ stack).reshape(nt, nw)
@@ -125,13 +126,7 @@ def bootstrap(fit, draws: int = 1000, *, scans=None) -> Bootstrap:
         v = fit.setup.expand(found.theta)[0]
         k, _ = segment.rates(v)
         lifetimes.append(1 / k)
-        inverse = np.linalg.pinv(basis(v, False)[0])
-        if stack is None:
-            drawn = np.zeros_like(inverse)  # what each row of the residual comes to, drawn or not
-            np.add.at(drawn.T, rows, inverse.T)
-            spectra.append((inverse @ c) @ a + drawn @ rest)
-        else:
-            spectra.append(inverse @ data)
+        spectra.append(trial.solve(v)[0])
     return Bootstrap(np.array(lifetimes), np.array(spectra) / segment.wavelength_weight, failed)
 
 
@@ -153,9 +148,9 @@ def _completed(fit):
     return global_fit(whole, fit.model, parameters=fit.optimum, starts=0)
 
 
-def _gram_block(gram, like, basis):
-    """A block of data known by their Gram matrix only."""
-    made = SharedBlock(like.data, basis, like.index, gram=gram)
+def _gram_block(data, gram, index, basis):
+    """A block that is searched by the Gram matrix of its data alone."""
+    made = SharedBlock(data, basis, index, gram=gram)
     made.compressed, made.gram, made.total = None, gram, float(np.trace(gram))
     made.exact = lambda: None
     return made

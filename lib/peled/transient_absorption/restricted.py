@@ -124,6 +124,11 @@ class Rules:
         return cls(mix, ~shut, bounded, known, values, *kept)
 
     @property
+    def local(self) -> bool:
+        """Whether each wavelength is a problem of its own in the delays alone."""
+        return not len(self.areas) and not self.guides
+
+    @property
     def free(self) -> int:
         """Number of free linear coefficients."""
         return int(self.open.sum())
@@ -356,7 +361,8 @@ class RestrictedBlock(DispersedBlock):
         there = rules.open
         if rules.bounded.any():
             f = np.matmul(c, rules.mix * there[:, None, :])
-            there = there & ~_negative(f, left, rules.bounded)
+            gram, right = (np.matmul(np.swapaxes(f, 1, 2), x) for x in (f, left))
+            there = there & ~negative(gram, right[:, :, 0], rules.bounded)
         return rules.mix * there[:, None, :]
 
     def solve(self, u):
@@ -400,22 +406,32 @@ class RestrictedBlock(DispersedBlock):
         return out
 
 
-def _negative(f, data, bounded):
-    """Which bounded spectra of F (nw, nt, m) are zero in non-negative least squares, (nw, m).
+def negative(gram, right, bounded):
+    """Which bounded spectra are zero in non-negative least squares.
 
     Where the free solution is non-negative it is the answer; elsewhere all sets are tried, and the
     best feasible one is.
+
+    Parameters
+    ----------
+    gram : ndarray, shape (nw, m, m)
+        FᵀF of the model matrix F of each wavelength.
+    right : ndarray, shape (nw, m)
+        FᵀD.
+    bounded : bool array, shape (m,)
+
+    Returns
+    -------
+    bool array, shape (nw, m)
     """
-    scale = np.sqrt(np.einsum("wij,wij->wj", f, f))
-    scale[scale == 0] = 1.0
-    f = f / scale[:, None, :]
-    gram = np.matmul(np.swapaxes(f, 1, 2), f)
-    right = np.matmul(np.swapaxes(f, 1, 2), data)[:, :, 0]
+    scale = np.sqrt(np.einsum("wii->wi", gram))
+    scale = np.where(scale > 0, scale, 1.0)
+    gram, right = gram / (scale[:, :, None] * scale[:, None, :]), right / scale
     out = np.zeros(right.shape, bool)
-    todo = np.arange(len(f))
-    where, best = np.flatnonzero(bounded), np.full(len(f), -np.inf)
+    todo = np.arange(len(gram))
+    where, best = np.flatnonzero(bounded), np.full(len(gram), -np.inf)
     for number in range(2 ** len(where)):  # from the set with none left out on
-        gone = np.zeros(f.shape[2], bool)
+        gone = np.zeros(right.shape[1], bool)
         gone[where[[j for j in range(len(where)) if number >> j & 1]]] = True
         a = _solved(gram[todo], right[todo], ~gone)
         gain = np.einsum("wn,wn->w", a, right[todo])
@@ -428,10 +444,28 @@ def _negative(f, data, bounded):
     return out
 
 
+def kept(gram, there, ridge=0.0):
+    """Gram matrices in which what is not there has no part: a one in its place.
+
+    Parameters
+    ----------
+    gram : ndarray, shape (nw, m, m)
+    there : bool array, shape (nw, m) or (m,)
+    ridge : float
+        Added to the diagonal of the others.
+
+    Returns
+    -------
+    ndarray, shape (nw, m, m)
+    """
+    gram = np.where(there[..., :, None] & there[..., None, :], gram, 0.0)
+    i = np.arange(gram.shape[1])
+    gram[:, i, i] += np.where(there, ridge, 1.0)
+    return gram
+
+
 def _solved(gram, right, keep):
     """Least squares with some columns only; a vanished column gets nothing."""
-    held = ~keep | (np.einsum("wii->wi", gram) == 0)
-    gram = np.where(held[:, :, None] | held[:, None, :], 0.0, gram)
-    i = np.arange(gram.shape[1])
-    gram[:, i, i] += np.where(held, 1.0, 1e-13)
-    return np.linalg.solve(gram, np.where(held, 0.0, right)[:, :, None])[:, :, 0]
+    there = keep & (np.einsum("wii->wi", gram) > 0)
+    right = np.where(there, right, 0.0)[:, :, None]
+    return np.linalg.solve(kept(gram, there, 1e-13), right)[:, :, 0]

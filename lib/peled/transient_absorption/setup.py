@@ -491,7 +491,7 @@ class Setup:
         self.problem = Problem(blocks, self.expand, self.low, self.high, self._reach())
         self.linear = sum(
             block.rules.free
-            if isinstance(block, RestrictedBlock)
+            if self.model.restricted
             else (len(self.model.spectra) + len(self.own) * (len(group) - 1)) * block.shape[1]
             for block, group in zip(blocks, groups, strict=True)
         )
@@ -525,12 +525,14 @@ class Setup:
     def _block(self, group, columns_):
         """The block of segments that share their spectra, or those but their own."""
         model, first = self.model, group[0]
-        if model.restricted:
-            every = [np.arange(len(model.columns))] * len(group)
-            return _blocks(group, RestrictedBlock, every, Rules.of(group, columns_))
-        if first.apart or any(s.point_weight is not None for s in group):
-            exact = _blocks(group, DispersedBlock, columns_)
-            return NormalBlock(exact, group, columns_) if usable(model) else exact
+        if model.restricted or first.apart or any(s.point_weight is not None for s in group):
+            rules = Rules.of(group, columns_)
+            if model.restricted:
+                every = [np.arange(len(model.columns))] * len(group)
+                exact = _blocks(group, RestrictedBlock, every, rules)
+            else:
+                exact = _blocks(group, DispersedBlock, columns_)
+            return NormalBlock(exact, rules) if usable(model) and rules.local else exact
         if len(group) == 1:
             return SharedBlock(first.data, first.shared, first.index)
         data = np.concatenate([s.data for s in group])
