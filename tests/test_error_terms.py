@@ -350,6 +350,15 @@ def test_exchange_rate_is_recovered_and_covered():
     assert 0.92 < np.mean(pulls < 1.96) <= 0.99
 
 
+def test_scatter_about_an_exchange_is_by_points_less_three():
+    p, error = np.array([0.1, 0.25, 0.4, 0.6, 0.8]), np.array([1.0, 2.0, 1.0, 3.0, 2.0])
+    width = np.array([3.0, 9.0, 2.0, 8.0, 7.0])
+    by = np.column_stack([1 - p, p, (1 - p) ** 2 * p]) / error[:, None]
+    square = np.linalg.lstsq(by, width / error, rcond=None)[1]
+    found = nmr.fit_exchange(p, 80.0, width, error)
+    assert found.chi2_reduced == pytest.approx(square / 2)
+
+
 def test_no_exchange_broadening_has_no_rate():
     p = np.linspace(0, 1, 6)
     found = nmr.fit_exchange(p, 80.0, 5 - 2 * (1 - p) ** 2 * p, np.full(6, 0.1))
@@ -745,7 +754,7 @@ def test_offset_of_a_sweep_and_its_error():
     true = np.where(bias > 2, (bias - 2) ** 3 * 1e3, 0.0)
     current, usable = np.geomspace(1e-4, 100, 41), np.ones(41, bool)
     found = [
-        light.find_light(bias, current, 5 + true + rng.standard_normal(41), usable, "cd/m2")
+        light.find_light(bias, current, 5 + true + rng.standard_normal(41), usable)
         for _ in range(400)
     ]
     offsets = np.array([f.offset for f in found])
@@ -754,14 +763,14 @@ def test_offset_of_a_sweep_and_its_error():
     one = found[0]
     assert one.error() == pytest.approx(np.sqrt(one.noise**2 + (one.relative * one.values) ** 2))
     # A sweep that begins in the light: anything up to the smallest reading, evenly.
-    bright = light.find_light(bias, current, 50 * np.exp(2 * bias), usable, "cd/m2")
+    bright = light.find_light(bias, current, 50 * np.exp(2 * bias), usable)
     assert (bright.offset, bright.offset_error) == pytest.approx((0.0, 50 / math.sqrt(3)))
     # Light that follows an unsteady current does not scatter against it.
     uneven = current * np.exp(0.05 * rng.standard_normal(41))
-    steady = light.find_light(bias, uneven, 1e3 * uneven + 1e-6 * true, usable, "cd/m2")
+    steady = light.find_light(bias, uneven, 1e3 * uneven + 1e-6 * true, usable)
     assert steady.relative < 1e-3
     # Readings that creep upwards are no light.
-    creeping = light.find_light(bias, current, 5 + 0.05 * bias + true, usable, "cd/m2")
+    creeping = light.find_light(bias, current, 5 + 0.05 * bias + true, usable)
     assert creeping.dark.sum() > 10 and creeping.offset == pytest.approx(5.1, abs=0.05)
 
 

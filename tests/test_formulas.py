@@ -37,6 +37,7 @@ from peled.photoluminescence.response import Response
 from peled.photoluminescence.transients import Transient
 from peled.structure import diffract, standards, urbach, xps, xrd
 from peled.structure.xrd import crystal, evidence, pawley, phases, profiles
+from peled.transient_absorption import errors as trust
 from peled.transient_absorption import global_fit, irf, matrices, noise, setup, workflow
 from peled.transient_absorption.dispersed import NormalBlock
 from peled.transient_absorption.preprocess import from_transmission
@@ -1189,3 +1190,20 @@ def test_a_gaussian_response_folds_a_decay_as_the_closed_form(start):
     expected = np.diff(lifetimes._accumulated(edges, lifetime, 1.0, sigma, None))
     assert counts / counts.sum() == pytest.approx(expected / expected.sum(), abs=2e-4)
     assert counts[-1] / counts[-2] == pytest.approx(math.exp(-0.5 / lifetime), rel=1e-3)
+
+
+def test_two_bands_take_four_parameters_of_each_spectrum_and_four_of_all():
+    fit = SimpleNamespace(chi2=np.array([30.0, 50.0]))
+    found = segregation._goodness(fit, np.zeros((2, 30)))
+    assert found == pytest.approx((80 / 48, 32 / np.sqrt(96)))
+
+
+def test_a_residual_is_held_against_its_noise_by_what_no_parameter_takes(monkeypatch):
+    monkeypatch.setattr(noise, "effective_wavelengths", lambda _: 20.0)
+    one = SimpleNamespace(shape=(30, 20), standard_error=None)
+    sought = SimpleNamespace(size=600, linear=60, matrices=[one])
+    now = SimpleNamespace(cost=530 * (1.5 * 0.2) ** 2, rows=[SimpleNamespace(gram=np.eye(30))])
+    best = SimpleNamespace(theta=np.zeros(10))
+    assert trust._level_flags(sought, now, best, 0.2) == ["residual 1.50 times the stated noise"]
+    sought.linear = 596
+    assert trust._level_flags(sought, now, best, 0.2) == []  # no more numbers than parameters

@@ -302,7 +302,7 @@ def test_reported_column_is_judged_and_explained(factor, word):
     assert check.median == pytest.approx(factor, rel=0.01)
     assert check.agrees == (word is None)
     if word:
-        assert word in check.explanations[0][0] and word in check.sentence()
+        assert word in check.explanations[0][0]
 
 
 def test_column_ten_per_cent_off_says_so_and_its_interval_is_tight():
@@ -310,11 +310,7 @@ def test_column_ten_per_cent_off_says_so_and_its_interval_is_tight():
     j = np.geomspace(0.1, 10, 25)
     lum = photometry.luminance(np.full(25, 0.2), j, nm, band)
     check = column(0.2 * 1.11 * np.ones(25), lum, j, nm, band)
-    assert (
-        not check.agrees
-        and check.low == pytest.approx(1.11, rel=1e-6)
-        and "+11.0 %" in check.sentence()
-    )
+    assert not check.agrees and check.low == pytest.approx(1.11, rel=1e-6)
 
 
 def test_median_interval_of_the_column_covers():
@@ -493,16 +489,16 @@ def test_rolloff_laws_are_told_apart_on_many_points_with_their_limiting_slope(na
     found = current_voltage.rolloff(
         j, np.exp(law(j, (math.log(0.2), 0.0)) + 0.01 * rng.normal(size=60))
     )
-    assert found.best.name == name and found.why.startswith(f"{name} leads by")
-    assert abs(found.best.j0_mA_cm2 - 1.0) < 3 * found.best.j0_error
+    assert found.fits[0].name == name and found.why.startswith(f"{name} leads by")
+    assert abs(found.fits[0].j0_mA_cm2 - 1.0) < 3 * found.fits[0].j0_error
 
 
 def test_three_points_identify_nothing():
     found = current_voltage.rolloff([0.1, 1, 10], [0.164, 0.091, 0.033])
     assert "3 points leave 1 degree of freedom: no mechanism" in found.why
-    assert found.best.name == "bimolecular quenching" and found.best.j0_mA_cm2 == pytest.approx(
-        0.63, abs=0.01
-    )
+    assert found.fits[0].name == "bimolecular quenching" and found.fits[
+        0
+    ].j0_mA_cm2 == pytest.approx(0.63, abs=0.01)
     np.testing.assert_allclose(found.local_slopes, [-0.256, -0.441], atol=1e-3)
 
 
@@ -609,13 +605,15 @@ def test_a_roll_off_has_its_current_error_misfit_and_bic(name):
     rng, j = np.random.default_rng(5), np.geomspace(1, 3000, 25)
     y = law(j, (np.log(0.1), np.log(40.0))) + 0.01 * rng.standard_normal(25)
     found = current_voltage.rolloff(j[::-1], np.exp(y)[::-1])
-    assert found.best.name == name and found.why.startswith(f"{name} leads by")
+    assert found.fits[0].name == name and found.why.startswith(f"{name} leads by")
     (a, b), cov = curve_fit(lambda j, a, b: law(j, (a, b)), j, y, (np.log(0.1), np.log(40.0)))
     rest = y - law(j, (a, b))
-    assert found.best.j0_mA_cm2 == pytest.approx(np.exp(b), rel=1e-3)
-    assert found.best.j0_error == pytest.approx(np.exp(b) * np.sqrt(cov[1, 1]), rel=0.02)
-    assert found.best.bic == pytest.approx(25 * np.log(rest @ rest / 25) + 3 * np.log(25), abs=1e-3)
-    assert found.best.largest == pytest.approx(np.abs(np.expm1(-rest)).max(), rel=1e-2)
+    assert found.fits[0].j0_mA_cm2 == pytest.approx(np.exp(b), rel=1e-3)
+    assert found.fits[0].j0_error == pytest.approx(np.exp(b) * np.sqrt(cov[1, 1]), rel=0.02)
+    assert found.fits[0].bic == pytest.approx(
+        25 * np.log(rest @ rest / 25) + 3 * np.log(25), abs=1e-3
+    )
+    assert found.fits[0].largest == pytest.approx(np.abs(np.expm1(-rest)).max(), rel=1e-2)
     far = np.diff(law(np.array([1e10, 1e11]), (0.0, 0.0)))[0] / np.log(10)
     assert far == pytest.approx(limit, abs=0.01)
     assert found.local_slopes == pytest.approx(np.diff(y) / np.diff(np.log(j)))

@@ -130,7 +130,7 @@ def test_an_offset_that_drifts_is_that_at_turn_on():
         drift = rng.uniform(-0.3, 0.3) * np.arange(v.size) / v.size
         read = drift + 0.02 * rng.standard_normal(v.size)
         read[20:] += np.linspace(0, 50, v.size - 20) ** 2
-        found = find_light(v, lamp.current(), read, np.ones(v.size, bool), "cd/m2")
+        found = find_light(v, lamp.current(), read, np.ones(v.size, bool))
         pulls.append((found.offset - drift[19]) / found.offset_error)
         plain.append((read[:19].mean() - drift[19]) / (read[:19].std(ddof=1) / 19**0.5))
     held = [np.mean(np.abs(x) < 1.96) for x in (pulls, plain)]
@@ -208,7 +208,7 @@ def test_sweeps_of_noise_hold_no_light():
 
     rng, v = np.random.default_rng(0), np.arange(25) * 0.2
     usable = v > 0
-    lit = [find_light(v, v + 1, rng.standard_normal(25), usable, "").lit.any() for _ in range(400)]
+    lit = [find_light(v, v + 1, rng.standard_normal(25), usable).lit.any() for _ in range(400)]
     assert sum(lit) <= 2  # 0.1 % is stated: three or more in 1 of 100,000 runs of this test
 
 
@@ -492,6 +492,6 @@ def test_light_stands_out_of_as_many_dark_readings_as_there_were(share, seen):
     read = np.r_[0.0, 1.0, -1.0, 0.0, 1.0, -1.0, np.full(6, 40.0)]
     noise = np.std(read[:6], ddof=1)
     read[9:] = share * threshold(12, 5) * noise * np.sqrt(1 + 1 / 6)
-    found = find_light(np.arange(12.0), np.ones(12), read, np.ones(12, bool), "")
+    found = find_light(np.arange(12.0), np.ones(12), read, np.ones(12, bool))
     assert found.dark.sum() == 6 and found.noise == pytest.approx(noise)
     assert found.lit[9:].all() == seen

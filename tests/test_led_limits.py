@@ -684,9 +684,9 @@ def test_light_scales_with_its_unit_and_not_with_its_offset_or_direction(seed, u
     rng, v = np.random.default_rng(seed), np.arange(0.0, 5.0, 0.1)
     read = np.where(v > 2.4, np.exp(3 * (v - 3.2)), 0.0) + 0.02 * rng.standard_normal(v.size)
     j, usable = np.exp(v), np.ones(v.size, bool)
-    one = light.find_light(v, j, read, usable, "cd/m2")
+    one = light.find_light(v, j, read, usable)
     side = -1 if turned else 1
-    other = light.find_light(v[::side], j[::side], unit * (read + by)[::side], usable, "cd/m2")
+    other = light.find_light(v[::side], j[::side], unit * (read + by)[::side], usable)
     assert other.noise == pytest.approx(unit * one.noise, rel=1e-6)
     assert other.offset == pytest.approx(unit * (one.offset + by), abs=1e-6 * unit)
     assert other.offset_error == pytest.approx(unit * one.offset_error, rel=1e-6)

@@ -167,6 +167,17 @@ def test_area_is_the_amplitude_at_time_zero():
         assert spectrum.real.sum() * spectrum.hz_per_point == pytest.approx(2.5, rel=1e-3)
 
 
+def test_the_noise_turns_with_the_phase_as_its_points_do():
+    rng = np.random.default_rng(2)
+    spectrum = nmr.process(make(np.zeros(256, complex), noise=1.0, rng=rng), line_broadening_Hz=3.0)
+    turned = nmr.apply_phase(spectrum, nmr.Phase(40.0, 9000.0))
+    for lag in (0, 1, 7):
+        before, after = (s.values[lag:] * s.values[: 512 - lag].conj() for s in (spectrum, turned))
+        both = turned.autocovariance[lag] / spectrum.autocovariance[lag]
+        assert abs(both) == pytest.approx(1)
+        assert both == pytest.approx(np.sum(after) / np.sum(before))
+
+
 @pytest.mark.parametrize("p1", [0.0, -90.0, 350.0, -800.0])
 def test_automatic_phase_finds_any_turn(p1):
     rng = np.random.default_rng(2)

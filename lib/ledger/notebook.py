@@ -18,7 +18,7 @@ import math
 import os
 import time
 from binascii import b2a_base64
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from functools import cached_property
 from pathlib import Path
 
@@ -420,21 +420,28 @@ class VerdictTable:
         )
 
     def _repr_html_(self) -> str:
-        def row(cells, tag):
-            return (
-                "<tr>"
-                + "".join(
-                    f'<{tag} style="text-align:left">{html.escape(cell)}</{tag}>' for cell in cells
-                )
-                + "</tr>"
-            )
+        return as_html(self.HEAD, self._cells())
 
-        return (
-            "<table>"
-            + row(self.HEAD, "th")
-            + "".join(row(cells, "td") for cells in self._cells())
-            + "</table>"
-        )
+
+def as_html(head: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
+    """A table that a notebook shows.
+
+    Parameters
+    ----------
+    head : sequence of str
+    rows : sequence of sequences of str
+        Each as long as the head.
+
+    Returns
+    -------
+    str
+    """
+
+    def line(cells, tag):
+        made = (f'<{tag} style="text-align:left">{html.escape(c)}</{tag}>' for c in cells)
+        return f"<tr>{''.join(made)}</tr>"
+
+    return f"<table>{line(head, 'th')}{''.join(line(cells, 'td') for cells in rows)}</table>"
 
 
 def open_room(topic: str, **parameters) -> Room:

@@ -82,7 +82,6 @@ class Diode:
     series_Ohm_cm2: float = 0.8
     shunt_Ohm_cm2: float = 3e6
     trap_leakage: float = 2e-6
-    builtin_V: float = 0.3
 
 
 def current_density(voltage_V: np.ndarray, device: Diode) -> np.ndarray:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import html
 import math
 import re
 from collections import Counter
@@ -11,7 +10,7 @@ from dataclasses import dataclass
 
 from ledger import paper
 from ledger.claims.gather import Gathered
-from ledger.notebook import shown
+from ledger.notebook import as_html, shown
 
 #: Margins from here on are those of counts and logic, which have no standard error.
 COUNTED = 1e5
@@ -96,21 +95,7 @@ class Table:
         return "\n".join([line(self.head), *map(line, self.rows)])
 
     def _repr_html_(self) -> str:
-        def row(cells, tag):
-            return (
-                "<tr>"
-                + "".join(
-                    f'<{tag} style="text-align:left">{html.escape(cell)}</{tag}>' for cell in cells
-                )
-                + "</tr>"
-            )
-
-        return (
-            "<table>"
-            + row(self.head, "th")
-            + "".join(row(cells, "td") for cells in self.rows)
-            + "</table>"
-        )
+        return as_html(self.head, self.rows)
 
 
 def panels_of() -> dict[str, tuple[str, ...]]:

@@ -201,7 +201,8 @@ def ratio(
 
     References
     ----------
-    .. [1] E. C. Fieller, J. R. Stat. Soc. B 16, 175 (1954), 10.1111/j.2517-6161.1954.tb00159.x
+    .. [1] E. C. Fieller, J. R. Stat. Soc. B 16, 175 (1954),
+           doi:10.1111/j.2517-6161.1954.tb00159.x
     """
     weights = np.column_stack([numerator, denominator])
     a, b = _sums(signal, weights).T

@@ -39,7 +39,8 @@ def dilute_fraction(
 
     References
     ----------
-    .. [1] Ashcroft & Mermin, Solid State Physics (1976), ch. 30.
+    .. [1] J. Frenkel, Z. Phys. 35, 652 (1926), doi:10.1007/BF01379812
+    .. [2] N. W. Ashcroft, N. D. Mermin, Solid State Physics (1976), chapter 30
 
     Examples
     --------

@@ -267,19 +267,6 @@ class ColumnCheck:
     explanations: tuple[tuple[str, float], ...]
     points: int
 
-    def sentence(self) -> str:
-        """The finding in one sentence."""
-        percent = 100 * (self.median - 1)
-        word = "agrees with" if self.agrees else "disagrees with"
-        low, high = 100 * (self.low - 1), 100 * (self.high - 1)
-        text = (
-            f"reported EQE {word} its own L, J and spectrum: {percent:+.1f} % "
-            f"(95 %: {low:+.1f} to {high:+.1f} %, {self.points} points)"
-        )
-        if not self.agrees and self.explanations:
-            text += "; as if " + " or ".join(name for name, _ in self.explanations[:2])
-        return text
-
 
 def shortcuts(wavelength_nm, spectrum) -> dict[str, float]:
     """What each common shortcut would make of a reported EQE: its ratio to that by the integral.
@@ -358,6 +345,10 @@ def check_column(ratio, current_density_mA_cm2, expected) -> ColumnCheck:
     -----
     The interval of the median is that of the order statistics n/2 ± 0.98 √n, without a
     distribution assumed; it is widened by `TOLERANCE` before it is held against 1.
+
+    References
+    ----------
+    .. [1] W. R. Thompson, Ann. Math. Stat. 7, 122 (1936), doi:10.1214/aoms/1177732502
 
     Examples
     --------

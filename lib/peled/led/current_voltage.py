@@ -293,6 +293,10 @@ def turn_on(
     TurnOn
         Voltage and error NaN where no reading is above the threshold; error NaN where the first
         is, or where noise or a repeated voltage hides the step.
+
+    References
+    ----------
+    .. [1] M. Anaya et al., Nat. Photon. 13, 818 (2019), doi:10.1038/s41566-019-0543-y
     """
     v, lum = np.asarray(voltage_V, float), np.asarray(luminance_cd_m2, float)
     order = np.argsort(v, kind="stable")
@@ -608,10 +612,6 @@ class Rolloff:
     fits: tuple[RolloffFit, ...]
     why: str
     local_slopes: np.ndarray
-
-    @property
-    def best(self) -> RolloffFit:
-        return self.fits[0]
 
 
 def rolloff(current_density_mA_cm2, eqe) -> Rolloff:

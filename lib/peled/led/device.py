@@ -152,7 +152,7 @@ def run_of(sweep: Sweep, row: Row, kind: str, digest: str) -> Run:
     v, j = sweep.voltage_V, sweep.current_density_mA_cm2
     j = np.where(np.isfinite(j), j, 1.0) if not np.isfinite(j).any() else j
     usable = ~sweep.compliance & (v > 0) & (j > 0)
-    lights = {name: find_light(v, j, y, usable, UNIT_OF[name]) for name, y in readings.items()}
+    lights = {name: find_light(v, j, y, usable) for name, y in readings.items()}
     return Run(sweep, row, lights, readings, kind, digest)
 
 

@@ -32,7 +32,6 @@ class Crossing:
     slope).
     """
 
-    fraction: float
     time: float
     standard_error: float
     censored: bool
@@ -73,6 +72,10 @@ def crossing_time(
     ValueError
         For time that does not rise, a start that is not above zero and the noise, a fraction
         outside (0, 1), fewer than four points.
+
+    References
+    ----------
+    .. [1] F. So, D. Kondakov, Adv. Mater. 22, 3762 (2010), doi:10.1002/adma.200902624
     """
     t, y, start = _checked(time, signal, fraction, initial)
     if (noise := _noise(y, start)) * threshold() > start:
@@ -87,7 +90,7 @@ def crossing_time(
     # is no crossing.
     wrong = np.r_[0, np.cumsum(y <= level)] + np.r_[np.cumsum((y > level)[::-1])[::-1], 0]
     if np.argmin(wrong) == t.size:  # never, or the last reading alone
-        return Crossing(fraction, float(t[-1]), math.nan, True, crossings)
+        return Crossing(float(t[-1]), math.nan, True, crossings)
     hit = int(np.clip(np.argmin(wrong), 1, t.size - 1))
     scatter = _noise(y, level) / level
     use = _around(np.log(np.clip(smooth, 1e-300, None) / level), hit, max(0.12, 4 * scatter))
@@ -95,10 +98,10 @@ def crossing_time(
     scale = float(np.ptp(t[use])) or 1.0
     found = _passage((t[use] - t[hit]) / scale, np.log(y[use] / level), scatter)
     if found is None:
-        return Crossing(fraction, float(t[hit]), math.nan, False, crossings)
+        return Crossing(float(t[hit]), math.nan, False, crossings)
     at, slope, spread = found
     error = math.hypot(spread, noise / start if initial is None else 0.0) / abs(slope)
-    return Crossing(fraction, float(t[hit] + at * scale), float(error * scale), False, crossings)
+    return Crossing(float(t[hit] + at * scale), float(error * scale), False, crossings)
 
 
 def _checked(time, signal, fraction: float, initial) -> tuple[np.ndarray, np.ndarray, float]:

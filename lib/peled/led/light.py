@@ -33,8 +33,6 @@ class Light:
     offset, offset_error : float
     dark, lit : (n,) bool array
         Points below turn-on; points above noise and offset at a false-alarm rate of 0.001 a sweep.
-    sentence : str
-        What was found, with numbers.
     """
 
     values: np.ndarray = field(repr=False)
@@ -44,14 +42,13 @@ class Light:
     offset_error: float
     dark: np.ndarray = field(repr=False)
     lit: np.ndarray = field(repr=False)
-    sentence: str = ""
 
     def error(self) -> np.ndarray:
         """Standard error of each reading by noise and scatter, (n,); the offset's is shared."""
         return np.hypot(self.noise, self.relative * np.abs(self.values))
 
 
-def find_light(voltage_V, current, readings, usable, unit: str) -> Light:
+def find_light(voltage_V, current, readings, usable) -> Light:
     """Offset, noise and lit points of a sweep.
 
     From low bias on, points count as dark until three in a row stand above them. Without five such
@@ -63,8 +60,6 @@ def find_light(voltage_V, current, readings, usable, unit: str) -> Light:
     voltage_V, current, readings : (n,) arrays
     usable : (n,) bool array
         Not in compliance, current forward.
-    unit : str
-        Of the readings, for the sentence.
 
     Returns
     -------
@@ -79,21 +74,17 @@ def find_light(voltage_V, current, readings, usable, unit: str) -> Light:
     if stop:
         offset, offset_error, noise = _offset(y[order], stop)
         needed = threshold(y.size, stop - 1)
-        said = f"offset {offset:.2g} ± {offset_error:.1g} {unit} from {stop} points below turn-on"
     else:
         least = float(np.nanmin(np.abs(y), initial=np.inf))
         offset, offset_error, needed = 0.0, least / np.sqrt(3), threshold(y.size)
         noise = offset_error
-        said = (
-            f"no five points below turn-on: offset not known, 0 ± {offset_error:.1g} {unit} taken"
-        )
     values = y - offset
     with np.errstate(invalid="ignore"):
         above = values > needed * np.hypot(noise, offset_error)
     above &= ~dark & usable
     lit = above & _from_run(above, order)
     relative = _scatter(np.asarray(voltage_V)[lit], values[lit] / np.asarray(current)[lit])
-    return Light(values, noise, relative, offset, offset_error, dark, lit, said)
+    return Light(values, noise, relative, offset, offset_error, dark, lit)
 
 
 def _offset(y: np.ndarray, stop: int) -> tuple[float, float, float]:

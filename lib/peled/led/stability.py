@@ -109,6 +109,10 @@ def follow(
     ------
     SpectrumError, ValueError
         For unusable spectra or unequal lengths.
+
+    References
+    ----------
+    .. [1] E. T. Hoke et al., Chem. Sci. 6, 613 (2015), doi:10.1039/C4SC03141E
     """
     edge = {} if variance is None else {"edge": math.inf}
     x, y = check_spectrum(wavelength_nm, np.atleast_2d(spectra), **edge)

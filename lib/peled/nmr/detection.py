@@ -124,8 +124,7 @@ def build_up(
     """Intensity after cross polarisation, abundant spins relaxing with T1rho (that of 13C
     neglected).
 
-    I(t) = A (1 - T_IS/T1rho)^-1 [exp(-t/T1rho) - exp(-t/T_IS)] (Kolodziejski and Klinowski, Chem.
-    Rev. 102, 613 (2002), doi:10.1021/cr000060n, equation for the I-S model).
+    I(t) = A (1 - T_IS/T1rho)^-1 [exp(-t/T1rho) - exp(-t/T_IS)] [1]_, their I-S model.
 
     Parameters
     ----------
@@ -138,6 +137,10 @@ def build_up(
     Returns
     -------
     ndarray, shape of `contact_time_s`
+
+    References
+    ----------
+    .. [1] W. Kolodziejski and J. Klinowski, Chem. Rev. 102, 613 (2002), doi:10.1021/cr000060n
     """
     ratio = t_is_s / t1rho_s
     if abs(ratio - 1) < 1e-6:

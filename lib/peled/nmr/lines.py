@@ -107,11 +107,6 @@ class LineFit:
     misfit : float
         Root mean square of the residual over the noise. Above about 1.2 the model misses structure;
         errors are then scaled by it.
-    bic : float
-        Bayesian information criterion with the count of independent points.
-    independent_points : float
-    parameters : int
-    rss : float
     converged : bool
     fit : SeparableFit
         As it was found, with `to_lmfit` for what is not offered here.
@@ -125,10 +120,6 @@ class LineFit:
     baseline: np.ndarray = field(repr=False)
     curves: np.ndarray = field(repr=False)
     misfit: float
-    bic: float
-    independent_points: float
-    parameters: int
-    rss: float
     converged: bool
     fit: SeparableFit = field(repr=False)
 
@@ -409,8 +400,6 @@ def fit_lines(
     area_covariance = areas @ found.estimates.covariance @ areas.T
     lost = areas[:, np.isinf(found.errors)].any(axis=1)
     area_covariance[lost, lost] = np.inf
-    independent, rss = processed.independent_points(len(ppm)), found.chi2
-    bic = independent * np.log(rss / len(data)) + matrix_size * np.log(independent)
     return LineFit(
         layout.lines(found, np.sqrt(np.maximum(np.diag(area_covariance), 0))),
         area_covariance,
@@ -420,10 +409,6 @@ def fit_lines(
         found.design[:, len(layout.areas) :] @ found.linear[len(layout.areas) :],
         np.array([found.design[:, own] @ found.linear[own] for own in columns]),
         misfit,
-        float(bic),
-        independent,
-        matrix_size,
-        rss,
         found.estimates.converged,
         found,
     )

@@ -996,9 +996,7 @@ def baseline(
     ----------
     processed : Processed
     methods : names of `pybaselines`
-        `arpls` (Baek et al. 2015, doi:10.1039/C4AN01061B), `imodpoly` (Zhao et al. 2007,
-        doi:10.1366/000370207782597003), `std_distribution` (Wang et al. 2013,
-        doi:10.1021/ac303233c, made for NMR), or others.
+        `arpls` [1]_, `imodpoly` [2]_, `std_distribution` [3]_ (made for NMR), or others.
 
     Returns
     -------
@@ -1008,6 +1006,12 @@ def baseline(
     ------
     ValueError
         For fewer than three methods, or an unknown one.
+
+    References
+    ----------
+    .. [1] S.-J. Baek et al., Analyst 140, 250 (2015), doi:10.1039/C4AN01061B
+    .. [2] J. Zhao et al., Appl. Spectrosc. 61, 1225 (2007), doi:10.1366/000370207782597003
+    .. [3] K.-C. Wang et al., Anal. Chem. 85, 1231 (2013), doi:10.1021/ac303233c
     """
     from pybaselines import Baseline as Methods
 

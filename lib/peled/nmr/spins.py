@@ -174,6 +174,10 @@ def fit_spin_system(
     Returns
     -------
     SpinFit
+
+    References
+    ----------
+    .. [1] P. L. Corio, Chem. Rev. 60, 363 (1960), doi:10.1021/cr60206a003
     """
     shifts = np.asarray(shifts_ppm, float)
     start = np.asarray(couplings_Hz, float)

@@ -407,8 +407,8 @@ def two_site(
 ) -> np.ndarray:
     """Absorption of unit area over Hz of one spin that exchanges between two sites, at any rate.
 
-    McConnell, J. Chem. Phys. 28, 430 (1958), doi:10.1063/1.1744152: S = Re 1'(R + i(w - W) - K)^-1
-    p, the 2 x 2 inverse written out. `k_ex_s` is the sum of the rates both ways.
+    S = Re 1'(R + i(w - W) - K)^-1 p [1]_, the 2 x 2 inverse written out. `k_ex_s` is the sum of the
+    rates both ways.
 
     Parameters
     ----------
@@ -425,6 +425,10 @@ def two_site(
     -------
     ndarray, shape of `offset_Hz`
         Per Hz.
+
+    References
+    ----------
+    .. [1] H. M. McConnell, J. Chem. Phys. 28, 430 (1958), doi:10.1063/1.1744152
     """
     w = 2 * np.pi * np.asarray(offset_Hz, float)
     pf, pb = 1 - fraction_bound, fraction_bound

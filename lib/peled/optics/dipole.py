@@ -611,6 +611,10 @@ def substrate_reabsorption(
     ------
     ValueError
         If k is negative, or nothing is trapped.
+
+    References
+    ----------
+    .. [1] C. Cho et al., Nat. Commun. 11, 611 (2020), doi:10.1038/s41467-020-14401-1
     """
     if not k >= 0:
         raise ValueError(f"k: expected k ≥ 0, found {k}")

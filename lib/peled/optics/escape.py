@@ -78,7 +78,8 @@ def fresnel_transmittance(n_in, n_out, cosine):
 
     References
     ----------
-    .. [1] M. Born, E. Wolf, Principles of Optics, 7th edition (1999), section 1.5.2
+    .. [1] M. Born, E. Wolf, Principles of Optics, 7th edition (1999), section 1.5.2,
+           doi:10.1017/CBO9781139644181
 
     Examples
     --------
@@ -123,7 +124,8 @@ def escape_fresnel(n_film: float, n_outside: float = 1.0) -> float:
 
     References
     ----------
-    .. [1] M. Born, E. Wolf, Principles of Optics, 7th edition (1999), section 1.5.2
+    .. [1] M. Born, E. Wolf, Principles of Optics, 7th edition (1999), section 1.5.2,
+           doi:10.1017/CBO9781139644181
 
     Examples
     --------
@@ -228,7 +230,8 @@ def waveguide_cutoff(
 
     References
     ----------
-    .. [1] A. W. Snyder, J. D. Love, Optical Waveguide Theory (1983), section 12-15
+    .. [1] A. W. Snyder, J. D. Love, Optical Waveguide Theory (1983), section 12-15,
+           doi:10.1007/978-1-4613-2813-1
 
     Examples
     --------

@@ -263,6 +263,11 @@ def generation_rate(
     Returns
     -------
     ndarray
+
+    References
+    ----------
+    .. [1] M. B. Johnston and L. M. Herz, Acc. Chem. Res. 49, 146 (2016),
+           doi:10.1021/acs.accounts.5b00411
     """
     photon_J = H_C / (excitation_nm * 1e-9)
     return (
@@ -295,6 +300,10 @@ def excitons_per_crystal(
     -------
     ndarray
         σ I τ λ/(hc), below saturation.
+
+    References
+    ----------
+    .. [1] V. I. Klimov et al., Science 287, 1011 (2000), doi:10.1126/science.287.5455.1011
 
     Examples
     --------

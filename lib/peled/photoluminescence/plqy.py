@@ -96,10 +96,9 @@ def quantum_yield(
     """Quantum yields of one or more sphere triples, analysed together.
 
     A = 1 − L_d/L_i and PLQY = [E_d − (1 − A) E_i]/(L_e A) with L, E the photons in laser and
-    emission band of the empty, indirect and direct run (de Mello 1997, eqs 1 to 4). With
+    emission band of the empty, indirect and direct run [1]_, eqs 1 to 4. With
     `subtract_blank` the empty run's emission band is taken from E_d and E_i first. Self-absorption
-    a: PLQY/(1 − a + a PLQY) (T.-S. Ahn et al., Rev. Sci. Instrum. 78 (2007) 086105,
-    doi:10.1063/1.2768926).
+    a: PLQY/(1 − a + a PLQY) [2]_.
 
     Parameters
     ----------
@@ -124,6 +123,12 @@ def quantum_yield(
     ------
     ValueError
         If a run has no emission band that is needed, or the laser band holds no light.
+
+    References
+    ----------
+    .. [1] J. C. de Mello, H. F. Wittmann, R. H. Friend, Adv. Mater. 9, 230 (1997),
+           doi:10.1002/adma.19970090308
+    .. [2] T.-S. Ahn et al., Rev. Sci. Instrum. 78, 086105 (2007), doi:10.1063/1.2768926
     """
     if not triples:
         raise ValueError("triples: expected at least one, found none")

@@ -231,6 +231,10 @@ def assumed(
     -------
     Quantity
 
+    References
+    ----------
+    .. [1] JCGM 100:2008, section 4.3.7, doi:10.59161/JCGM100-2008E
+
     Examples
     --------
     >>> print(assumed("excitation_nm"))

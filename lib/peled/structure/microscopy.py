@@ -440,6 +440,10 @@ def size_change(
     -------
     SizeChange
         Lost volume 1 - q³ with q the ratio of the edges, its error 3 q² σ_q.
+
+    References
+    ----------
+    .. [1] JCGM 100:2008, section 5.1, doi:10.59161/JCGM100-2008E
     """
     (l1, s1), (l2, s2) = before, after
     e1, e2 = errors_nm or (0.0, 0.0)

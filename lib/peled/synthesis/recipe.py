@@ -247,6 +247,11 @@ def make_recipe(
         For a target without components, a quantity that is not positive, more taken for the
         batches than is made, and
         salts that cannot give the target.
+
+    References
+    ----------
+    .. [1] Q. Huangfu, J. A. J. Hall, Math. Program. Comput. 10, 119 (2018),
+           doi:10.1007/s12532-017-0130-5
     """
     needed = batches * batch_volume_mL
     volume_mL = needed if volume_mL is None else volume_mL

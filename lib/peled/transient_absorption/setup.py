@@ -875,6 +875,10 @@ def lmfit_parameters(
     Returns
     -------
     lmfit.Parameters
+
+    References
+    ----------
+    .. [1] M. Newville et al., LMFIT, doi:10.5281/zenodo.598352
     """
     import lmfit
 

@@ -79,6 +79,12 @@ def read_calculation(path: str | os.PathLike, *, allow_unconverged: bool = False
     FormatError
         For unknown programs, outputs without a total energy, unconverged self-consistency, and
         outputs that break off.
+
+    References
+    ----------
+    .. [1] P. Giannozzi et al., J. Phys. Condens. Matter 21, 395502 (2009),
+           doi:10.1088/0953-8984/21/39/395502
+    .. [2] G. Kresse, J. Furthmüller, Phys. Rev. B 54, 11169 (1996), doi:10.1103/PhysRevB.54.11169
     """
     return _checked(_read(Path(path))[-1], allow_unconverged)
 

@@ -121,6 +121,11 @@ def read_structure(path: str | os.PathLike, *, frame: int = -1) -> Structure:
     FormatError
         For what is none of these, cut short, without elements, or holds positions that are no
         numbers.
+
+    References
+    ----------
+    .. [1] S. R. Hall, F. H. Allen, I. D. Brown, Acta Crystallogr. A 47, 655 (1991),
+           doi:10.1107/S010876739101067X
     """
     path = Path(path)
     text = read_text(path, what="a structure (XYZ, POSCAR, CIF or Quantum ESPRESSO input)")

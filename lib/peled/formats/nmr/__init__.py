@@ -81,6 +81,12 @@ def read(
     ------
     FormatError
         Naming file and parameter.
+
+    References
+    ----------
+    .. [1] A. N. Davies and P. Lampen, Appl. Spectrosc. 47, 1093 (1993),
+           doi:10.1366/0003702934067874
+    .. [2] F. Delaglio et al., J. Biomol. NMR 6, 277 (1995), doi:10.1007/BF00197809
     """
     path = Path(path)
     if path.is_file() and path.name in ("fid", "ser", "acqus", "1r", "procs", "procpar"):

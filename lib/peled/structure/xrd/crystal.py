@@ -297,6 +297,10 @@ def line_strength(hkl: tuple, x_br: float) -> float:
     -------
     float
         In the units of `powder_pattern`, for Cu Kα1.
+
+    References
+    ----------
+    .. [1] H. M. Rietveld, J. Appl. Cryst. 2, 65 (1969), doi:10.1107/S0021889869006558
     """
     a = float(lattice_constant_angstrom(x_br))
     theta = np.radians(two_theta(a, hkl)) / 2

@@ -73,6 +73,10 @@ def phase_test(two_theta_deg, intensity, sigma=None, **options) -> PhaseTest:
     -------
     PhaseTest
         Differences of BIC are divided by the reduced χ² of the cubic fit: misfit is no evidence.
+
+    References
+    ----------
+    .. [1] G. Schwarz, Ann. Stat. 6, 461 (1978), doi:10.1214/aos/1176344136
     """
     cubic = pawley_fit(two_theta_deg, intensity, sigma, **options)
     options = options | {"a_A": cubic.a_A}
@@ -110,6 +114,10 @@ def lattice_change(first: PawleyFit, second: PawleyFit) -> tuple[float, float]:
     -------
     change_A, standard_error_A : float
         Second less first, ångström.
+
+    References
+    ----------
+    .. [1] JCGM 100:2008, section 5.1, doi:10.59161/JCGM100-2008E
     """
     return second.a_A - first.a_A, float(np.hypot(first.a_error_A, second.a_error_A))
 

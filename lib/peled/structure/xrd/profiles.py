@@ -247,6 +247,10 @@ def model_pattern(
     ------
     ValueError
         If `x_br` is not a fraction or the edge not positive.
+
+    References
+    ----------
+    .. [1] L. Vegard, Z. Phys. 5, 17 (1921), doi:10.1007/BF01349680
     """
     instrument_fwhm_deg, relative_sd, radius_mm = 0.08, 0.13, 240.0
     if not edge_nm > 0:
