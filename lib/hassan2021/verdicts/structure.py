@@ -388,7 +388,7 @@ def edges(e: Evidence) -> Found:
     return {
         "found": "; ".join(f"{s} work function {w}, edge {v}" for s, (w, v) in found.items()),
         "holds": all(good), "kind": e.kind("ups"),
-        "note": "no value printed; the edge is that of the straight line through the intensity, "
+        "note": "no value printed; the edge is where a power of the energy begins, "
         "for a weak foot of states moves the logarithmic one by 0.2 eV; what went in: "
         + ", ".join(f"{x:g} eV" for (_, n), x in e.truth.items() if n in EDGES),
     }  # fmt: skip

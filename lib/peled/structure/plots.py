@@ -302,7 +302,7 @@ def cutoffs(ax, found: dict, shades: Mapping[str, str]) -> None:
 
 
 def valence(ax, found: dict, shades: Mapping[str, str]) -> None:
-    """Valence regions with the extrapolated edges, bias removed: sample -> spectrum, edge,
+    """Valence regions with the fitted edges, bias removed: sample -> spectrum, edge,
     ionisation energy (eV).
 
     Parameters
@@ -321,10 +321,8 @@ def valence(ax, found: dict, shades: Mapping[str, str]) -> None:
         )
         shade = shades.get(sample, GREY)
         ax.plot(x, s.counts / unit + 0.5 * i, ".", ms=1.5, color=shade, label=said)
-        line = onset.energy_eV + np.array([-0.05, 0.9])
-        y = (onset.line[0] * line + onset.line[1]) / unit + 0.5 * i
-        ax.plot(line - bias, y, color="black", lw=0.6)
-        ax.axhline(onset.baseline / unit + 0.5 * i, color=GREY, lw=0.4)
+        fitted_at, fitted = onset.curve.T
+        ax.plot(fitted_at - bias, fitted / unit + 0.5 * i, color="black", lw=0.6)
     ax.set(
         xlabel="binding energy (eV from the Fermi level)", ylabel="counts (norm., shifted)",
         xlim=(5.5, -1), ylim=(-0.05, 1.95), yticks=[],
