@@ -445,17 +445,22 @@ def ceiling(stack: Stack, varied: Mapping[str, Sequence[float]]) -> Ceiling:
     central = float(centre.outcoupling)
     anode = stack["anode"].name
     table = [("as described", central)]
-    for label, name, changed in (
-        ("emitter {:g} nm", "emitter_nm", lambda v: stack.change("emitter", thickness_nm=v)),
-        ("hole layers {:g} nm together", "hole_nm", lambda v: stack.scale_role("hole", v)),
-        (f"{anode} {{:g}} nm", "ito_nm", lambda v: stack.change("anode", thickness_nm=v)),
-        (f"{anode} index {{:.2f}}", "ito_index", lambda v: stack.change("anode", n=v)),
-        ("organic index {:.2f}", "organic_index", lambda v: _organic(stack, v)),
-    ):
-        if name.endswith("_nm"):  # thicknesses are scanned in one call
-            found = outcoupling(changed(np.asarray(varied[name], float)))
-        else:
-            found = [outcoupling(changed(v)) for v in varied[name]]
+
+    def scanned(changed, values):  # thicknesses, in one call
+        return outcoupling(changed(np.asarray(values, float)))
+
+    def each(changed, values):
+        return [outcoupling(changed(v)) for v in values]
+
+    for label, name, over, changed in (
+        ("emitter {:g} nm", "emitter_nm", scanned,
+         lambda v: stack.change("emitter", thickness_nm=v)),
+        ("hole layers {:g} nm together", "hole_nm", scanned, lambda v: stack.scale_role("hole", v)),
+        (f"{anode} {{:g}} nm", "ito_nm", scanned, lambda v: stack.change("anode", thickness_nm=v)),
+        (f"{anode} index {{:.2f}}", "ito_index", each, lambda v: stack.change("anode", n=v)),
+        ("organic index {:.2f}", "organic_index", each, lambda v: _organic(stack, v)),
+    ):  # fmt: skip
+        found = over(changed, varied[name])
         table += [(label.format(v), float(o)) for v, o in zip(varied[name], found, strict=True)]
     alone = [value for _, value in table]
     for share in varied["vertical"]:

@@ -92,8 +92,7 @@ def _quantities(held: Held) -> Iterator[Quantity]:
     result: Result = held.data
     doubt = (Finding("assumed", "doubtful", held.row.doubt),) if held.row.doubt else ()
     said = tuple(Finding("assumed", "reported", text) for text in result.outcome.assumptions)
-    for of, name, value, unit in result.rows():
-        rests = said if name.startswith(("in ", "at most")) else ()
+    for of, name, value, unit, open_ways in result.rows():
         parts = _parts(value)
         budget: dict[str, float] = {}
         for (cause, _), error in parts.items():
@@ -105,7 +104,7 @@ def _quantities(held: Held) -> Iterator[Quantity]:
             budget,
             unit,
             "calculated",
-            (*doubt, *rests),
+            (*doubt, *(said if open_ways else ())),
             inputs=(held.digest,),
             state=held.row.state,
             parts=parts,

@@ -73,27 +73,28 @@ class Result:
         """The component whose way is drawn: what limits the product, else what is added first."""
         return self.yield_mmol[1] if self.yield_mmol else next(iter(self.outcome.added), "")
 
-    def rows(self) -> list[tuple[str, str, UFloat, str]]:
-        """Quantities: of what, quantity, value with its error by source, unit."""
+    def rows(self) -> list[tuple[str, str, UFloat, str, bool]]:
+        """Quantities: of what, quantity, value with its error by source, unit, and whether it rests
+        on what the procedure leaves open (a way through the vessels does, a weighing does not)."""
         found = []
         weighed = {
             k: v for outcome in self.outcomes.values() for k, v in outcome.weighed_mg.items()
         }
         for key, mass in weighed.items():
-            found.append((self.procedure.chemicals[key].name, "mass", mass, "mg"))
+            found.append((self.procedure.chemicals[key].name, "mass", mass, "mg", False))
         for component, amount in self.outcome.added.items():
-            found.append((component, "added", amount, "mmol"))
+            found.append((component, "added", amount, "mmol", False))
         vessels: dict[str, Vessel] = {}
         for outcome in self.outcomes.values():  # what comes before the treatments is alike in all
             vessels = outcome.vessels | vessels
         for name, vessel in vessels.items():
             for component, amount in vessel.amounts.items():
                 if name != "waste" and nominal_value(amount) > 1e-9:
-                    found.append((component, f"in {name}", amount, "mmol"))
+                    found.append((component, f"in {name}", amount, "mmol", True))
         if limit := self.yield_mmol:
             formula = self.procedure.product.formula
-            found.append((formula, f"at most, {limit[1]} limits", limit[0], "mmol"))
-            found.append((formula, "at most", limit[0] * molar_mass(formula), "mg"))
+            found.append((formula, f"at most, {limit[1]} limits", limit[0], "mmol", True))
+            found.append((formula, "at most", limit[0] * molar_mass(formula), "mg", True))
         return found
 
     def to_csv(self) -> str:
@@ -101,7 +102,7 @@ class Result:
         stream = io.StringIO()
         writer = csv.writer(stream, lineterminator="\n")
         writer.writerow(["of", "quantity", "value", "standard error", "unit"])
-        for what, name, value, unit in self.rows():
+        for what, name, value, unit, _ in self.rows():
             numbers = f"{nominal_value(value):.6g}", f"{std_dev(value):.2g}"
             writer.writerow([what, name, *numbers, unit])
         return stream.getvalue()
@@ -114,7 +115,7 @@ class Result:
             f"alternatives: {', '.join(procedure.alternatives) or 'none'}",
             *(
                 f"  {what:24.24s} {name:34.34s} {nominal_value(v):10.4f} ± {std_dev(v):.4f} {unit}"
-                for what, name, v, unit in self.rows()
+                for what, name, v, unit, _ in self.rows()
             ),
             "assumed:",
             *(f"  {assumption}" for assumption in self.assumptions),
