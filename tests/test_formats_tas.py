@@ -406,6 +406,8 @@ def test_a_matrix_and_its_axes_in_three_files(tmp_path, down):
     np.savetxt(tmp_path / "times.txt", T, header="ps")
     np.savetxt(tmp_path / "wl.dat", W)
     np.savetxt(tmp_path / "m.txt", X if down else X.T, delimiter="\t")
+    for name in ("samples.csv", "lab.csv", "README.md", ".DS_Store", "Thumbs.db"):
+        (tmp_path / name).write_text("no data")
     r = read_tas(tmp_path)
     same(r)
     assert r.delay_unit == "ps" and r.asks == ("signal_unit",)

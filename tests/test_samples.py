@@ -49,8 +49,10 @@ def folder(tmp_path, sheet="", files=(), name="samples.csv"):
     return tmp_path
 
 
-def read(tmp_path, sheet, files, topic="led", **more):
-    return read_sheet(folder(tmp_path, sheet, files), topic, **more)
+def read(tmp_path, sheet, files, topic="led", sniff=None):
+    """A sheet over files of which `sniff` tells the content; that of a folder nobody knows."""
+    data = folder(tmp_path, sheet, files)
+    return read_sheet(data, topic, sniff=sniff and (lambda p: sniff(p) if p.is_file() else None))
 
 
 def cells(sheet, *names):
@@ -175,6 +177,22 @@ def test_a_folder_is_one_measurement_unless_files_in_it_have_rows(tmp_path):
                  files, "nmr")  # fmt: skip
     assert cells(sheet.rows and sheet, "file")[:3] == [("e/1",), ("e/2",), ("t/x.csv",)]
     assert sheet.rows[0].path == tmp_path / "e" / "1" and not sheet.unlisted
+
+
+def test_the_folder_itself_is_one_measurement_where_nothing_in_it_is(tmp_path):
+    """Told from its content and named after it; `*` does not take it beside files."""
+    data = folder(tmp_path / "film 7", "", ["matrix.txt", "axes/a.txt"])
+
+    def sniff(path):
+        return Content("1h") if path.is_dir() and path.samefile(data) else None
+
+    (row,) = read_sheet(data, "nmr", sniff=sniff).rows
+    assert (row.sample, row.file) == ("film 7", ".")
+    assert row.path.samefile(data) and not row.problems and not row.doubt
+    again = read(data, "sample,measurement,file\nx,1h,.\n", [], "nmr")
+    assert cells(again, "sample", "file") == [("x", ".")] and not again.unlisted
+    every = read(data, "sample,measurement,file\nx,1h,*\n", [], "nmr")
+    assert cells(every, "file") == [("axes",), ("matrix.txt",)]
 
 
 def test_of_nested_folders_the_inner_is_the_measurement(tmp_path):

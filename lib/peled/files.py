@@ -11,6 +11,28 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import BinaryIO
 
+SHEETS = ("samples.csv", "samples.xlsx")
+LAB = "lab.csv"
+_NOT_DATA = {*SHEETS, LAB, "samples.proposed.csv", "about.yaml", "datapackage.json"}
+_SYSTEM = {"thumbs.db", "desktop.ini"}
+
+
+def may_be_data(name: str) -> bool:
+    """Whether a file of this name may hold data: none that is hidden, the system's, a sheet or a
+    word to the reader.
+
+    Parameters
+    ----------
+    name : str
+        Without the folder.
+
+    Returns
+    -------
+    bool
+    """
+    hidden = name.startswith((".", "~")) or name.lower() in _SYSTEM
+    return not (hidden or name in _NOT_DATA or name.lower().startswith("readme"))
+
 
 class MissingDataError(FileNotFoundError):
     """A data file or folder that a notebook needs is not there."""

@@ -16,10 +16,10 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
+from peled.files import SHEETS
 from peled.report import code_digest
 from peled.samples import Row, Sheet
 from peled.samples.holdings import digest as digest_of
-from peled.samples.reading import NAMES
 
 
 @dataclass(frozen=True)
@@ -128,7 +128,7 @@ def sheets_below(folder: Path) -> list[Path]:
     found = []
     for place, folders, names in os.walk(folder):
         folders[:] = sorted(name for name in folders if not name.startswith((".", "~")))
-        if set(NAMES) & set(names):
+        if set(SHEETS) & set(names):
             found.append(Path(place))
     return found or [folder]
 

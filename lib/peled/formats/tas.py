@@ -26,6 +26,7 @@ from pathlib import Path
 
 import numpy as np
 
+from peled.files import may_be_data
 from peled.formats import FormatError, contract, read_bytes
 from peled.formats.contract import Bytes, reader
 from peled.formats.delimited import MISSING, Account, Sheet, is_unit, key_values, read_workbook
@@ -431,7 +432,7 @@ def _axis_row(sheet: Sheet, i: int, width: int) -> tuple[str, np.ndarray]:
 
 def _read_folder(folder: Path, orientation: str | None, asked: dict) -> TransientMap:
     """A matrix without axes and the two axes beside it: told from their lengths."""
-    files = sorted(p for p in folder.iterdir() if p.is_file() and not p.name.startswith("."))
+    files = sorted(p for p in folder.iterdir() if p.is_file() and may_be_data(p.name))
     if len(files) != 3:
         expected = "a matrix and its two axes, a file each"
         names = ", ".join(sorted(p.name for p in folder.iterdir())) or "an empty folder"

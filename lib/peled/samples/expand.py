@@ -6,7 +6,7 @@ can. Among patterns that fit, the one with most literal characters wins, file an
 together; a tie is an error of that file that names both lines.
 
 A folder that a pattern names is one measurement (as instruments write them) unless a file or folder
-inside finds a row.
+inside finds a row; `.` names the sheet's own.
 """
 
 from __future__ import annotations
@@ -22,6 +22,8 @@ from peled.samples.table import PLACEHOLDER, Line
 
 #: What a row is, as against how it was taken.
 IDENTITY = ("sample", "measurement", "role", "group", "state", "replicate")
+#: The sheet's own folder, where all of it is one measurement.
+WHOLE = "."
 _FREE = ("date", "operator", "note")
 
 
@@ -162,7 +164,7 @@ def claims(
     folders = {folder for file in files for folder in _above(file)}
     matchers = []
     for line in lines:
-        pattern = line.cells.get("file", "").removeprefix("./").rstrip("/")
+        pattern = line.cells.get("file", "").rstrip("/").removeprefix("./")
         known = {k: v for k, v in line.cells.items() if "{" not in v}
         if pattern and not any(p.startswith("file: ") for p in line.problems):
             matchers.append((line, _literals(pattern), _matcher(pattern, columns, known)))
@@ -173,7 +175,7 @@ def claims(
 
     found = {file: fits for file in files if (fits := fitting(file))}
     taken = {folder for file in found for folder in _above(file)}
-    for folder in sorted(folders, key=lambda name: (-name.count("/"), name)):
+    for folder in sorted(folders, key=lambda name: (name == WHOLE, -name.count("/"), name)):
         if folder not in taken and (fits := fitting(folder)):
             found[folder] = fits
             taken |= set(_above(folder))
@@ -182,7 +184,7 @@ def claims(
 
 def _above(name: str) -> list[str]:
     parts = name.split("/")
-    return ["/".join(parts[:i]) for i in range(1, len(parts))]
+    return [WHOLE, *("/".join(parts[:i]) for i in range(1, len(parts)))]
 
 
 def resolve(

@@ -16,6 +16,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path, PurePosixPath
 
 from peled.samples import expand
+from peled.samples.expand import WHOLE
 from peled.samples.schema import Column
 from peled.samples.table import Line
 
@@ -84,7 +85,9 @@ class _Guess:
         return self.rest or self.folder or self.stem
 
 
-def propose(contents: Mapping[str, Content], columns: Mapping[str, Column]) -> list[Line]:
+def propose(
+    contents: Mapping[str, Content], columns: Mapping[str, Column], name: str
+) -> list[Line]:
     """Lines for files of which the content is known.
 
     Parameters
@@ -93,13 +96,15 @@ def propose(contents: Mapping[str, Content], columns: Mapping[str, Column]) -> l
         File below the folder, with `/` -> its content.
     columns : mapping
         The topic's columns.
+    name : str
+        Of the folder itself.
 
     Returns
     -------
     list of Line
         Patterns where at least two files share one and it gives the same rows, else a line a file.
     """
-    lines = [Line("proposed", 0, cells) for cells in explicit(contents, columns)]
+    lines = [Line("proposed", 0, cells) for cells in explicit(contents, columns, name)]
     groups = defaultdict(list)
     for line in lines:
         groups[_general(line.cells, columns)].append(line)
@@ -114,7 +119,7 @@ def propose(contents: Mapping[str, Content], columns: Mapping[str, Column]) -> l
 
 
 def explicit(
-    contents: Mapping[str, Content], columns: Mapping[str, Column]
+    contents: Mapping[str, Content], columns: Mapping[str, Column], name: str
 ) -> list[dict[str, str]]:
     """The cells of the proposed rows, one row a file or part, without patterns.
 
@@ -124,6 +129,8 @@ def explicit(
         File below the folder, with `/` -> its content.
     columns : mapping
         The topic's columns by name.
+    name : str
+        Of the folder itself, where all of it is one measurement.
 
     Returns
     -------
@@ -131,7 +138,8 @@ def explicit(
         Column -> text, in the order of the files' names; `proposed` is "yes" in rows that rest on
         names.
     """
-    guesses = {file: _guess(file, content, columns) for file, content in contents.items()}
+    names = {file: name if file == WHOLE else file for file in contents}
+    guesses = {file: _guess(names[file], contents[file], columns) for file in contents}
     samples = _joined(guesses, contents)
     rows = []
     for file in sorted(contents):

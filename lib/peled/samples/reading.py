@@ -8,18 +8,15 @@ from dataclasses import replace
 from pathlib import Path, PurePosixPath
 
 from peled import tables
+from peled.files import LAB, SHEETS, may_be_data
 from peled.samples import expand, schema
-from peled.samples.expand import Row
+from peled.samples.expand import WHOLE, Row
 from peled.samples.propose import Content, Sniffer, explicit, propose
 from peled.samples.sheet import Sheet, Unlisted
 from peled.samples.table import Line, Message, SheetError, Table, read_table
 
-NAMES = ("samples.csv", "samples.xlsx")
-LAB = "lab.csv"
-_NOT_DATA = {*NAMES, LAB, "samples.proposed.csv", "about.yaml", "datapackage.json"}
 #: A file of a package table's name takes its place (`peled.tables.table`).
 _TABLES = {path.name for path in Path(tables.__file__).parent.glob("*/*.csv")}
-_SYSTEM = {"thumbs.db", "desktop.ini"}
 
 
 def read_sheet(
@@ -68,7 +65,7 @@ def read_sheet(
         rows, unlisted = reading.expand(table.lines, source)
         lines = table.lines
     else:
-        lines = tuple(propose(reading.contents(reading.files), columns))
+        lines = tuple(propose(reading.contents(reading.files), columns, reading.name))
         rows, _ = reading.expand(lines, None)
         listed = {row.file for row in rows}
         unlisted = [
@@ -83,9 +80,9 @@ def read_sheet(
 def _source(folder: Path, samples) -> Path | None:
     if samples is not None:
         return Path(samples).expanduser()
-    found = [folder / name for name in NAMES if (folder / name).is_file()]
+    found = [folder / name for name in SHEETS if (folder / name).is_file()]
     if len(found) > 1:
-        raise SheetError([f"{folder.name}: expected one sheet, found {' and '.join(NAMES)}"])
+        raise SheetError([f"{folder.name}: expected one sheet, found {' and '.join(SHEETS)}"])
     return found[0] if found else None
 
 
@@ -95,8 +92,7 @@ def _files(folder: Path) -> list[str]:
     for place, folders, names in os.walk(folder):
         folders[:] = [name for name in folders if not name.startswith((".", "~"))]
         for name in names:
-            hidden = name.startswith((".", "~")) or name.lower() in _SYSTEM
-            if not (hidden or name in _NOT_DATA or name.lower().startswith("readme")):
+            if may_be_data(name):
                 found.append((Path(place) / name).relative_to(folder).as_posix())
     return sorted(found)
 
@@ -106,7 +102,7 @@ class _Reading:
 
     def __init__(self, folder: Path, columns: Mapping[str, schema.Column], sniff: Sniffer | None):
         self.folder, self.columns, self.sniff = folder, columns, sniff
-        self.files = _files(folder)
+        self.files, self.name = _files(folder), folder.resolve().name
         self.messages: list[Message] = []
         self._seen: dict[str, Content | str] = {}
         self._labs: dict[Path, tuple[Line, ...]] = {}
@@ -134,7 +130,7 @@ class _Reading:
         """Files, and in place of the files of a folder that is one measurement that folder."""
         out: dict[str, None] = {}
         for file in files:
-            above = [p.as_posix() for p in PurePosixPath(file).parents][-2::-1]
+            above = [p.as_posix() for p in PurePosixPath(file).parents][::-1]
             out[next((f for f in above if self.content(f)), file)] = None
         return list(out)
 
@@ -221,7 +217,7 @@ class _Reading:
         names = self.measurements(files)
         contents = self.contents([*files, *(file for file, _ in left)])
         proposed = {}
-        for cells in explicit(contents, self.columns):
+        for cells in explicit(contents, self.columns, self.name):
             proposed.setdefault(cells["file"], {})[cells.get("part", "")] = cells
         out = []
         for file in names:
@@ -234,7 +230,8 @@ class _Reading:
         return out
 
     def _lab_lines(self, file: str) -> list[tuple[Line, ...]]:
-        place = (self.folder / file).resolve().parent
+        place = (self.folder / file).resolve()
+        place = place if file == WHOLE else place.parent
         return [lines for above in (place, *place.parents) if (lines := self._lab(above))]
 
     def _lab(self, folder: Path) -> tuple[Line, ...]:
