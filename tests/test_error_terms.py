@@ -612,11 +612,6 @@ def test_slopes_of_an_lmfit_residual():
     assert jacobian[:, 0] == pytest.approx(one_sided * x, rel=1e-6)
 
 
-def test_drift_tells_the_largest_departure_from_the_first_value():
-    found = stability.drift([0, 1, 2, 3.0], [5.0, 5.2, 4.5, 5.1], [0.1] * 4)
-    assert found.largest == pytest.approx(0.5)
-
-
 class _Bench:
     """A sample whose quantities are kept by name."""
 

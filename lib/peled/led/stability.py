@@ -251,6 +251,10 @@ def relaxation(time, values, errors, *, at: float, unit: str) -> Relaxation:
     ValueError
         For fewer than five points.
 
+    References
+    ----------
+    .. [1] E. T. Hoke et al., Chem. Sci. 6, 613 (2015), doi:10.1039/C4SC03141E
+
     Examples
     --------
     >>> t = np.array([0, 0.25, 0.5, 1, 1.5, 2, 3, 4, 5, 6, 8.0])

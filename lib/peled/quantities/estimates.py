@@ -190,6 +190,10 @@ def missed_share(left: np.ndarray, signal: np.ndarray) -> float:
     -------
     float
         Infinite without a signal.
+
+    References
+    ----------
+    .. [1] R. L. Anderson, Ann. Math. Stat. 13, 1 (1942), doi:10.1214/aoms/1177731638
     """
     left, signal = np.asarray(left, float), np.asarray(signal, float)
     power = float(signal @ signal)

@@ -181,6 +181,10 @@ def described(z: float, missed: float = 0.0, *, where: str = "") -> Gate:
     callable
         A gate for `derive` or `judge`.
 
+    References
+    ----------
+    .. [1] K. Pearson, Phil. Mag. 50, 157 (1900), doi:10.1080/14786440009463897
+
     Examples
     --------
     >>> described(2.0)(None) is None, described(9.0)(None).status, described(9.0, 0.3)(None).status

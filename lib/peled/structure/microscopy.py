@@ -367,6 +367,10 @@ def size_distribution(
     ------
     ValueError
         For fewer than three edges.
+
+    References
+    ----------
+    .. [1] JCGM 100:2008, section 4.2, doi:10.59161/JCGM100-2008E
     """
     edges = np.asarray(edges_nm, float)
     if len(edges) < 3 or not (edges > 0).all():

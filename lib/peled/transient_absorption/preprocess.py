@@ -244,6 +244,10 @@ def reject_spikes(m: Matrix, *, threshold: float = 10.0) -> Matrix:
     -------
     Matrix
         With their number in `steps`.
+
+    References
+    ----------
+    .. [1] F. R. Hampel, J. Am. Stat. Assoc. 69, 383 (1974), doi:10.1080/01621459.1974.10482962
     """
     if min(m.shape) < 5:
         return m

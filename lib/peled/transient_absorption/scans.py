@@ -42,6 +42,10 @@ def average_scans(scans: Sequence[Matrix], *, name: str | None = None) -> Matrix
     ------
     ValueError
         For fewer than two scans, or scans that share no delay or wavelength with the first.
+
+    References
+    ----------
+    .. [1] R. T. Birge, Phys. Rev. 40, 207 (1932), doi:10.1103/PhysRev.40.207
     """
     scans = list(scans)
     if len(scans) < 2:

@@ -27,15 +27,11 @@ import numpy as np
 from peled.formats import FormatError, jcampdx, read_bytes
 from peled.formats.contract import reader
 from peled.formats.delimited import Column, Table, parse_number, read_table, stated
-from peled.formats.nmr.bruker import (
-    read_bruker,
-    read_bruker_parameters,
-    read_bruker_processed,
-)
+from peled.formats.nmr.bruker import read_bruker, read_bruker_processed
 from peled.formats.nmr.diffusion import Gradients, read_gradients
 from peled.formats.nmr.jcamp import read_jcamp
 from peled.formats.nmr.pipe import is_pipe, read_pipe
-from peled.formats.nmr.records import XI, Fid, GYROMAGNETIC_MHz_T, PeakTable, Spectrum
+from peled.formats.nmr.records import Fid, GYROMAGNETIC_MHz_T, PeakTable, Spectrum
 from peled.formats.nmr.varian import read_varian
 
 __all__ = [
@@ -44,10 +40,8 @@ __all__ = [
     "Gradients",
     "PeakTable",
     "Spectrum",
-    "XI",
     "read",
     "read_bruker",
-    "read_bruker_parameters",
     "read_bruker_processed",
     "read_gradients",
     "read_jcamp",
