@@ -517,6 +517,18 @@ def test_half_of_a_decay_is_where_its_law_is_half(values):
     assert lifetime.decay_model(at, (1.0, *values[1:])) == pytest.approx(0.5)
 
 
+@pytest.mark.parametrize("start, stands", [(2.0, False), (5.0, True)])
+def test_a_log_has_no_lifetime_where_its_start_does_not_stand_out_of_its_noise(start, stands):
+    """By a false alarm of a thousandth, 3.1 times the noise."""
+    y = start * np.exp(-np.arange(200) / 150) + np.random.default_rng(4).standard_normal(200)
+    y[0] = start
+    if stands:
+        lifetime.crossing_time(np.arange(200.0), y, 0.5, initial=start)
+    else:
+        with pytest.raises(ValueError, match="start above the noise of the log, found 2 ± "):
+            lifetime.crossing_time(np.arange(200.0), y, 0.5, initial=start)
+
+
 def a_log(tau_s, initial=0.0, unit="cd m-2", current=10.0):
     t = np.linspace(0, 3000, 301)
     log = SimpleNamespace(

@@ -223,7 +223,7 @@ def fit_jv(voltage_V, current_density_mA_cm2, *, good=None) -> JVFit:
     for values in _jv_starts(v, target):
         start = lmfit.Parameters()
         for (name, (_, low, high)), value in zip(JV_PARAMETERS.items(), values, strict=True):
-            start.add(name, float(np.clip(value, low + 0.01, high - 0.01)), min=low, max=high)
+            start.add(name, float(value), min=low, max=high)
         starts.append(start)
     result, estimates = fit_lmfit(residual, starts, {})
     full = np.full(voltage.size, np.nan)
