@@ -92,12 +92,11 @@ def test_eqe_from_luminance_is_covered(axis, nm, offset, slope, peak, pixels):
     spectra = detector(rng, peak * light, 300, pixels=pixels) + peak * below
     values, interval = eqe(axis, spectra, light)
     used = np.isfinite(values)
-    assert used.mean() > 0.95
+    assert used.mean() > 0.93
     inside = (interval[used, 0] < 0.12) & (interval[used, 1] > 0.12)
-    assert (
-        0.915 <= inside.mean() <= 0.98
-    )  # of 300: 95 ± 2.5 %, wider than the rule for chance alone
-    assert abs(np.median(values[used]) - 0.12) < 0.25 * np.std(values[used])
+    # Of 300: 95 ± 2.5 %, wider than the rule for chance alone; wings that are none are allowed for.
+    assert 0.915 <= inside.mean() <= 0.99
+    assert abs(np.median(values[used]) - 0.12) < 0.3 * np.std(values[used])
 
 
 @pytest.mark.parametrize("nm", [620, 680])
@@ -1101,3 +1100,30 @@ def test_a_spectrum_too_dim_to_show_its_gain_has_that_of_its_series_or_what_it_a
     found = conditioning_noise._gain(height, np.array([bright, flat]), read)
     error = 0.5 * 100 / np.linalg.norm(height[1])
     assert found == pytest.approx([2, 2 * error], rel=1e-3) and 2 * error < 1
+
+
+@pytest.mark.parametrize("until", [480, 520])
+def test_a_band_with_wings_leaves_a_baseline_that_errs_as_stated(until):
+    """Also where the wings are seen beyond the points that the line goes through."""
+    rng, x, n = np.random.default_rng(5), np.arange(380.0, 800.0, 0.8), 150
+    gauss = 9000 * np.exp(-4 * np.log(2) * ((x - 620) / 40) ** 2)
+    lorentz = gauss.sum() * 0.8 * 20 / np.pi / ((x - 620) ** 2 + 20**2)
+    wings = 0.04 * rng.standard_normal((2, n, 1))
+    light = gauss + lorentz * np.where(x <= 620, *wings)
+    plan = [("baseline", {"order": 1, "region_nm": (380, until)})]
+    got = condition(Signal(x, light + 8 * rng.standard_normal(light.shape)), plan)
+    for weights in (np.abs(x - 620) < 60, np.abs(x - 620) < 120):
+        value, errors = propagate(got, weights.astype(float))
+        stated = np.sqrt(sum(e**2 for name, e in errors.items() if name != "baseline model"))
+        assert 0.7 < np.std((value - light @ weights) / stated) < 1.15, "0.4 or less"
+
+
+def test_gain_is_that_of_the_light_and_not_of_noise_beside_it():
+    """Blocks without light that stand above their line by chance: 0.86 with them."""
+    x, found = np.arange(380.0, 800.0, 0.8), []
+    light = 9000 * np.exp(-4 * np.log(2) * ((x - 650) / 28) ** 2)
+    for seed in range(60):
+        rng = np.random.default_rng(seed)
+        y = rng.poisson(light) + 8 * SHAPES["correlated"](rng, x.size)
+        found.append(estimate_noise(y, x).gain[0])
+    assert np.median(found) == pytest.approx(1, abs=0.08)

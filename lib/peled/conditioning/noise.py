@@ -202,7 +202,7 @@ def block_means(values: np.ndarray, good: np.ndarray) -> tuple[np.ndarray, np.nd
     return total / np.maximum(count, 1), count, starts
 
 
-def _line(t, y, weight):
+def line_through(t, y, weight):
     """Weighted line through (n, B) points: centre, spread, offset at the centre, slope."""
     total = np.maximum(weight.sum(axis=1), 1e-300)
     centre = weight @ t / total
@@ -291,7 +291,7 @@ def free_blocks(t: np.ndarray, y: np.ndarray, count: np.ndarray) -> np.ndarray:
 
 def _above(t, y, weight):
     """What (n, B) points stand above the line that goes through them with their weights."""
-    centre, _, offset, slope = _line(t, y, weight)
+    centre, _, offset, slope = line_through(t, y, weight)
     return y - offset[:, None] - slope[:, None] * (t - centre[:, None])
 
 
@@ -359,7 +359,7 @@ def stated_region(axis: np.ndarray, values: np.ndarray, free: np.ndarray) -> Reg
     """
     t = _scaled(axis)
     weight = free.astype(float)
-    centre, spread, offset, slope = _line(t, np.where(free, values, 0.0), weight)
+    centre, spread, offset, slope = line_through(t, np.where(free, values, 0.0), weight)
     level = values - (offset - slope * centre)[:, None]
     level -= slope[:, None] * t
     return Region(free, t, weight.sum(axis=1), centre, spread, offset, slope, level)
@@ -510,7 +510,8 @@ def noise_in(region: Region, good: np.ndarray | None = None) -> Noise:
     good = np.isfinite(level) if good is None else good & np.isfinite(level)
     use = good[:, :-3] & good[:, 1:-2] & good[:, 2:-1] & good[:, 3:]
     third = np.where(use, np.diff(filled, 3, axis=1), 0.0)
-    height = np.where(use, np.maximum(filled[:, 1:-2], 0.0), 0.0)
+    # What wanders where there is no signal is no level that the variance could grow with.
+    height = np.where(use & ~free[:, 1:-2], np.maximum(filled[:, 1:-2], 0.0), 0.0)
     like = _of_third(correlation)
     white = bool(correlation.size) and _grows_white(third, height, read, like)
     share = _in_third(like)

@@ -20,6 +20,7 @@ from peled.conditioning.noise import (
     block_means,
     estimate_noise,
     free_region,
+    line_through,
     noise_in,
     slow_in,
     stated_region,
@@ -747,12 +748,13 @@ def _wings_of(region, level, good, point_variance, order):
     modes (2, n, n_x) of its error, and what that takes out of the noise (2, n, n_x; `fitted`).
 
     On each side of its maximum a share of the band's area in a Lorentzian of its width is fitted to
-    the spectrum less its line, where it seems free of signal and where it is `FAR` from the
-    maximum, together with what is known beforehand: 0 ± `WING_SHARE`. The line is lowered by what
-    these shares had lifted it. Where far points scatter about them more than noise does the band
-    has another wing there: those points count that much less, and what is known beforehand decides.
+    the spectrum where it seems free of signal and where it is `FAR` from the maximum, beside a line
+    of its own, together with what is known beforehand: 0 ± `WING_SHARE`. The baseline is lowered by
+    what these shares had lifted it. Where far points scatter about them more than noise does the
+    band has another wing there: those points count that much less, and what is known beforehand
+    decides.
     """
-    t, free = region.t, region.free
+    t, free = region.t, region.free.astype(float)
     y = np.where(np.isfinite(level), level, 0.0)
     smooth = uniform_filter1d(y, 9, axis=1, mode="nearest")
     peak = smooth.argmax(axis=1)
@@ -760,36 +762,25 @@ def _wings_of(region, level, good, point_variance, order):
     above = smooth > 0.5 * height[:, None]
     half = np.maximum(np.median(above.sum(axis=1)), 3) * 0.5 * abs(t[1] - t[0])
     away = t - t[peak][:, None]
-    seen = free | ((np.abs(away) > 2 * FAR * half) & good)
+    seen = region.free | ((np.abs(away) > 2 * FAR * half) & good)
     area = np.maximum(np.where(seen, 0.0, smooth).sum(axis=1), 0.0)
     shape = (area * abs(t[1] - t[0]) * half / np.pi)[:, None] / (away**2 + half**2)
-    centred = t - region.centre[:, None]
-    sides = (away <= 0, away > 0)
-    lines, rests = np.zeros((2, *level.shape)), np.zeros((2, *level.shape))
-    for side, line, rest in zip(sides, lines, rests):
-        wing = shape * side
-        at_free = wing * free
-        line += (at_free.sum(axis=1) / np.maximum(region.count, 1))[:, None]
-        if order:
-            line += (np.einsum("ij,ij->i", at_free, centred) / region.spread)[:, None] * centred
-        np.multiply(wing - line, seen, out=rest)
+    sides = np.stack([away <= 0, away > 0])
+    lines = np.stack([_through(t, shape * side, free, order) for side in sides])
     noise = np.maximum(point_variance, 1e-300)
-    sums = []
-    for side in sides:
-        here = rests * side
-        products = [[np.einsum("ij,ij->i", a, b) for b in rests] for a in here]
-        sums.append((np.moveaxis(products, 2, 0), np.einsum("kij,ij->ik", here, y)))
-    share, _ = _shares(sums, noise, (1.0, 1.0))
-    mean, number, starts = block_means(y - share[0] * rests[0] - share[1] * rests[1], seen)
+    share, *_ = _shares(t, shape * sides, y, seen.astype(float), noise, order)
+    left = y - (share * (shape * sides - lines)).sum(axis=0)
+    mean, number, starts = block_means(left, seen)
     full, size = number > 3, np.diff(starts, append=t.size)
-    misfit, down = [], np.zeros_like(y)
+    weight = np.zeros_like(y)
     for side in sides:
         here = full & (np.add.reduceat(side, starts, axis=1, dtype=int) > size / 2)
         chi2 = (mean**2 * number * here).sum(axis=1) / noise
-        misfit.append(np.maximum(chi2 / np.maximum(here.sum(axis=1), 1), 1.0))
-        down += side / misfit[-1][:, None]
-    share, root = _shares(sums, noise, misfit)
-    rests *= down
+        misfit = np.maximum(chi2 / np.maximum(here.sum(axis=1), 1), 1.0)
+        weight += side * seen / misfit[:, None]
+    share, root, rests = _shares(t, shape * sides, y, weight, noise, order)
+    # The noise that makes the shares err is in part that which makes the line err.
+    rests -= np.stack([_through(t, rest, free, order) for rest in rests])
     modes, fitted = (
         np.stack([root[0][k] * part[0] + root[1][k] * part[1] for k in (0, 1)])
         for part in (lines, rests)
@@ -797,16 +788,23 @@ def _wings_of(region, level, good, point_variance, order):
     return share[0] * lines[0] + share[1] * lines[1], modes + fitted, fitted
 
 
-def _shares(sums, noise, misfit):
-    """Shares (2, n, 1) of both wings with what is known beforehand, and a root (2, 2, n, 1) of
-    their covariance; the points of a side weigh 1/(noise * misfit).
+def _through(t, values, weight, order):
+    """The line, or constant, through values (n, n_x) with their weights, everywhere."""
+    centre, _, offset, slope = line_through(t, values, weight)
+    return offset[:, None] + (slope[:, None] * (t - centre[:, None]) if order else 0.0)
+
+
+def _shares(t, wings, y, weight, noise, order):
+    """Shares (2, n, 1) of both wings (2, n, n_x) in y (n, n_x) beside a line, with what is known
+    beforehand; a root (2, 2, n, 1) of their covariance; what the points count in them (2, n, n_x).
     """
-    weights = [1 / (noise * worse) for worse in misfit]
-    normal = sum(w[:, None, None] * one for w, (one, _) in zip(weights, sums))
-    right = sum(w[:, None] * one for w, (_, one) in zip(weights, sums))
+    rests = np.stack([weight * (wing - _through(t, wing, weight, order)) for wing in wings])
+    products = [[np.einsum("ij,ij->i", a, b) for b in wings] for a in rests]
+    normal = np.moveaxis(products, 2, 0) / noise[:, None, None]
+    right = np.einsum("kij,ij->ik", rests, y) / noise[:, None]
     covariance = np.linalg.inv(normal + np.eye(2) / WING_SHARE**2)
     share = np.einsum("ikl,il->ki", covariance, right)
-    return share[..., None], np.moveaxis(np.linalg.cholesky(covariance), 0, 2)[..., None]
+    return share[..., None], np.moveaxis(np.linalg.cholesky(covariance), 0, 2)[..., None], rests
 
 
 def _mean(values, where):
