@@ -709,3 +709,32 @@ def test_a_curve_without_noise_is_no_measurement(tmp_path, made):
     (width,) = report.select(name="PL width")
     doubted = any("no noise of their own" in f.evidence for f in width.findings)
     assert doubted == made.startswith("calculated") or width.status == "withheld"
+
+
+def test_one_film_at_two_temperatures_says_which(tmp_path):
+    """In the table, on panels and between groups; decays at two fluences each are two series."""
+    rng, x, t = np.random.default_rng(7), np.arange(550.0, 800.0, 0.5), np.arange(400) * 0.5
+    for kelvin in (77, 295):
+        counts = rng.poisson(4000 * np.exp(-(((x - 700 + 0.1 * kelvin) / 14) ** 2)) + 20)
+        table = np.column_stack([x, counts])
+        np.savetxt(tmp_path / f"{kelvin}K.csv", table, "%g", ",", header="nm,counts", comments="")
+        for fluence in (1, 10):
+            counts = rng.poisson(3000 * np.exp(-t / (0.1 * kelvin + 60 / fluence)) + 5)
+            table = np.column_stack([t, counts])
+            name = tmp_path / f"{kelvin}K_{fluence}uJ.csv"
+            np.savetxt(name, table, "%g", ",", header="Time (ns),counts", comments="")
+    (tmp_path / "samples.csv").write_text(
+        "file,sample,measurement,state,group,thickness_nm,excitation_nm\n"
+        "{temperature_K}K.csv,f,pl,new,a,,\n"
+        "{temperature_K}K_{fluence_uJ_cm2}uJ.csv,f,trpl,new,a,50,405\n"
+    )
+    report = analyse(
+        read_sheet(tmp_path, "photoluminescence"), {"rate_laws": ("first order + radiative",)}
+    )
+    states = [q.state for q in report.select(name="PL peak")]
+    assert states == ["new, 295 K", "new, 77 K"]
+    assert len({one.state for one in report.found["f"].decays}) == 4
+    assert {one.state for one in report.found["f"].rates} == set(states)
+    titles = [p.title for p in report.panels() if p.name in ("pl", "trpl")]
+    assert len(set(titles)) == 6 and all(" K" in title for title in titles)
+    assert len([s for s in report.summaries if s.name == "PL peak"]) == 2

@@ -21,7 +21,7 @@ from peled.photoluminescence.spots import images
 from peled.photoluminescence.transients import LAWS
 from peled.quantities import Finding, Quantity
 from peled.report import Problem, Report, from_holdings
-from peled.samples import Held, Holdings, Sheet, SheetError
+from peled.samples import Held, Holdings, Sheet, SheetError, state_of
 from peled.sources import kind_of
 
 __all__ = ["SETTINGS", "Sample", "analyse", "sniff"]
@@ -140,11 +140,12 @@ def _sets(holdings: Holdings, name: str, measurement: str) -> list[tuple[Held, .
 
 def _fluences(holdings: Holdings, name: str) -> list[tuple[Held, ...]]:
     """Decays of one state of a sample, where they were taken at different fluences."""
-    own = [h for h in holdings.select(measurement="trpl", sample=name) if h.row.role == "sample"]
+    own = holdings.select(measurement="trpl", sample=name, role="sample")
+    own = [h for h in own if "fluence_uJ_cm2" in h.row.settings]
     states: dict[str, list[Held]] = {}
     for h in own:
-        if "fluence_uJ_cm2" in h.row.settings:
-            states.setdefault(h.row.state, []).append(h)
+        alike = state_of([h.row], [one.row for one in own], ["fluence_uJ_cm2"])
+        states.setdefault(alike, []).append(h)
     return [
         tuple(members)
         for members in states.values()
@@ -157,14 +158,21 @@ def _reciprocal(
 ) -> tuple[Quantity, ...]:
     """What absorption and emission of one state say together, where there is one of each."""
     made: tuple[Quantity, ...] = ()
+    rows = {h.row.label: h.row for h in holdings}
+
+    def alike(one, other):
+        a, b = rows[one.label], rows[other.label]
+        heat = {row.settings.get("temperature_K") for row in (a, b)} - {None}
+        return a.state == b.state and len(heat) < 2
+
     for absorbed in kept["absorption"]:
-        emitted = [e for e in kept["emission"] if e.state == absorbed.state and e.fit is not None]
+        emitted = [e for e in kept["emission"] if alike(e, absorbed) and e.fit is not None]
         if len(emitted) != 1 or not absorbed.fit:
             continue
         labels = {"sample": name, "state": absorbed.state, "kind": emitted[0].quantities[0].kind}
-        said = next(h.row.settings for h in holdings if h.row.label == absorbed.label)
+        said = rows[absorbed.label].settings
         try:
-            yields = [one for one in kept["yields"] if one.state == absorbed.state]
+            yields = [one for one in kept["yields"] if alike(one, absorbed)]
             result = measures.reciprocity_of(absorbed, emitted[0], said, labels, yields, air)
             made += result.quantities
             problems += [Problem(result.label, one) for one in result.problems]
@@ -176,9 +184,10 @@ def _reciprocal(
 def _measured(measure, holdings, members, settings, problems):
     """A result with doubt, kind and inputs of its rows; None and a problem where there is none."""
     row = members[0].row
+    alike = holdings.select(measurement=row.measurement, sample=row.sample)
     labels = {
         "sample": row.sample,
-        "state": row.state,
+        "state": state_of([h.row for h in members], [h.row for h in alike]),
         "kind": kind_of(*(h.row.path for h in members)),
         "inputs": tuple(dict.fromkeys(h.digest for h in members)),
     }

@@ -280,7 +280,7 @@ def absorption(holdings: Holdings, members: Sequence[Held], settings: Mapping, l
         made.append(_of_line("Urbach energy", line, "meV", 1e3, ready.findings, labels))
     except ValueError as error:
         problems.append(f"Urbach energy: {error}")
-    return Result(held.row.label, held.row.state, tuple(made), raw, ready, fits, tuple(problems))
+    return Result(held.row.label, labels["state"], tuple(made), raw, ready, fits, tuple(problems))
 
 
 FLAT = 0.05  #: of the largest absorbance, by which its level far below the gap may rise
@@ -525,7 +525,7 @@ def emission(holdings: Holdings, members: Sequence[Held], settings: Mapping, lab
     laser = _set(held, "excitation_nm")
     if not ready.used.all():
         said = "; ".join(f.evidence for f in ready.findings if f.status == "withheld")
-        return Result(held.row.label, held.row.state, (), raw, ready, None, (said,), laser)
+        return Result(held.row.label, labels["state"], (), raw, ready, None, (said,), laser)
     window = _set(held, "emission_band_nm") or _band(ready)
     based = condition(ready, [("baseline", {"order": 1, "band_nm": window})])
     found = measure(based, window, label=labels["sample"])
@@ -560,7 +560,7 @@ def emission(holdings: Holdings, members: Sequence[Held], settings: Mapping, lab
                 q, signal(found.area, found.area_error, "the band", tries=100), possible(low, high)
             )
         )
-    return Result(held.row.label, held.row.state, tuple(made), raw, ready, found, (), laser)
+    return Result(held.row.label, labels["state"], tuple(made), raw, ready, found, (), laser)
 
 
 def _noiseless(found) -> tuple[Finding, ...]:
@@ -630,7 +630,7 @@ def quantum_yields(
         at = tuple(t.parameter if t.parameter_unit.lower() in _INTENSITY else None for t in raw)
     else:
         at = (_set(held, "intensity_mW_cm2"), None)
-    return Result(held.row.label, held.row.state, first, raw, ready, fit, (),
+    return Result(held.row.label, labels["state"], first, raw, ready, fit, (),
                   _set(held, "excitation_nm"), at)  # fmt: skip
 
 
@@ -876,7 +876,7 @@ def lifetime(holdings: Holdings, members: Sequence[Held], settings: Mapping, lab
                      findings=tuple(found), **labels)  # fmt: skip
         quantities.append(judge(q, *gates))
     irf = None if other is None else (other.data.time_ns, other.data.counts)
-    return Result(held.row.label, held.row.state, tuple(quantities), (decay, irf), None, fits, (),
+    return Result(held.row.label, labels["state"], tuple(quantities), (decay, irf), None, fits, (),
                   _set(held, "excitation_nm"))  # fmt: skip
 
 
@@ -932,7 +932,7 @@ def segregation(holdings: Holdings, members: Sequence[Held], settings: Mapping, 
     used = ready.used
     if np.count_nonzero(used) < 4:
         problems.append(f"expected at least 4 spectra with a band, found {np.count_nonzero(used)}")
-        return Result(held.row.label, held.row.state, (), raw, ready, None, tuple(problems),
+        return Result(held.row.label, labels["state"], (), raw, ready, None, tuple(problems),
                       _set(held, "excitation_nm"))  # fmt: skip
     values = ready.values[used]
     lost = ~ready.good[used]  # rays and masks stay on the axis without weight
@@ -978,5 +978,5 @@ def segregation(holdings: Holdings, members: Sequence[Held], settings: Mapping, 
             if np.isfinite(value):
                 made.append(Quantity(name, value=float(value), budget={"fit": float(error)},
                                      unit="s", note=found.account, **labels))  # fmt: skip
-    return Result(held.row.label, held.row.state, tuple(made), raw, ready, found, tuple(problems),
+    return Result(held.row.label, labels["state"], tuple(made), raw, ready, found, tuple(problems),
                   _set(held, "excitation_nm"), kinetics=kinetics, dark_from_s=dark)  # fmt: skip

@@ -130,7 +130,7 @@ def recombination(
               described(best.goodness_z))
         for name in best.free
     ]  # fmt: skip
-    return Result(held.row.label, held.row.state, tuple(made), transients, None, fits,
+    return Result(held.row.label, labels["state"], tuple(made), transients, None, fits,
                   excitation_nm=held.row.settings["excitation_nm"])  # fmt: skip
 
 

@@ -50,7 +50,7 @@ def images(holdings: Holdings, members: Sequence[Held], settings: Mapping, label
             f"images: expected at least {LEAST} spots beside those of noise, found {len(found)}, "
             f"and {by_chance} in noise of the same strength"
         )
-        return Result(held.row.label, held.row.state, (), stack, problems=(said,))
+        return Result(held.row.label, labels["state"], (), stack, problems=(said,))
     made = []
     findings = ()
     if stack.pixel_um is None:
@@ -70,7 +70,7 @@ def images(holdings: Holdings, members: Sequence[Held], settings: Mapping, label
                  findings=findings, **labels)
         for name, value, error, unit in made
     )  # fmt: skip
-    return Result(held.row.label, held.row.state, quantities, stack, None, found)
+    return Result(held.row.label, labels["state"], quantities, stack, None, found)
 
 
 def _noise_alone(frames: np.ndarray) -> np.ndarray:

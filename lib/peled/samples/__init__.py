@@ -8,7 +8,7 @@ from peled.samples.expand import Row
 from peled.samples.holdings import Held, Holdings
 from peled.samples.propose import Content, Sniffer
 from peled.samples.reading import read_sheet
-from peled.samples.sheet import Sheet, Unlisted
+from peled.samples.sheet import Sheet, Unlisted, state_of
 from peled.samples.table import Message, SheetError
 
 __all__ = [
@@ -22,4 +22,5 @@ __all__ = [
     "Sniffer",
     "Unlisted",
     "read_sheet",
+    "state_of",
 ]

@@ -8,7 +8,7 @@ import html
 import io
 import json
 import os
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
@@ -224,6 +224,39 @@ class Sheet:
 
     def _repr_html_(self) -> str:
         return as_html(self.table())
+
+
+def state_of(rows: Sequence[Row], among: Iterable[Row], besides: Collection[str] = ()) -> str:
+    """State of rows of one sample, and where they were taken if others were taken elsewhere.
+
+    Parameters
+    ----------
+    rows : sequence of Row
+        What makes one result; a setting in which they differ does not count.
+    among : iterable of Row
+        Rows of the sample and measurement; those of another state do not count.
+    besides : collection of str
+        Columns that do not count.
+
+    Returns
+    -------
+    str
+
+    Examples
+    --------
+    >>> taken = [Row(Path(), "", state="aged", settings={"temperature_K": t}) for t in (77, 295)]
+    >>> state_of(taken[:1], taken), state_of(taken[:1], taken[:1])
+    ('aged, 77 K', 'aged')
+    """
+    said = [rows[0].state]
+    others = [row for row in among if row.state == rows[0].state]
+    for column in schema.columns().values():
+        mine = {row.settings.get(column.name) for row in rows}
+        counts = column.where and column.name not in besides and len(mine) == 1
+        if counts and None not in mine and mine != {o.settings.get(column.name) for o in others}:
+            unit = column.name if column.unit == "1" else column.unit
+            said.append(f"{mine.pop():g} {unit}")
+    return ", ".join(filter(None, said))
 
 
 def as_text(title: str, rows: Sequence[tuple[str, ...]]) -> str:

@@ -11,7 +11,7 @@ from peled.conditioning.signal import ConditioningError, Signal
 from peled.conditioning.steps import saturation
 from peled.quantities import Estimates, Finding, Quantity, assumed, derive, from_normal
 from peled.report import Problem
-from peled.samples import Held
+from peled.samples import Held, Row, state_of
 from peled.sources import kind_of
 
 
@@ -72,7 +72,7 @@ class Bench:
             function,
             *of,
             sample=self.sample,
-            state=first.state,
+            state=self._state([h.row for h in rows]),
             kind=kind_of(*(h.row.path for h in rows)),
             inputs=tuple(h.digest for h in rows),
             where=first.label,
@@ -98,9 +98,12 @@ class Bench:
         self.quantities.append(
             Quantity(
                 name, self.sample, None, {}, unit, kind_of(held.row.path), findings,
-                state=held.row.state, inputs=(held.digest,),
+                state=self._state([held.row]), inputs=(held.digest,),
             )
         )  # fmt: skip
+
+    def _state(self, rows: Sequence[Row]) -> str:
+        return state_of(rows, [h.row for h in self.held])
 
     def doubt(self, since: int, *findings: Finding) -> None:
         """More findings for the quantities made since that place.
