@@ -23,9 +23,10 @@ from peled.transient_absorption.components import (
     STAYS,
     ComponentTable,
     lasting,
+    moving_baseline,
     number_of_components,
 )
-from peled.transient_absorption.drift import Drift, baseline_ramp, drift, without
+from peled.transient_absorption.drift import Drift, drift, without
 from peled.transient_absorption.globalfit import UNRESOLVED, GlobalFit, global_fit
 from peled.transient_absorption.matrices import Matrix
 from peled.transient_absorption.scans import loss_over_scans
@@ -74,6 +75,7 @@ _FAINT = Finding(
 )
 _STANDS_OUT = 6.0  # root mean square over wavelengths, in standard errors
 _CHANCE = 1e-4  # of noise looking like the signal, above which there is none
+_MOVED = 0.02  # of the largest signal, by which a baseline moves before it is a doubt
 _SCANS = 6  # single scans from which on their scatter gives the errors
 
 
@@ -295,10 +297,18 @@ def _started(m: Matrix, settings, sample: str) -> tuple[Model, ComponentTable | 
     )
     if points := said_of(settings["chirp_ps"], m.name, sample, ()):
         model = workflow.with_chirp(model, points)
+    rough = coarse(m)
     if count := said_of(settings["components"], m.name, sample, 0):
-        return workflow.with_components(model, count, m.delay_ps[-1]), None
-    table = number_of_components(coarse(m), model, starts=1)
+        model = workflow.with_components(model, count, m.delay_ps[-1])
+        moves = model.offset and moving_baseline(global_fit(rough, model))
+        return replace(model, ramp=moves), None
+    table = number_of_components(rough, model, starts=1)
     best = table.fits[table.supported - 1]
+    fewer = table.fits[table.supported - 2] if table.supported > 1 else None
+    if model.offset and moving_baseline(best, fewer, starts=1):
+        model = replace(model, ramp=True)
+        table = number_of_components(rough, model, starts=1)
+        best = table.fits[table.supported - 1]
     return replace(model, **best.starts), table
 
 
@@ -320,8 +330,8 @@ def _with_shared_dispersion(matrices, models) -> dict[tuple, Model]:
     out = dict(models)
     for key, local in zip(keys, joint.setup.locals, strict=True):
         if matrices[key].name not in joint.options["apart"]:
-            tau = models[key].lifetimes_ps
-            out[key] = replace(shared, lifetimes_ps=tau, t0_ps=joint.value(local["t0"]))
+            kept = {k: getattr(models[key], k) for k in ("lifetimes_ps", "infinite", "ramp")}
+            out[key] = replace(shared, **kept, t0_ps=joint.value(local["t0"]))
     return out
 
 
@@ -436,6 +446,13 @@ def noise_explains(fit: GlobalFit) -> float:
     return float(stats.f.sf(taken / count / max(left / rest, 1e-300), count, rest))
 
 
+def _moved(fit: GlobalFit) -> float:
+    """By how much the baseline moves, root mean square over the wavelengths."""
+    spectra = fit.spectra()
+    ramp = spectra.values[spectra.names.index("baseline ramp")]
+    return float(np.sqrt(np.nanmean(ramp**2)) / np.nanmax(np.abs(fit.matrices[0].signal)))
+
+
 def value_of(name: str):
     """The function that takes a parameter out of all.
 
@@ -471,10 +488,13 @@ def _findings(one: Analysed, row: Row) -> list[Finding]:
     if one.drift and one.drift.sure:
         said = f"{one.drift}: a drift is taken out, a decay missing in the model would look like it"
         found.append(Finding("described", "doubtful", said))
-    ramp = baseline_ramp(one.matrix)
-    if ramp and ramp.sure:
-        said = f"{ramp}: a decay of the same spectrum at all wavelengths may be none"
-        found.append(Finding("described", "doubtful", said))
+    if one.fit.model.ramp:
+        share = _moved(one.fit)
+        said = (
+            f"the baseline moves by {100 * share:.2g} % of the largest signal over all delays: "
+            "fitted as a steady ramp; if it moves otherwise a decay may be none"
+        )
+        found.append(Finding("described", "doubtful" if share > _MOVED else "reported", said))
     found += [
         Finding("described", "reported", flag)
         for flag in one.fit.flags

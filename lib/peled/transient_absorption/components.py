@@ -171,10 +171,46 @@ def _fits(data, model, most, options) -> list:
     for n in range(1, most + 1):
         start = tuple(np.geomspace(low, last / 2, n + 2)[1:-1])
         made = replace(model, lifetimes_ps=start, fixed=fixed, bounds_ps={})
-        if n > 1 and len(data.delay_ps) <= len(made.spectra) + len(made.names):
+        if n > 1 and not _enough(data, made):
             break
         fits.append(lasting(global_fit(data, made, **options)))
     return fits
+
+
+def _enough(data, model) -> bool:
+    return len(data.delay_ps) > len(model.spectra) + len(model.names)
+
+
+def moving_baseline(fit: GlobalFit, fewer: GlobalFit | None = None, **options) -> bool:
+    """Whether a baseline that moves steadily over the delays describes a matrix better.
+
+    Better than the last decay: with one less a lower sum of squares. Or beside all of them, with p
+    below 10⁻⁹ in the F test.
+
+    Parameters
+    ----------
+    fit : GlobalFit
+        Without it.
+    fewer : GlobalFit, optional
+        The same with a decay less.
+    **options
+        For `global_fit`.
+
+    Returns
+    -------
+    bool
+    """
+    data = fit.matrices[0]
+    beside, instead = (f and replace(f.model, **f.starts, ramp=True) for f in (fit, fewer))
+    if not _enough(data, beside):
+        return False
+    if instead and global_fit(data, instead, **options).ssr < fit.ssr:
+        return True
+    more = global_fit(data, beside, **{**options, "starts": 0})
+    gram = differences(fit.rows[0].gram)
+    independent = min(effective_wavelengths(gram), data.shape[1])
+    free = [len(f.theta) + len(f.model.spectra) * independent for f in (fit, more)]
+    return _p_value(fit, more, *free, data.shape[0] * independent) < _SEEN
 
 
 def lasting(fit: GlobalFit) -> GlobalFit:

@@ -17,20 +17,15 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
 import numpy as np
-from scipy import stats
 
 from peled.transient_absorption.globalfit import GlobalFit, global_fit
 from peled.transient_absorption.matrices import Matrix
-from peled.transient_absorption.preprocess import band_average
 from peled.transient_absorption.schemes import Model
 
 _ROUNDS = 3  # of correction and fit
 _SMALL = 0.05  # step whose square does not matter
 _SURE = 2.5  # standard errors from which on a drift is said
 _LEAST = 0.02  # and its least size
-_BEFORE = 6  # delays before the rise that show a ramp
-_FOOT = 2  # delays that the rise may reach with its foot
-_CHANCE = 1e-4  # of a ramp of noise
 
 
 @dataclass(frozen=True)
@@ -118,67 +113,6 @@ def without(m: Matrix, value: float) -> Matrix:
     gain = (1 + value * _order(len(m.delay_ps)))[:, None]
     error = None if m.standard_error is None else m.standard_error / gain
     return replace(m, signal=m.signal / gain, standard_error=error)
-
-
-@dataclass(frozen=True)
-class BaselineRamp:
-    """A baseline that moves steadily before the rise: what it would come to from the first delay to
-    the last, of the largest signal, its standard error, and the chance that noise does as much."""
-
-    value: float
-    standard_error: float
-    chance: float
-
-    @property
-    def sure(self) -> bool:
-        """Whether the data show it, and it is worth a word."""
-        return bool(self.chance < _CHANCE and abs(self.value) > _LEAST)
-
-    def __str__(self) -> str:
-        return (
-            f"the baseline moves before the rise, by {100 * self.value:+.2g} ± "
-            f"{100 * self.standard_error:.1g} % of the largest signal over all delays if it goes on"
-        )
-
-
-def baseline_ramp(m: Matrix) -> BaselineRamp | None:
-    """What the probe's baseline does before the rise, along the delays as they were measured.
-
-    The mean over the wavelengths before the earliest rise, against the number of the delay, by
-    least squares. Unlike a change of the pump it adds to the signal, is there before zero time, and
-    is fitted as decays of like spectra that are none.
-
-    Parameters
-    ----------
-    m : Matrix
-
-    Returns
-    -------
-    BaselineRamp or None
-        None with fewer than six delays before the rise.
-
-    Examples
-    --------
-    >>> import numpy as np
-    >>> from peled.transient_absorption import matrix
-    >>> t, noise = np.r_[-12:40.0], np.random.default_rng(0).normal(0, 0.02, (52, 30))
-    >>> signal = noise + 10 * np.where(t < 0, 0, np.exp(-np.abs(t) / 9))[:, None]
-    >>> signal += 0.05 * np.arange(52)[:, None]
-    >>> ramp = baseline_ramp(matrix(t, np.arange(500.0, 530), signal))
-    >>> round(ramp.value, 2), ramp.sure
-    (0.24, True)
-    """
-    onset = m.rise.onset_ps
-    if not np.isfinite(onset).all():
-        return None
-    level = band_average(m, m.wavelength_nm.min(), m.wavelength_nm.max())
-    level = level[m.delay_ps <= onset.min()][:-_FOOT]
-    level = level[np.isfinite(level)]
-    if len(level) < _BEFORE:
-        return None
-    line = stats.linregress(np.arange(len(level)), level)
-    whole = (len(m.delay_ps) - 1) / float(np.nanmax(np.abs(m.signal)))
-    return BaselineRamp(*(float(x) for x in (line.slope * whole, line.stderr * whole, line.pvalue)))
 
 
 def _order(delays: int) -> np.ndarray:

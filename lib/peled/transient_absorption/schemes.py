@@ -18,7 +18,7 @@ from typing import NamedTuple
 import numpy as np
 
 from peled.transient_absorption.irf import MeasuredIRF
-from peled.transient_absorption.terms import FreeInduction, Law, Pulse, Wave
+from peled.transient_absorption.terms import FreeInduction, Law, Pulse, Ramp, Wave
 
 BLEACH = "bleach"  # the species that is the depleted ground state
 _SPLIT = 1e-3  # by which equal rates in a chain are told apart; the error it makes is half of that
@@ -254,6 +254,8 @@ class Model:
         One more component that does not decay.
     offset : bool
         A constant present before zero time as well.
+    ramp : bool
+        A baseline that moves steadily from one delay to the next while they are measured.
     artefact : int
         Columns of the coherent artefact: 0 none, 1 a Gaussian as wide as the response, 2 to 4 with
         its derivatives.
@@ -319,6 +321,7 @@ class Model:
     scheme: Scheme | None = None
     infinite: bool = False
     offset: bool = False
+    ramp: bool = False
     artefact: int = 0
     artefact_fwhm_ps: float | None = None
     irf: str | MeasuredIRF | None = "gaussian"
@@ -480,6 +483,7 @@ class Model:
                 if self.narrow == self.artefact
                 else (Pulse(self.artefact, self.artefact_fwhm_ps),)
             ),
+            *((Ramp(),) if self.ramp else ()),
             *(Wave(i + 1, start) for i, start in enumerate(self.oscillations)),
             *(FreeInduction(i + 1, start) for i, start in enumerate(self.free_induction)),
             *(() if self.law is None else (self.law,)),

@@ -81,6 +81,55 @@ class Pulse:
         return (c, d[None], dx, np.zeros_like(c)) if derivatives else (c, None, None, None)
 
 
+class Ramp:
+    """A baseline that moves steadily while the delays are measured, one after the other: a column
+    that rises by one from the first delay to the last, whatever their times."""
+
+    names, start, spectra = (), (), ("baseline ramp",)
+
+    def bounds(self, step: float, span: float):
+        """None: it has no parameters.
+
+        Parameters
+        ----------
+        step, span : float
+            Not used.
+
+        Returns
+        -------
+        tuple
+        """
+        return ()
+
+    def made(self, v, x, s, segment, derivatives):
+        """The number of the delay, from −1/2 to 1/2.
+
+        Parameters
+        ----------
+        v : array, shape (0,)
+        x : ndarray, shape (..., nt)
+            Times; their values do not count.
+        s : float or None
+            Not used.
+        segment : Segment
+            Not used.
+        derivatives : bool
+
+        Returns
+        -------
+        c : ndarray, shape (..., nt, 1)
+        d : ndarray, shape (0, ..., nt, 1), or None
+        dx, ds : ndarray, shape (..., nt, 1), or None
+            Zeros.
+        """
+        order = np.linspace(-0.5, 0.5, x.shape[-1])
+        c = np.broadcast_to(order, x.shape)[..., None]
+        if not derivatives:
+            return c, None, None, None
+        nothing = np.zeros(c.shape)
+        return c, np.zeros((0, *c.shape)), nothing, None if s is None else nothing
+
+
 class Wave:
     """A damped oscillation exp(−t/damping) cos, sin(2πt/period) from zero time on; one that rises,
     exp(t/damping), until then where its start has a damping time below zero."""
