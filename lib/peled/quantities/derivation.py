@@ -240,13 +240,14 @@ class _Point:
         for variables, s in zip(self.variables, self.slices):
             for key, row in variables.items():
                 terms.setdefault(key, []).append(self.gradient[s] * row)
-        summed = {key: np.concatenate(t) for key, t in terms.items()}
-        # What cancels to the precision of the differences is no error, small as it may be.
-        return {
-            key: float(t.sum())
-            for key, t in summed.items()
-            if abs(t.sum()) > 1e-7 * np.abs(t).sum()
-        }
+        found = {}
+        for key, several in terms.items():
+            every = np.concatenate(several)
+            total = float(every.sum())
+            # What cancels to the precision of the differences is no error, small as it may be.
+            if abs(total) > 1e-7 * np.abs(every).sum():
+                found[key] = total
+        return found
 
     def interval(self, parts: Mapping, error: float, where: str):
         """(95 % interval or None where it is value ± 1.96 σ, findings)."""
