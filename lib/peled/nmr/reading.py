@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
@@ -16,7 +17,7 @@ from peled.nmr.processing import Processed, from_spectrum, process
 from peled.nmr.referencing import Solvents, Standard, first_standard
 from peled.nmr.series import read_resonances
 from peled.nmr.significance import Matched, matched_filter
-from peled.quantities import Finding
+from peled.quantities import FALSE_ALARM, Finding
 from peled.samples import Content, Row
 
 SERIES = ("contact", "relaxation", "dosy")
@@ -170,12 +171,13 @@ def spectrum_of(
 def clipped(decays: np.ndarray) -> int:
     """Points of decays, shape (traces, points), at the ceiling of the converter; 0 for sound ones.
 
-    A ceiling is a value that four points or more of a component share as the largest of either
-    sign, more than lie 0.2 % below it: the top of a slow line in its noise is not so. Decays of
-    less than 500 steps of their converter cannot tell the two apart and count as sound.
+    A ceiling is a largest value, of either sign, that several points of a component share: more
+    than lie 0.2 % below it, as the top of a slow line in its noise has none, and more than chance
+    gives. Of n points anywhere in that range of m steps of the converter k fall onto one in
+    C(n, k)/mᵏ⁻¹ of decays.
 
     Limits: a converter that overflows ahead of a digital filter leaves no ceiling in the decay that
-    is stored; the filter rounds it off, and it counts as sound.
+    is stored; the filter rounds it off, and it counts as sound. So does a single point cut off.
 
     Parameters
     ----------
@@ -186,13 +188,15 @@ def clipped(decays: np.ndarray) -> int:
     int
         Real and imaginary parts counted apart.
     """
-    lost = 0
-    for one in np.atleast_2d(decays):
+    lost, decays = 0, np.atleast_2d(decays)
+    for one in decays:
         for part in (np.abs(one.real), np.abs(one.imag)):
-            top = part.max()
-            at, near = int(np.count_nonzero(part == top)), np.count_nonzero(part > 0.998 * top)
-            fine = len(np.unique(part)) > 500
-            lost += at if at > 3 and 2 * at > near and fine else 0
+            values = np.unique(part)
+            top = values[-1]
+            at, near = np.count_nonzero(part == top), np.count_nonzero(part >= 0.998 * top)
+            steps = max(0.002 * top / np.diff(values).min(initial=np.inf), 1.0)
+            chance = math.comb(near, at) / steps ** (at - 1)
+            lost += at if 2 * at > near and chance < FALSE_ALARM / (2 * len(decays)) else 0
     return lost
 
 
