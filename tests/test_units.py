@@ -4,12 +4,17 @@ import math
 
 import pint
 import pytest
+from scipy import constants
 
+from peled import materials
 from peled.formats import images, spectra, tas, tcspc
+from peled.formats.atomistic import calculation, structures
 from peled.formats.sweeps import columns
 from peled.led import device, reading, sphere
 from peled.optics import indices
+from peled.photoluminescence import fluence, reciprocity, shift_budget
 from peled.structure import rows
+from peled.transient_absorption import terms
 
 UNITS = pint.UnitRegistry()
 #: What the tables spell in their own way: without case, lines of fractions or powers.
@@ -96,3 +101,20 @@ def test_prefixes():
     for key, factor in tas.SIGNAL_UNITS_OD.items():
         prefix = key.removesuffix("OD") if key != "DA" else ""
         assert factor == pytest.approx(UNITS.Quantity(1, f"{prefix}m").to("m").magnitude)
+
+
+def test_constants_of_nature():
+    c, e, h = constants.c, constants.e, constants.h
+    for found, value in [
+        (materials.HC_EV_NM, h * c / e * 1e9),
+        (materials.AVOGADRO, constants.N_A),
+        (materials.K_EV, constants.k / e),
+        (calculation.HARTREE_EV, constants.value("Hartree energy in eV")),
+        (structures.BOHR_ANGSTROM, constants.value("Bohr radius") * 1e10),
+        (fluence.H_C, h * c),
+        (reciprocity.BLACKBODY, 2 * math.pi / ((h / e) ** 3 * (100 * c) ** 2)),
+        (reciprocity.CHARGE_MC, 1e3 * e),
+        (shift_budget.H2_8M0_EV_NM2, h**2 / (8 * constants.m_e) / e * 1e18),
+        (terms.CM_PER_PS, 100 * c * 1e-12),
+    ]:
+        assert found == pytest.approx(value, rel=2e-6)

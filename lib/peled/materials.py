@@ -19,6 +19,7 @@ from peled.tables import table
 
 HC_EV_NM = 1239.841984332003  #: h c / e in eV nm (exact in the SI of 2019)
 AVOGADRO = 6.02214076e23  #: 1/mol (exact)
+K_EV = 8.617333262e-5  #: Boltzmann constant, eV/K
 
 
 def photon_energy_eV(wavelength_nm: ArrayLike) -> np.ndarray:

@@ -19,9 +19,9 @@ import numpy as np
 from numpy.typing import ArrayLike
 from scipy.optimize import brentq
 
-from peled.energetics.frenkel import K_EV
 from peled.formats import FormatError, read_yaml
 from peled.formats.contract import reader
+from peled.materials import K_EV
 
 #: log10 of the hydrolysis constants of Pb2+, to Pb(OH)+, Pb(OH)2 and Pb(OH)3-, at 25 C and zero
 #: ionic strength (Baes & Mesmer, The Hydrolysis of Cations, 1976).

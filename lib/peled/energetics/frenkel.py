@@ -16,7 +16,8 @@ import numpy as np
 from numpy.typing import ArrayLike
 from scipy import special, stats
 
-K_EV = 8.617333262e-5  #: Boltzmann constant, eV/K
+from peled.materials import K_EV
+from peled.quantities.quantity import Z95
 
 
 def dilute_fraction(
@@ -246,7 +247,7 @@ def suppression(
     if dilute and sites is None:
         centre, width = (
             difference / (2 * K_EV * temperature_K),
-            1.959963985 * s / (2 * K_EV * temperature_K),
+            Z95 * s / (2 * K_EV * temperature_K),
         )
         return Suppression(
             float(np.exp(centre)),
@@ -275,7 +276,7 @@ def suppression(
 
     g0, g1 = slope(reference_eV), slope(treated_eV)
     centre = log_number(reference_eV) - log_number(treated_eV)
-    width = 1.959963985 * error_eV * np.sqrt(max(g0**2 + g1**2 - 2 * correlation * g0 * g1, 0.0))
+    width = Z95 * error_eV * np.sqrt(max(g0**2 + g1**2 - 2 * correlation * g0 * g1, 0.0))
     return Suppression(
         float(np.exp(centre)),
         float(np.exp(centre - width)),

@@ -15,8 +15,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from peled.energetics.frenkel import K_EV
 from peled.energetics.outputs import EnergyRow
+from peled.materials import K_EV
 
 APART_EV = 0.002  #: minima closer than this are one
 

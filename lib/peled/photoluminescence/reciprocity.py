@@ -22,9 +22,8 @@ from typing import NamedTuple
 import numpy as np
 from numpy.lib.stride_tricks import sliding_window_view
 
-from peled.lineshapes import HC_EV_NM
+from peled.materials import HC_EV_NM, K_EV
 
-K_EV = 8.617333262e-5  # eV/K
 #: 2π/(h³c²) in 1/(cm² s eV³), and the charge in mC: blackbody photons, current in mA/cm².
 BLACKBODY = 2 * np.pi / (4.135667696e-15**3 * 2.99792458e10**2)
 CHARGE_MC = 1.602176634e-16
