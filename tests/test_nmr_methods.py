@@ -618,6 +618,17 @@ def test_a_standard_moves_the_axis_and_knows_its_rivals():
     assert referencing.reference(_tube([(0.1, 1.5, 9.0), (2.0, 1.5, 7000.0)]), standard)
 
 
+@pytest.mark.parametrize(("apart_Hz", "beside", "at"), [
+    (8.0, 30.0, -0.05), (19.0, 30.0, -0.05), (4.0, 30.0, 0.1), (21.0, 30.0, 0.1), (8.0, 6.0, 0.1),
+])  # fmt: skip
+def test_a_line_that_a_coupling_has_split_is_no_standard(apart_Hz, beside, at):
+    """A doublet of the sample is higher than the solvent's line; shims split by less."""
+    standard = referencing.Standard("made", "1H", 0.0, 0.004, 0, 0.0, "")
+    lines = [(0.1, 1.0, 32.0), (0.1 + apart_Hz / 400, 1.0, beside), (-0.05, 1.5, 20.0)]
+    found = referencing.reference(_tube(lines), standard)
+    assert found.moved_ppm == pytest.approx(-at, abs=6e-3)
+
+
 @pytest.mark.parametrize("highest", [-2, -1, 0, 1, 2])
 def test_the_middle_of_a_quintet_is_found_from_any_of_its_lines(highest):
     standard = referencing.Standard("quintet", "1H", 0.5, 0.0, 4, 2.0, "")

@@ -558,6 +558,12 @@ def test_bands_in_one_another_are_not_told_by_one_shape(tmp_path):
             assert band.misfit_z > threshold()
 
 
+def test_a_survey_is_said_to_be_one(tmp_path):
+    save(tmp_path / "wide.csv", "binding energy (eV),counts", np.arange(0, 62.0), np.ones(62))
+    report = report_of(tmp_path, "sample,measurement,file,anode\na,xps,wide.csv,Al\n")
+    assert not report.quantities and "a survey over 61 eV" in str(report.problems[0])
+
+
 def test_carbon_references_the_energies(tmp_path):
     rng = np.random.default_rng(9)
     e, y = region_of(rng, 2.5)

@@ -101,13 +101,16 @@ def reference(
             f"{standard.name}: expected a line within {search_ppm:g} ppm of "
             f"{standard.shift_ppm:g} ppm, found none above eight times the noise"
         )
-    top = float(peaks.height.max())
+    there, height = peaks.ppm, peaks.height
+    if not standard.partners and (lone := _lone(there * processed.reference_MHz, height)).any():
+        there, height = there[lone], height[lone]
+    top = float(height.max())
     if top < FAINTEST * float(np.abs(processed.real).max()):
         raise ValueError(
             f"{standard.name}: what stands near {standard.shift_ppm:g} ppm has less than "
             f"{FAINTEST:g} of the largest line: it may be anything"
         )
-    place = float(peaks.ppm[peaks.height.argmax()])
+    place = float(there[height.argmax()])
     if standard.partners > 1:
         place = _centre(processed, standard, place, width_Hz)
     half = (
@@ -147,7 +150,7 @@ def reference(
         moved,
         error,
         fit,
-        (peaks.ppm - place)[(peaks.height > RIVAL * top) & (np.abs(peaks.ppm - place) > half)],
+        (there - place)[(height > RIVAL * top) & (np.abs(there - place) > half)],
     )
 
 
@@ -160,6 +163,19 @@ FAINTEST = 1e-3
 
 #: Another line of this share of the chosen one may be the standard as well.
 RIVAL = 0.3
+
+
+#: A line with another of that share so many hertz away is one of a multiplet: couplings of vicinal
+#: protons [1]_; a line that shims have split is narrower.
+#: [1] M. Karplus, J. Am. Chem. Soc. 85, 2870 (1963), doi:10.1021/ja00901a059
+SPLIT_HZ = (5.0, 20.0)
+
+
+def _lone(at_Hz: np.ndarray, height: np.ndarray) -> np.ndarray:
+    """Which lines have no neighbour of their size at the distance of a coupling."""
+    apart = np.abs(at_Hz[:, None] - at_Hz)
+    beside = (apart > SPLIT_HZ[0]) & (apart < SPLIT_HZ[1]) & (height > RIVAL * height[:, None])
+    return ~beside.any(axis=1)
 
 
 def _centre(processed: Processed, standard: Standard, place: float, width_Hz: float) -> float:

@@ -128,11 +128,11 @@ def _region(bench: Bench, held: Held, spectrum: Spectrum) -> Region | None:
     doublets = wanted(spectrum)
     name = f"levels of {spectrum.name}"
     if not doublets:
-        if np.ptp(spectrum.binding_energy_eV) <= _WIDE_EV:
-            bench.say(
-                held,
-                f"{spectrum.name}: no level of the table; add it to levels.csv beside the data",
-            )
+        wide = float(np.ptp(spectrum.binding_energy_eV))
+        said = "no level of the table; add it to levels.csv beside the data"
+        if wide > _WIDE_EV:
+            said = f"a survey over {wide:.0f} eV: levels are fitted in regions of their own"
+        bench.say(held, f"{spectrum.name}: {said}")
         return None
     if clipped := saturated(spectrum.binding_energy_eV, spectrum.counts, held.row.label):
         bench.withheld(held, name, "counts eV", *clipped)
