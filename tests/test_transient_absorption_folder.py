@@ -62,6 +62,23 @@ def report(tmp_path_factory):
     return analyse.analyse(sheet, {"artefact": 0})
 
 
+def test_what_a_file_does_not_say_of_its_axes_the_sheet_says(tmp_path):
+    """Energies without a unit, and axes of which either could be the delays."""
+    m = film(np.r_[-2:2:30j, np.geomspace(2.2, 900, 30)], np.linspace(500, 700, 16), seed=2)
+    order = slice(None, None, -1)
+    write_matrix(
+        tmp_path / "a.csv", m.delay_ps, 1239.841984 / m.wavelength_nm[order], m.signal[:, order]
+    )
+    sheet = read_sheet(tmp_path, "transient_absorption", sniff=analyse.sniff)
+    assert "spectral_unit in the sample sheet" in str(sheet.unlisted[0])
+    head = "sample,measurement,file,spectral_unit,orientation,delay_unit"
+    (tmp_path / "samples.csv").write_text(f"{head}\na,ta,a.csv,eV,delays down,fs\n")
+    (row,) = read_sheet(tmp_path, "transient_absorption", sniff=analyse.sniff).select()
+    (found,) = analyse._read(row.path, row)
+    assert np.allclose(found.wavelength_nm, m.wavelength_nm)
+    assert np.allclose(found.delay_ps, m.delay_ps * 1e-3)
+
+
 def test_lifetimes_of_every_set_within_their_errors(report):
     for sample, states in {"control": ("before", "after"), "treated": ("",)}.items():
         for state in states:

@@ -503,7 +503,8 @@ def _delays_down(path, down, across, words, corner, orientation) -> bool:
             expected="one axis of delays and one of wavelengths",
             found=f"{down[0]:g} … {down[-1]:g} down, {across[0]:g} … {across[-1]:g} across: "
             "either could be both",
-            advice="hand over orientation='delays down' or 'delays across'",
+            advice="say the orientation, 'delays down' or 'delays across' (as a column of the "
+            "sample sheet)",
         )
     return score > 0
 
@@ -677,7 +678,8 @@ def _nanometres(path, wavelength: np.ndarray, unit: str) -> np.ndarray:
             place="wavelengths",
             expected="positive numbers",
             found=f"{wavelength.min():g} … {wavelength.max():g}",
-            advice="delays and wavelengths may be exchanged: hand over orientation",
+            advice="delays and wavelengths may be exchanged: say the orientation, 'delays down' or "
+            "'delays across' (as a column of the sample sheet)",
         )
     if nm.min() < 100 or nm.max() > 40000:
         raise FormatError(
@@ -685,8 +687,8 @@ def _nanometres(path, wavelength: np.ndarray, unit: str) -> np.ndarray:
             place="wavelengths",
             expected="100 to 40000 nm",
             found=f"{nm.min():g} … {nm.max():g} nm",
-            advice="name the unit of the axis in its head (eV, cm-1), or hand over spectral_unit; "
-            "numbers of pixels are no wavelengths",
+            advice="name the unit of the axis in its head (eV, cm-1), or as spectral_unit in the "
+            "sample sheet; numbers of pixels are no wavelengths",
         )
     return nm
 

@@ -185,8 +185,8 @@ def _read(path: Path, row: Row) -> list[Matrix]:
     """The scans of one file in OD."""
     said = row.settings.get("signal_unit")
     relative = {"dT/T": 1.0, "%": 0.01}.get(said)
-    delay = row.settings.get("delay_unit")
-    m = read_tas(path, delay_unit=delay, signal_unit=None if relative else said)
+    asked = {k: row.settings.get(k) for k in ("orientation", "delay_unit", "spectral_unit")}
+    m = read_tas(path, signal_unit=None if relative else said, **asked)
     if relative:
         scans = None if m.scans is None else preprocess.from_transmission(relative * m.scans)
         signal = preprocess.from_transmission(relative * m.signal)
@@ -398,10 +398,7 @@ def _quantities(one: Analysed, row: Row, sample: str) -> Iterator[Quantity]:
         STAYS: f"lifetime {one.fit.model.components + 1}",
         UNRESOLVED: "response FWHM",
     }
-    flags, decays = one.fit.flags, one.fit.model.kinetic_start + one.fit.model.term_names
-    if not decays and not any(flag.startswith(STAYS) for flag in flags):
-        flags = (*flags, f"{STAYS}: no decay is told from a constant")
-    for flag, (start, name) in itertools.product(flags, silent.items()):
+    for flag, (start, name) in itertools.product(one.fit.flags, silent.items()):
         if flag.startswith(start):
             why = Finding("determined", "withheld", flag, row.label)
             said = {key: common[key] for key in ("sample", "state", "kind", "inputs")}

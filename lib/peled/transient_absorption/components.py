@@ -228,11 +228,14 @@ def lasting(fit: GlobalFit) -> GlobalFit:
     Returns
     -------
     GlobalFit
-        With `STAYS` among its flags where it was refitted.
+        With `STAYS` among its flags where a component stays.
     """
     model, tau, error = fit.model, fit.lifetimes_ps, fit.lifetime_errors()
     last = float(fit.matrices[0].delay_ps[-1])
-    if model.scheme or model.infinite or len(tau) == 0:
+    said = f"{STAYS} (to {last:.4g} ps): its lifetime is not determined"
+    if model.infinite:
+        return replace(fit, flags=(*fit.flags, said))
+    if model.scheme or len(tau) == 0:
         return fit
     slow = int(np.argmax(tau))
     if tau[slow] <= last or f"tau_{slow + 1}" in model.fixed or error[slow] <= 0.5 * tau[slow]:
@@ -240,7 +243,6 @@ def lasting(fit: GlobalFit) -> GlobalFit:
     rest = tuple(np.delete(tau, slow))
     fewer = replace(model, **{**fit.starts, "lifetimes_ps": rest, "infinite": True})
     found = global_fit(fit.matrices, fewer, starts=0, noise=fit.options["noise"])
-    said = f"{STAYS} (to {last:.4g} ps): its lifetime is not determined"
     return replace(found, flags=(*found.flags, said))
 
 
