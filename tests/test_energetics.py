@@ -771,3 +771,10 @@ def test_a_gibbs_energy_is_that_of_electrons_and_the_difference_of_the_rest(tmp_
     monkeypatch.setattr(outputs, "read_calculations", with_rest)
     (row,), _ = read_table(table)
     assert row.gibbs_eV == pytest.approx(-1.5 + 0.9 - 0.57)
+
+
+@pytest.mark.parametrize("side, alone", [(3.4, False), (3.6, True)])
+def test_atoms_near_their_images_along_one_axis_are_not_isolated(side, alone):
+    """Without a bond to them: a row of argon, and one that is stretched."""
+    argon = Structure(("Ar",), np.zeros((1, 3)), np.diag([side, 30.0, 30.0]))
+    assert bonding.isolated(argon) == alone

@@ -299,9 +299,9 @@ class _Bowl:
             float(theta @ theta), self.slope * theta, np.array([[self.curvature]])
         )
 
-    def searched(self, evaluations, reach=9.0):
+    def searched(self, evaluations, reach=9.0, tolerance=1e-30):
         problem = search.Problem([self], lambda u: (u, np.eye(1)), [-9.0], [9.0], reach)
-        return search.minimise(problem, [1.0], tolerance=1e-30, max_evaluations=evaluations)
+        return search.minimise(problem, [1.0], tolerance=tolerance, max_evaluations=evaluations)
 
 
 @pytest.mark.parametrize("promised,change", [(1.0, 0.1), (3.0, 0.5), (10.0, 2.0)])
@@ -346,6 +346,16 @@ def test_where_nothing_is_better_little_must_be_promised(total, least):
         plain = Plain(np.sqrt(share * least), 1.0)
         plain.total = total
         assert plain.searched(60).converged == (share < 1)
+
+
+@pytest.mark.parametrize("least", [0.9, 1.1])
+def test_a_search_ends_where_no_more_is_promised_than_rounding_leaves(least):
+    """A fourteenth digit of the data's squares; the step that promises it is still taken."""
+    bowl = _Bowl(1.0, 1.0)
+    bowl.total = least * 1e16
+    found = bowl.searched(2, tolerance=1e-2)
+    assert found.converged == (least > 1) and found.evaluations == (1 if least > 1 else 2)
+    assert found.theta == pytest.approx([0.0 if least > 1 else 1e-3 / 1.001])
 
 
 @pytest.mark.parametrize("away,arrived", [(0.03, True), (0.09, False)])

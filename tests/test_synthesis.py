@@ -664,6 +664,14 @@ def test_a_sheet_of_treatments_is_a_report(tmp_path):
     assert {q.sample for q in report.quantities} >= {"GL", "EDTA", "E+G"}
 
 
+def test_a_density_without_a_unit_is_refused_with_its_file_and_chemical(tmp_path):
+    path = tmp_path / "procedure.yaml"
+    text = (DATA / "procedure.yaml").read_text(encoding="utf-8")
+    path.write_text(text.replace("density: 0.813 g/mL", "density: 0.813"), encoding="utf-8")
+    with pytest.raises(ProcedureError, match=r"procedure\.yaml.*chemicals: oleylamine.*density"):
+        carry_out(path)
+
+
 def test_three_treatments_do_not_fit_into_half_the_stock():
     with pytest.raises(ProcedureError, match=r"step 12 \(treatment-EG\): expected at most"):
         run_procedure(PROCEDURE, alternatives=("GL", "EDTA", "E+G"))

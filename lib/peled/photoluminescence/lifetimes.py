@@ -21,6 +21,7 @@ from scipy import special
 from scipy.ndimage import uniform_filter1d
 from scipy.optimize import nnls
 
+from peled.lineshapes.bands import SIGMA_PER_FWHM
 from peled.photoluminescence import poisson
 from peled.photoluminescence import response as responses
 from peled.photoluminescence.counts import as_counts
@@ -36,7 +37,6 @@ PROMPT_SAID = "shorter than the response"
 #: A component that decays within this share of the response's width is no lifetime.
 PROMPT = 0.1
 STEP = 1e-4  #: of logarithms and exponents, for derivatives
-SIGMA_PER_FWHM = 1 / np.sqrt(8 * np.log(2))
 
 
 @dataclass(frozen=True)
