@@ -28,6 +28,7 @@ from peled.transient_absorption.components import STAYS, lasting, moving_baselin
 from peled.transient_absorption.dispersed import NormalBlock
 from peled.transient_absorption.drift import drift, without
 from peled.transient_absorption.irf import damped_wave, gaussian, gaussian_decay
+from peled.transient_absorption.matrices import resolved_artefact
 
 WAVELENGTH = np.linspace(480, 720, 60)
 DELAYS = np.r_[np.arange(-1.5, 3, 0.05), np.geomspace(3, 800, 50)]
@@ -432,6 +433,22 @@ def test_number_of_components_of_few_and_late_delays(delays, artefact):
         found.append(table.supported)
         assert table.at_least or table.supported == 3
     assert sum(n == 3 for n in found) >= 4
+
+
+def test_few_delays_near_zero_tell_few_columns_of_an_artefact_and_all_lifetimes():
+    """None at all would leave the artefact to the fastest decay, and the others to one lifetime."""
+    delays = np.r_[-2, -1, -0.5, 0, 0.2, 0.5, 1, 2, 4, 8, 16, 32, 100, 400.0]
+    bands = ((1.0, 0.5, 580.0), (1.0, 8.0, 620.0), (1.0, 120.0, 680.0))
+    m = film(delays, np.linspace(550, 730, 30), bands, seed=1)
+    pulse = np.exp(-0.5 * (delays / 0.05) ** 2)[:, None] * 4e-3 * np.linspace(1, 0.2, 30)
+    m = replace(m, signal=m.signal + pulse)
+    assert resolved_artefact(m, 3, 0.1, 0.0) == 1
+    assert resolved_artefact(film(EARLY, seed=1), 3, 0.1, 0.0) == 3
+    assert resolved_artefact(m.take(delays=slice(5, None)), 3, 0.1, 0.0) == 0
+    table = number_of_components(m, Model((1.0,), fwhm_ps=0.1, artefact=3), most=3)
+    assert table.supported == 3 and not table.at_least
+    fit = table.fits[2]
+    assert np.all(np.abs(fit.lifetimes_ps - (0.5, 8, 120)) < 4 * fit.lifetime_errors())
 
 
 # ---- every wavelength its own zero time ----------------------------------------------------------

@@ -407,11 +407,10 @@ def estimate_t0(m: Matrix) -> float:
 
 
 def resolved_artefact(m: Matrix, columns: int, fwhm_ps: float, t0_ps: float | None = None) -> int:
-    """Columns of the coherent artefact that the delays can tell from decays: all, or none.
+    """Columns of the coherent artefact that the delays can tell from decays.
 
-    None where the signal is there from the first delay on, or where fewer delays than columns and
-    one more lie within two widths of zero time: the artefact would then stand for the fastest
-    decay.
+    None where the signal is there from the first delay on; else one less than there are delays
+    within two widths of zero time: the artefact would stand for the fastest decay.
 
     Parameters
     ----------
@@ -426,7 +425,7 @@ def resolved_artefact(m: Matrix, columns: int, fwhm_ps: float, t0_ps: float | No
     Returns
     -------
     int
-        `columns` or 0.
+        From 0 to `columns`.
 
     References
     ----------
@@ -435,5 +434,5 @@ def resolved_artefact(m: Matrix, columns: int, fwhm_ps: float, t0_ps: float | No
     if m.rise.late:
         return 0
     zero = estimate_t0(m) if t0_ps is None else t0_ps
-    near = np.count_nonzero(np.abs(m.delay_ps - zero) <= 2 * fwhm_ps)
-    return columns if near > columns else 0
+    near = int(np.count_nonzero(np.abs(m.delay_ps - zero) <= 2 * fwhm_ps))
+    return min(columns, max(near - 1, 0))
