@@ -1,6 +1,7 @@
 """Lifetimes from counts: closed forms, coverage, real decays."""
 
 import math
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -347,3 +348,14 @@ def test_a_record_longer_than_the_period_holds_its_second_pulse_once():
     fit = pl.fit_decay(edges[:-1], counts, response=response, period_ns=period)
     assert abs(fit.lifetimes_ns[0] - tau) < 3 * fit.lifetime_errors_ns[0] < 0.1
     assert fit.goodness_z < 4
+
+
+@pytest.mark.parametrize("error,counts", [(5.0, True), (90.0, False)])
+def test_a_law_that_does_not_know_the_mean_says_nothing_of_it(error, counts):
+    rng, t = np.random.default_rng(2), np.arange(200) * 0.5
+    fit = pl.fit_decay(t, rng.poisson(300 * np.exp(-t / 8) + 1))
+    mean, _ = fit.mean_ns["amplitude-weighted"]
+    other = replace(fit, law="2 exponentials", bic=fit.bic + 9,
+                    mean_ns={"amplitude-weighted": (mean + 30, error)})  # fmt: skip
+    found = lifetimes.mean_lifetime({fit.law: fit, other.law: other})
+    assert found.model_ns == pytest.approx(30 if counts else 0)

@@ -760,3 +760,13 @@ def test_the_example_on_the_page_does_what_the_page_says(tmp_path):
     assert sheet.select(measurement="jvl")[0].settings == {"area_cm2": 0.045}
     (el,) = sheet.select(measurement="el", role="sample")
     assert el.settings == {"bias_V": 3.0} and sheet.companion(el, "dark").file == "dark.txt"
+
+
+def test_parts_without_a_name_of_their_own_are_named_after_their_file(tmp_path):
+    """Files of two curves each hold four samples, not two that were measured twice."""
+    where = folder(tmp_path, None, ["low.sdt", "high.sdt", "table.csv"])
+    kinds = {".sdt": Content("trpl", ("decay 1", "curve 2")), ".csv": Content("trpl", ("A1", "B"))}
+    sheet = read_sheet(where, "photoluminescence", sniff=lambda p: kinds.get(p.suffix))
+    names = {row.sample for row in sheet.rows}
+    curves = {f"{n} {of}" for n in ("low", "high") for of in ("decay 1", "curve 2")}
+    assert names == curves | {"A1", "B"}

@@ -32,6 +32,7 @@ from peled.photoluminescence.response import Folding, Response
 SCATTER = 6.0
 AS_WELL = 12.0  #: deviance above the preferred law's below which another describes as well
 MISFIT = 3.0  #: `goodness_z` above which a law does not describe the counts
+KNOWN = 0.25  #: relative error above which a law says nothing of a mean lifetime
 WITH_SCATTER = " + scatter"
 PROMPT_SAID = "shorter than the response"
 #: A component that decays within this share of the response's width is no lifetime.
@@ -690,6 +691,7 @@ def mean_lifetime(fits: dict[str, DecayFit], which: str = "amplitude-weighted") 
         if fit.converged
         and fit.deviance < best.deviance + AS_WELL
         and fit.lifetimes_ns[0] > 2 * bin_ns
+        and fit.mean_ns[which][1] < KNOWN * fit.mean_ns[which][0]
         and not any(PROMPT_SAID in problem for problem in fit.problems)
     ]
     spread = float(max(abs(v - value) for v in [*near, value]))

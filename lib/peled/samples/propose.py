@@ -283,8 +283,10 @@ def _rows(
     rows = []
     for part in content.parts:
         said: dict[str, str] = {}
-        _left(part, content.measurement, columns, said)
+        left = _left(part, content.measurement, columns, said)
         own = cells | {"part": part, "sample": part}
+        if not re.search(r"[^\W\d_]", left):  # `decay 1` is no sample's name
+            own["sample"] = f"{sample} {part}"
         if role := said.get("role"):
             own["role"] = role
             del own["sample"]
