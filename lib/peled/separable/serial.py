@@ -170,8 +170,8 @@ def covariance_over_correlations(jacobian, residual, signal) -> np.ndarray:
     length = np.linalg.norm(j, axis=0)
     u, s, _ = np.linalg.svd(j / np.where(length > 0, length, 1.0), full_matrices=False)
     both = np.column_stack([u[:, s > 1e-7 * s[0]], r])
-    plain, inside = both.T @ both, m[:, None] * both[seen]
-    moved, still = m[:, None] * j[seen], _restricted_likelihood(plain)
+    plain, inside = both.T @ both, np.asfortranarray(m[:, None] * both[seen])
+    moved, still = np.asfortranarray(m[:, None] * j[seen]), _restricted_likelihood(plain)
     chance, root = {}, {}
     for rho in OF_NEIGHBOURS:
         diagonal, beside, chain = _inverse_of_chain(rho, gaps)

@@ -407,19 +407,24 @@ class _Model:
         parameters."""
         zero, height, gauss, *cell, size = own
         total, moves = 0.0, []
+        spacing, step = spacings(hkl, phase.moved(cell)), 1e-6
+        wider = [np.where(np.arange(len(cell)) == i, 1 + step, 1.0) for i in range(len(cell))]
+        by_cell = [
+            (spacings(hkl, phase.moved(cell * one)) / spacing - 1) / (step * a)
+            for a, one in zip(cell, wider if derivatives else ())
+        ]
         for k, wavelength in enumerate(self.wavelengths):
             share = (1.0, KALPHA2_RATIO)[k] / (1 + KALPHA2_RATIO * (len(self.wavelengths) - 1))
 
-            def geometry(cell, wavelength=wavelength, share=share):
-                sine = wavelength / 2 / spacings(hkl, phase.moved(cell))
-                theta = np.arcsin(np.minimum(sine, 1 - 1e-9))
+            def geometry(spacing, wavelength=wavelength, share=share):
+                theta = np.arcsin(np.minimum(wavelength / 2 / spacing, 1 - 1e-9))
                 lever = np.degrees(2 / self.radius) * np.cos(theta)
                 lorentz = np.degrees(2 * wavelength / (np.pi * 10 * size * np.cos(theta)))
                 polar = (1 + np.cos(2 * theta) ** 2) / (np.sin(theta) ** 2 * np.cos(theta))
                 weight = share * (np.ones_like(theta) if strength is None else strength * polar)
                 return lever, 2 * np.degrees(theta) + zero - height * lever, lorentz, weight
 
-            lever, centre, lorentz, weight = geometry(cell)
+            lever, centre, lorentz, weight = geometry(spacing)
             full, mixing, by_gauss, by_lorentz = widths(gauss, lorentz)
             lines, moved = pseudo_voigt(
                 self.x, centre[:, None], full[:, None], mixing[:, None], derivatives
@@ -427,17 +432,17 @@ class _Model:
             total = total + weight[:, None] * lines
             if not derivatives:
                 continue
+            place, broader, stronger = (
+                (there - here) / step
+                for here, there in zip(
+                    (centre, lorentz, weight), geometry(spacing * (1 + step))[1:], strict=True
+                )
+            )
+            by_spacing = np.array([place, *(np.array(by_lorentz) * broader), stronger / weight])
             chain = np.zeros((4, len(own), len(centre)))
             chain[0, :2] = np.ones_like(lever), -lever
-            for i in range(len(cell)):
-                other = list(cell)
-                other[i] *= 1 + 1e-6
-                _, *there = geometry(other)
-                place, broader, stronger = (
-                    (b - a) / (1e-6 * cell[i])
-                    for a, b in zip((centre, lorentz, weight), there, strict=True)
-                )
-                chain[:, 3 + i] = place, *(np.array(by_lorentz) * broader), stronger / weight
+            for i, more in enumerate(by_cell):
+                chain[:, 3 + i] = by_spacing * more
             chain[1:3, 2] = by_gauss
             chain[1:3, -1] = -np.array(by_lorentz) * lorentz / size
             moves.append(((*moved, lines), chain * weight))
