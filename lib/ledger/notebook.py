@@ -19,8 +19,10 @@ import os
 import time
 from binascii import b2a_base64
 from collections.abc import Iterable, Sequence
-from functools import cached_property
+from functools import cache, cached_property
 from pathlib import Path
+
+import fastjsonschema
 
 from ledger import files, paper
 from peled import figures
@@ -279,8 +281,6 @@ class Room:
         ValueError
             If claims or panels of the topic are missing, or the results do not fit the schema.
         """
-        import jsonschema
-
         missing = self.missing_claims() + self.missing_panels()
         if missing:
             raise ValueError(
@@ -288,10 +288,8 @@ class Room:
                 f"panel; missing: {', '.join(missing)}"
             )
         results = self.results()
-        try:
-            jsonschema.validate(results, results_schema())
-        except jsonschema.ValidationError as error:
-            raise ValueError(f"{self.topic}: results, {error.json_path}: {error.message}") from None
+        if problem := misfit(results):
+            raise ValueError(f"{self.topic}: results, {problem}")
         files.write_atomically(self.results_dir / f"{self.topic}.json", files.to_json(results))
         print(
             f"{len(results['figures'])} panels, {len(results['quantities'])} quantities; "
@@ -474,11 +472,20 @@ def open_room(topic: str, **parameters) -> Room:
     return room
 
 
-def results_schema() -> dict:
-    """The JSON schema of a notebook's results."""
-    return json.loads(
-        (Path(__file__).with_name("schemas") / "results.schema.json").read_text(encoding="utf-8")
-    )
+@cache
+def _results_validator():
+    schema = Path(__file__).with_name("schemas") / "results.schema.json"
+    # Its words are those of every draft since 7, the newest that this library knows.
+    return fastjsonschema.compile(json.loads(schema.read_text(encoding="utf-8")))
+
+
+def misfit(results: dict) -> str | None:
+    """Where and how the results of a notebook do not fit their schema, or None."""
+    try:
+        _results_validator()(results)
+    except fastjsonschema.JsonSchemaValueException as error:
+        return f"{error.name}: {error.message.removeprefix(error.name)[:200].strip()}"
+    return None
 
 
 def shown(v: paper.Verdict) -> str:

@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from ledger import files, paper
-from ledger.notebook import RESULTS, results_schema
+from ledger.notebook import RESULTS, misfit
 
 
 class IncompleteResults(ValueError):
@@ -128,12 +128,8 @@ def problems(topic: str, content: dict, path: Path | None = None) -> tuple[list[
     path : Path, optional
         Where it was read from; with it, the runner's record of the run is asked as well.
     """
-    import jsonschema
-
-    try:
-        jsonschema.validate(content, results_schema())
-    except jsonschema.ValidationError as error:
-        return [f"does not fit the schema of results: {error.json_path}: {error.message[:200]}"], []
+    if problem := misfit(content):
+        return [f"does not fit the schema of results: {problem}"], []
     if content["topic"] != topic:
         return [f"expected the results of {topic}, found those of {content['topic']}"], []
     return _ledger_problems(topic, content) + (stale := _stale_inputs(content))[0] + (

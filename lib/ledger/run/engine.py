@@ -162,7 +162,6 @@ def _said(error: BaseException) -> tuple[str, str]:
 
 def register() -> None:
     """Make the engine known to papermill, and do the imports that every notebook needs."""
-    import jsonschema  # noqa: F401
     import matplotlib
     import numpy  # noqa: F401
     import scipy.ndimage

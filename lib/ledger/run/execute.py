@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from ledger import files
-from ledger.notebook import COMMON_PARAMETERS, RESULTS, STAGE, results_schema
+from ledger.notebook import COMMON_PARAMETERS, RESULTS, STAGE, misfit
 from ledger.run import records
 from ledger.run.quick import STARTED
 from ledger.run.watch import Watch
@@ -284,12 +284,11 @@ def _execute_in_kernel(job: Job, stage: Path, folders: tuple[Path, ...]) -> dict
 def _check_results(job: Job, stage: Path) -> None:
     """A notebook that ended early without an error (`exit()`, a dead kernel) has written no
     results."""
-    import jsonschema
-
     path = stage / "results" / f"{job.topic}.json"
     if not path.exists():
         raise NotebookFailed(f"it ended before its last cell: no {path.name} was written")
-    jsonschema.validate(json.loads(path.read_text(encoding="utf-8")), results_schema())
+    if problem := misfit(json.loads(path.read_text(encoding="utf-8"))):
+        raise NotebookFailed(f"its results do not fit their schema: {problem}")
     if not any((stage / "figures").glob("*.svg")):
         raise NotebookFailed("it made no figure")
 
