@@ -247,7 +247,7 @@ def _run(jobs: list[dict], reasons: dict[str, str], options: argparse.Namespace)
     if options.engine == "fork" and made:
         from ledger.run import engine
 
-        engine.register()
+        engine.register(len(made) > 2)
     elif made:
         import papermill  # noqa: F401
     # The longest first, so that the last to end is a short one.

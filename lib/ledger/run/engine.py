@@ -160,20 +160,20 @@ def _said(error: BaseException) -> tuple[str, str]:
     return type(error).__name__, str(error)
 
 
-def register() -> None:
-    """Make the engine known to papermill, and do the imports that every notebook needs."""
+def register(preload: bool) -> None:
+    """Make the engine known to papermill; do first, if asked, the imports that most notebooks
+    need: the children of one or two notebooks would not all share them."""
     import matplotlib
-    import numpy  # noqa: F401
-    import scipy.ndimage
-    import scipy.optimize
-    import scipy.signal
-    import scipy.stats  # noqa: F401
-    import uncertainties  # noqa: F401
 
     matplotlib.use("agg")
     import matplotlib.pyplot
     import matplotlib_inline.backend_inline  # noqa: F401
 
+    if preload:
+        import scipy.ndimage
+        import scipy.optimize
+        import scipy.signal  # noqa: F401
+        import uncertainties  # noqa: F401
     papermill_engines.register(NAME, ForkEngine)
     gc.freeze()  # what is imported stays: the children need not look through it again
     gc.set_threshold(100_000, 20, 100)
