@@ -17,6 +17,7 @@ length, or numbers where heads stand, and are refused by line.
 
 from __future__ import annotations
 
+import math
 import os
 import re
 import string
@@ -583,8 +584,8 @@ class Sheet:
     def _numbers(cells: list[str], decimal: str) -> list[float | None]:
         if decimal == "." and all(map(_PLAIN.fullmatch, cells)):
             try:
-                values = [float(cell) for cell in cells]
-                if np.isfinite(values).all():
+                values = list(map(float, cells))
+                if all(map(math.isfinite, values)):
                     return values
             except ValueError:
                 pass
@@ -1074,7 +1075,9 @@ def _shape(sheet: Sheet, content: list[int]) -> tuple[int, list[bool]]:
     masks: Counter = Counter()
     for i in content:
         cells, values = sheet.row(i)
-        if any(value is not None for value in values):
+        if None not in values:
+            masks[(True,) * len(cells)] += 1
+        elif any(value is not None for value in values):
             n = len(_stripped(list(cells)))
             masks[
                 tuple(
@@ -1109,6 +1112,8 @@ def _fits(sheet: Sheet, i: int, width: int, numeric: list[bool], *, but: bool = 
     cells, values = sheet.row(i)
     if len(cells) < width:
         return False
+    if None not in values:
+        return True
     off = [
         j for j in range(width) if numeric[j] and values[j] is None and not _is_missing(cells[j])
     ]
