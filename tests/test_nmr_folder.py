@@ -48,12 +48,12 @@ def test_noise_makes_a_line_as_seldom_as_stated():
     """Phase sought in the noise, lines of any width sought anywhere: below the stated rate."""
     rng = np.random.default_rng(1)
     passed = 0
-    for _ in range(200):
+    for _ in range(120):
         p = nmr.process(
             fid([], rng, points=512), line_broadening_Hz=2.0, phase="auto", strict=False
         )
         passed += nmr.matched_filter(p, false_alarm=0.1).there
-    assert passed <= 33  # 200 x 0.1, three standard errors above
+    assert passed <= 22  # 120 x 0.1, three standard errors above
 
 
 #: Amplitude of the noise by frequency over the width, -1/2 to 1/2.
@@ -380,13 +380,13 @@ def test_relaxation_times_cover(name, level, amplitude):
     """Inversion recovery with an imperfect pulse, saturation recovery, a decay of echoes."""
     rng = np.random.default_rng(8)
     t = np.geomspace(0.01, 3.0, 10)
-    inside, count = 0, 80
+    inside, count = 0, 50
     for _ in range(count):
         y = level + amplitude * np.exp(-t / 0.301) + 0.05 * rng.standard_normal(t.size)
         q = nmr.fit_relaxation(t, y, np.full(t.size, 0.05)).time(name, "s")
         low, high = q.bounds
         inside += low <= 0.301 <= high
-    assert 0.88 <= inside / count <= 1.0
+    assert inside >= 43
 
 
 def test_relaxation_of_nothing_is_no_number():

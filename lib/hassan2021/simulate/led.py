@@ -143,14 +143,7 @@ def emitted_fraction(
     fixed current that goes past."""
     current = np.asarray(current_mA_cm2, float)
     g = 2 * np.abs(current) / quench_mA_cm2
-    n = np.sqrt(g + 0.25)
-    for _ in range(40):  # Newton on n + n^2 - g
-        n = n - (n + n * n - g) / (1 + 2 * n)
-    return (
-        np.where(g > 0, n / np.where(g > 0, g, 1.0), 1.0)
-        * np.abs(current)
-        / (np.abs(current) + leak_mA_cm2)
-    )
+    return 2 / (1 + np.sqrt(1 + 4 * g)) * np.abs(current) / (np.abs(current) + leak_mA_cm2)
 
 
 @lru_cache(maxsize=64)
