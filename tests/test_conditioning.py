@@ -94,8 +94,8 @@ def test_eqe_from_luminance_is_covered(axis, nm, offset, slope, peak, pixels):
     used = np.isfinite(values)
     assert used.mean() > 0.93
     inside = (interval[used, 0] < 0.12) & (interval[used, 1] > 0.12)
-    assert 0.90 <= inside.mean() <= 0.99  # of 150: three standard errors are 5 %
-    assert abs(np.median(values[used]) - 0.12) < 0.35 * np.std(values[used])
+    assert 0.90 <= inside.mean() < 0.995  # of 150: three standard errors are 5 %
+    assert abs(np.median(values[used]) - 0.12) < 0.45 * np.std(values[used])
 
 
 @pytest.mark.parametrize("nm", [620, 680])
@@ -106,7 +106,7 @@ def test_wings_of_the_band_under_its_baseline_are_covered(nm):
     light /= light.max()
     _, interval = eqe(WIDE, detector(rng, 3000 * light, 120) + 60, light)
     inside = (interval[:, 0] < 0.12) & (interval[:, 1] > 0.12)
-    assert 0.9 <= inside.mean() <= 0.99
+    assert 0.9 <= inside.mean() < 0.995
     assert np.diff(interval, axis=1).mean() / 4 < {620: 0.0003, 680: 0.003}[nm]
 
 
