@@ -575,6 +575,8 @@ def test_share_of_a_blue_band_and_its_error():
     clean = clean + 0.2 + 0.1 * (energy - 2.0)
     exact = segregation._blue(energy, clean, variance, two, t)
     assert exact.per_minute == pytest.approx(0.006, rel=1e-4)
+    brighter = segregation._blue(energy, 10 * clean, 100 * variance, two, t)
+    assert brighter.standard_error == pytest.approx(exact.standard_error)
     rng = np.random.default_rng(8)
     noisy = [clean + 0.03 * rng.standard_normal(clean.shape) for _ in range(400)]
     drifts = [segregation._blue(energy, y, variance, two, t) for y in noisy]
@@ -1250,7 +1252,7 @@ def test_share_of_spots_that_shine_is_binomial(monkeypatch):
         monkeypatch.setattr(spots, "find_spots", lambda *_, **__: next(found))
         stack = SimpleNamespace(frames=np.zeros((2, 4, 4)), pixel_um=None)
         held = SimpleNamespace(data=stack, row=SimpleNamespace(label="a", state=""))
-        (made,) = spots.images(None, [held], {}, {"sample": "s"}).quantities
+        (made,) = spots.images(None, [held], {}, {"sample": "s", "state": ""}).quantities
         return made
 
     rng = np.random.default_rng(25)

@@ -780,6 +780,11 @@ def test_course_without_noise_gives_its_times_and_ends(rise, back):
     assert (found.initial, found.final) == pytest.approx((0.05, 0.35), abs=1e-3)
     later = np.array([0.0, 100.0, 300.0, 500.0])
     np.testing.assert_allclose(found.at(later, dark), np.interp(later, t, course), atol=2e-3)
+    # A spectrum that knows nothing of its share changes nothing.
+    course[20] += 0.2
+    poor = np.where(np.arange(t.size) == 20, 4.0, 0.004)
+    found = pl.fit_kinetics(t, course, poor, dark_from_s=dark)
+    assert found.rise_s == pytest.approx(rise, rel=0.01)
     # Nothing that grows has no time either.
     still = pl.fit_kinetics(t, 0.1 + 1e-4 * np.cos(40 * t), np.full(t.size, 0.004))
     assert np.isnan(still.rise_s)

@@ -376,7 +376,7 @@ def test_gaps_and_tail_of_a_film_with_the_errors_of_fit_window_and_wavelength():
     noise = np.random.default_rng(5).normal(0, 1e-4, axis.size)
     one = Signal(axis, (absorbance[::-1] + noise + 0.03)[None], unit="absorbance")
     said = {"air": False, "wavelength_nm": 0.4, "transition": "direct"}
-    found = measures.absorption(None, [_held(one)], said, {"sample": "film"})
+    found = measures.absorption(None, [_held(one)], said, {"sample": "film", "state": ""})
     named = {q.name: q for q in found.quantities}
     assert not found.problems and (found.label, found.state) == ("film", "fresh")
     assert named["Urbach energy"].value == pytest.approx(19, rel=0.1)
@@ -417,7 +417,7 @@ def _lifetime(decay, irf, **settings):
     other = None if irf is None else SimpleNamespace(data=irf)
     holdings = SimpleNamespace(companion=lambda row, role: other)
     chosen = {"laws": ("1",), "lifetime_error": 0.3} | settings
-    return measures.lifetime(holdings, [_held(decay)], chosen, {"sample": "film"})
+    return measures.lifetime(holdings, [_held(decay)], chosen, {"sample": "film", "state": ""})
 
 
 @pytest.mark.parametrize("counts, said", [(299, True), (300, False)])
@@ -551,7 +551,7 @@ def test_spots_count_from_four_deviations_above_those_of_noise(
     both = iter([spots_of(found), spots_of(by_chance)])
     monkeypatch.setattr(spots, "find_spots", lambda *_, **__: next(both))
     stack = SimpleNamespace(frames=rng.random((2, 9, 9)), pixel_um=pixel_um)
-    result = spots.images(None, [_held(stack)], {}, {"sample": "s"})
+    result = spots.images(None, [_held(stack)], {}, {"sample": "s", "state": ""})
     assert bool(result.quantities) == said and bool(result.problems) != said
     if not said:
         return
@@ -732,7 +732,9 @@ def test_an_error_of_the_wavelength_is_in_all_that_is_a_place(air):
     counts = np.random.default_rng(2).poisson(_run(0.0, beyond=3e4).values.clip(0))
     said = {"air": air, "wavelength_nm": 0.7}
     holdings = SimpleNamespace(companion=lambda row, role: None)
-    found = measures.emission(holdings, [_held(Signal(AXIS, counts))], said, {"sample": "film"})
+    found = measures.emission(
+        holdings, [_held(Signal(AXIS, counts))], said, {"sample": "film", "state": ""}
+    )
     named = {q.name: q for q in found.quantities}
     energy = HC_EV_NM / named["PL peak"].value
     assert [q.budget.get("wavelength", 0.0) for q in found.quantities] == pytest.approx(

@@ -293,7 +293,7 @@ def test_a_law_that_the_counts_refuse_is_not_in_the_error():
     holdings = SimpleNamespace(companion=lambda row, name: SimpleNamespace(data=irf))
     one = SimpleNamespace(data=decay, row=SimpleNamespace(label="one", state="", settings={}))
     settings = {"laws": ("1",), "lifetime_error": 0.3}
-    found = measures.lifetime(holdings, (one,), settings, {"sample": "one"})
+    found = measures.lifetime(holdings, (one,), settings, {"sample": "one", "state": ""})
     tau = found.quantities[-1]
     assert tau.value == pytest.approx(4, abs=4 * tau.standard_error) and "law" not in tau.budget
 
