@@ -304,8 +304,10 @@ def _started(m: Matrix, settings, sample: str) -> tuple[Model, ComponentTable | 
         return replace(model, ramp=moves), None
     table = number_of_components(rough, model, starts=1)
     best = table.fits[table.supported - 1]
+    # what decays that cannot be told apart describe is no baseline
     fewer = table.fits[table.supported - 2] if table.supported > 1 else None
-    if model.offset and moving_baseline(best, fewer, starts=1):
+    fullest = table.fits[-1] if table.at_least else best
+    if model.offset and moving_baseline(fullest, fewer, starts=1):
         model = replace(model, ramp=True)
         table = number_of_components(rough, model, starts=1)
         best = table.fits[table.supported - 1]
