@@ -14,6 +14,7 @@ from calibration.noise import SHAPES
 from hassan2021.simulate.writers import write_tiff
 
 DRAWS = 30
+MAGNIFIED = 0.03  #: standard error of a magnification, as the analysis states it
 SHEET = """\
 sample,measurement,file,role,anode,standard,radius_mm,charge_reference_eV,\
 density_g_cm3,molar_mass_g_mol,valence_electrons,gap_eV
@@ -125,7 +126,7 @@ def _levels(folder: Path, sample: str, rng, counts: float) -> dict[str, float]:
 
 
 def _cubes(folder: Path, sample: str, rng, number: int) -> dict[str, float]:
-    """Squares turned at random, 8 % spread, dark on the film; the magnification good to 1 %."""
+    """Squares turned at random, 8 % spread, dark on the film; the magnification as good as is assumed."""
     edge, side = rng.uniform(10, 16), round(np.sqrt(number))
     pixel, apart = 0.5, 24.0
     grey = np.full((round((side + 0.6) * apart / pixel),) * 2, 170.0)
@@ -139,7 +140,7 @@ def _cubes(folder: Path, sample: str, rng, number: int) -> dict[str, float]:
         outside = np.maximum(abs(u), abs(v)) - half
         grey[np.ix_(*at)] -= 70 / (1 + np.exp(np.clip(outside / 0.25, -40, 40)))
     grey = np.clip(grey + rng.normal(0, 7, grey.shape), 0, 255).round().astype("uint8")
-    write_tiff(folder / f"{sample}.tif", grey, pixel * (1 + 0.01 * rng.standard_normal()))
+    write_tiff(folder / f"{sample}.tif", grey, pixel * (1 + MAGNIFIED * rng.standard_normal()))
     return {"particle edge, mean": edge, "particle edge, spread": 0.08 * edge}
 
 
