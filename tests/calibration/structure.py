@@ -126,7 +126,7 @@ def _levels(folder: Path, sample: str, rng, counts: float) -> dict[str, float]:
 
 
 def _cubes(folder: Path, sample: str, rng, number: int) -> dict[str, float]:
-    """Squares turned at random, 8 % spread, dark on the film; the magnification as good as is assumed."""
+    """Squares turned at random, 8 % spread, dark on the film; magnified as is assumed."""
     edge, side = rng.uniform(10, 16), round(np.sqrt(number))
     pixel, apart = 0.5, 24.0
     grey = np.full((round((side + 0.6) * apart / pixel),) * 2, 170.0)
