@@ -13,6 +13,7 @@ from hassan2021.simulate.photoluminescence import tcspc
 from peled import photoluminescence as pl
 from peled.formats.tcspc import read_histogram, read_histograms
 from peled.photoluminescence import lifetimes
+from peled.photoluminescence import response as responses
 
 BIN, BINS = 0.128, 512
 T = np.arange(BINS) * BIN
@@ -359,3 +360,10 @@ def test_a_law_that_does_not_know_the_mean_says_nothing_of_it(error, counts):
                     mean_ns={"amplitude-weighted": (mean + 30, error)})  # fmt: skip
     found = lifetimes.mean_lifetime({fit.law: fit, other.law: other})
     assert found.model_ns == pytest.approx(30 if counts else 0)
+
+
+def test_what_bins_have_widened_is_undone_to_the_fourth_order():
+    """A bin's width, folded in twice, is sinc² of the frequency."""
+    turns = np.arange(401) / 4000  # per bin
+    left = responses._sharpening(4000)[: turns.size] * np.sinc(turns) ** 2
+    assert left == pytest.approx(1, abs=1e-5)
