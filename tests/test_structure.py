@@ -194,18 +194,18 @@ def test_ups_levels_of_simulated_samples():
 
 
 def test_coverage_of_the_urbach_energy():
-    """300 spectra with exciton, saturation and floor, of four tails."""
+    """120 spectra with exciton, saturation and floor, of four tails."""
     rng = np.random.default_rng(7)
     e = np.arange(1.4, 2.6, 0.005)
     inside = []
     for tail in (15, 18, 22, 30):
         mu = spectra.photothermal(e, gap_eV=1.96, urbach_meV=tail)
-        for _ in range(75):
+        for _ in range(30):
             f = urbach.urbach_energy(
                 e, mu * (1 + 0.02 * rng.normal(size=len(e))) + 2e-5 * rng.normal(size=len(e))
             )
             inside.append(abs(f.energy_meV - tail) < 1.96 * f.error_meV)
-    assert 0.92 <= np.mean(inside) <= 0.98, np.mean(inside)
+    assert 0.90 <= np.mean(inside) <= 0.99, np.mean(inside)
 
 
 def test_pure_tail_is_exact():
