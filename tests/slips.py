@@ -107,13 +107,13 @@ BY_HAND = (
     ),
     (
         "nmr/integrals.py",
-        "- 2 * self.covariance[i, j] * a / b**3",
-        "+ 2 * self.covariance[i, j] * a / b**3",
+        "slope[i], slope[j] = 1 / b, -a / b**2",
+        "slope[i], slope[j] = 1 / b, a / b**2",
     ),
     (
         "nmr/integrals.py",
-        "self.regions[j].systematic_error * a / b**2",
-        "self.regions[j].systematic_error / b",
+        "np.outer(lost, lost)",
+        "np.diag(np.square(lost))",
     ),
     ("nmr/titration.py", "4 * np.pi * (1 - p) ** 2 * p", "4 * np.pi * (1 - p) * p**2"),
     ("nmr/titration.py", "error[2] / slow**2", "error[2] / slow"),

@@ -315,13 +315,15 @@ def test_carriers_and_excitons_from_photons_by_hand():
 # ---- NMR -----------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("shared", [-0.6, 0.0, 0.8])
-def test_ratio_of_integrals_with_a_shared_flank(shared):
+@pytest.mark.parametrize(("shared", "together"), [(-0.6, 0.0), (0.0, 1.0), (0.8, -1.0)])
+def test_ratio_of_integrals_with_a_shared_flank(shared, together):
     a, b, sa, sb = 30.0, 80.0, 0.9, 1.4
     covariance = np.array([[sa**2, shared * sa * sb], [shared * sa * sb, sb**2]])
     regions = (Integral(1.0, 1.2, a, sa, 0.3, 0.4), Integral(2.0, 2.2, b, sb, 0.5, 1.2))
-    value, error = Integrals(regions, covariance).ratio(0, 1)
-    whole = covariance + np.diag([0.3**2 + 0.4**2, 0.5**2 + 1.2**2])
+    flank = np.array([[0.3**2, together * 0.3 * 0.5], [together * 0.3 * 0.5, 0.5**2]])
+    systematic = np.array([flank, np.diag([0.4**2, 1.2**2])])
+    value, error = Integrals(regions, covariance, systematic).ratio(0, 1)
+    whole = covariance + systematic.sum(0)
     assert value == a / b
     assert error == pytest.approx(propagated(lambda a, b: a / b, (a, b), whole), rel=1e-6)
     draws = np.random.default_rng(7).multivariate_normal((a, b), whole, 100_000)
@@ -873,6 +875,7 @@ def test_an_integral_that_its_lines_do_not_describe_is_as_far_off_as_they_differ
     whole = Integrals(
         (Integral(1.0, 1.2, 30.0, 0.9, 0.3, 0.4), Integral(2.0, 2.2, 80.0, 1.4, 0.5, 1.2)),
         covariance,
+        np.array([np.diag([0.3**2, 0.5**2]), np.diag([0.4**2, 1.2**2])]),
     )
     assert nmr_analyse._noise_of_ratio(whole, 0, 1) == pytest.approx(
         propagated(lambda a, b: a / b, (30.0, 80.0), covariance), rel=1e-6

@@ -550,20 +550,22 @@ def _by_lines(found: Integrals, regions: Sequence[Region]) -> Integrals:
     What an integral has above the lines is signal that they do not describe. Lines above the
     integral have bent the baseline: they are heard on their wings beyond the window alone.
     """
-    covariance, out = found.covariance.copy(), []
+    covariance, systematic, out = found.covariance.copy(), found.systematic.copy(), []
+    apart = np.zeros(len(regions))
     for i, (one, region) in enumerate(zip(found.regions, regions, strict=True)):
         area = sum(line.area for line in region.lines)
         if region.lines and region.converged and region.misfit < DESCRIBED:
             one = Integral(one.low_ppm, one.high_ppm, area, region.area_error, 0.0, 0.0)
-            covariance[i], covariance[:, i] = 0.0, 0.0
+            for of in (covariance, *systematic):
+                of[i], of[:, i] = 0.0, 0.0
             covariance[i, i] = region.area_error**2
         elif region.lines:
             beyond = np.sqrt(max((area - one.area) ** 2 - one.noise_error**2, 0.0))
-            heard = beyond if area < one.area else min(beyond, region.outside)
-            wing_error = float(np.hypot(one.wing_error, heard))
+            apart[i] = beyond if area < one.area else min(beyond, region.outside)
+            wing_error = float(np.hypot(one.wing_error, apart[i]))
             one = replace(one, wing_error=wing_error)
         out.append(one)
-    return Integrals(tuple(out), covariance)
+    return Integrals(tuple(out), covariance, np.array([*systematic, np.diag(apart**2)]))
 
 
 def _flank(region: Integral, where: str) -> Gate:

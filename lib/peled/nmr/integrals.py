@@ -4,7 +4,7 @@ An integral is the sum over its region less a straight line through the two flan
 noise are linear: integral = a . s, variance = a' C a with the covariance of the processed noise.
 What the noise does not contain, the choice of baseline and the wings of the lines, is a second,
 systematic error: by how much, beyond noise, the integral changes with half the flank and with the
-wings in the model or without them.
+wings in the model or without them. What moves two integrals alike does not move their ratio.
 """
 
 from __future__ import annotations
@@ -46,11 +46,13 @@ class Integral:
 @dataclass(frozen=True)
 class Integrals:
     """Several regions with the covariance of their noise (regions that share a flank are
-    correlated).
+    correlated), and for each other choice of baseline or wings what it moves them by, area times
+    area, less noise: shape (choices, regions, regions).
     """
 
     regions: tuple[Integral, ...]
     covariance: np.ndarray = field(repr=False)
+    systematic: np.ndarray = field(repr=False)
 
     def ratio(self, i: int, j: int) -> tuple[float, float]:
         """Area i over area j with its standard error, to first order, from both kinds of error.
@@ -65,15 +67,10 @@ class Integrals:
         ratio, standard_error : float
         """
         a, b = self.regions[i].area, self.regions[j].area
-        variance = (
-            self.covariance[i, i] / b**2
-            + self.covariance[j, j] * a**2 / b**4
-            - 2 * self.covariance[i, j] * a / b**3
-        )
-        variance += (self.regions[i].systematic_error / b) ** 2 + (
-            self.regions[j].systematic_error * a / b**2
-        ) ** 2
-        return a / b, float(np.sqrt(variance))
+        slope = np.zeros(len(self.regions))
+        slope[i], slope[j] = 1 / b, -a / b**2
+        moved = np.maximum(slope @ self.systematic @ slope, 0.0)
+        return a / b, float(np.sqrt(slope @ self.covariance @ slope + moved.sum()))
 
 
 def integrate(
@@ -99,7 +96,8 @@ def integrate(
         systematic error.
     wings : bool
         Whether Lorentzian wings are fitted in the flanks beside the line, and what lies of them
-        outside the region is added. Without, what they would change is part of the systematic
+        outside the region is added. Without, what wings of a Lorentzian as high and as large as the
+        region, or those that the flanks show beyond noise, would change is part of the systematic
         error.
     local : bool
         Noise as it is around each region, from few points, in place of that of the quiet stretches:
@@ -119,7 +117,7 @@ def integrate(
     .. [1] F. Malz and H. Jancke, J. Pharm. Biomed. Anal. 38, 813 (2005),
            doi:10.1016/j.jpba.2005.01.043
     """
-    found, operators = [], []
+    operators, by_flank, by_wings, lost = [], [], [], []
     y = processed.real - base.mean if base is not None else processed.real
     size, step = len(processed.ppm), processed.hz_per_point
     taken = np.zeros(size, bool)  # a neighbour's region is no flank
@@ -148,35 +146,74 @@ def integrate(
             return operator
 
         operator = area_by(wide if wings else width, wings)
-        other = area_by(max(wide // 2, 3) if wings else wide, True)
-        wing_error = _moved(processed, other - operator, y)
-        systematic = 0.0
-        if width >= 3 and not wings:
-            systematic = _moved(processed, area_by(max(width // 2, 2), False) - operator, y)
-        if base is not None:
-            areas = [operator @ (processed.real - curve) for curve in base.curves.values()]
-            systematic = float(np.hypot(systematic, np.std(areas, ddof=1)))
         operators.append(operator)
-        found.append((low, high, float(operator @ y), systematic, wing_error))
+        other = area_by(max(wide // 2, 3) if wings else wide, True) - operator
+        if wings:
+            by_wings.append(other)
+            continue
+        noise = np.sqrt(processed.covariance_of(other[:, None])[0, 0])
+        seen = other @ y - 2 * noise  # beyond noise: that of a flank is far above most wings
+        lost.append(max(seen, _lorentzian_lost(part, y, wide, operator, taken)))
+        if width >= 3:
+            by_flank.append(area_by(max(width // 2, 2), False) - operator)
+        else:
+            by_flank.append(np.zeros(size))
     first = min(int(np.flatnonzero(o)[0]) for o in operators)
     last = max(int(np.flatnonzero(o)[-1]) for o in operators) + 1
     level = local_level(processed, raised=False)[first:last] if local else 1.0
     covariance = processed.covariance_of((np.array(operators)[:, first:last] * level).T)
+
+    def beyond_noise(moves) -> np.ndarray:
+        moved = np.array(moves)
+        return np.outer(moved @ y, moved @ y) - processed.covariance_of(moved.T)
+
+    choice = np.zeros_like(covariance) if wings else beyond_noise(by_flank)
+    if base is not None:
+        areas = [np.array(operators) @ (processed.real - curve) for curve in base.curves.values()]
+        choice = choice + np.cov(np.transpose(areas), ddof=1)
+    systematic = np.array([choice, beyond_noise(by_wings) if wings else np.outer(lost, lost)])
+    errors = [np.sqrt(np.maximum(np.diag(m), 0)) for m in (covariance, *systematic)]
     regions = tuple(
-        Integral(low, high, area, float(np.sqrt(max(covariance[i, i], 0))), float(choice), wing)
-        for i, (low, high, area, choice, wing) in enumerate(found)
+        Integral(*sorted(region), float(operator @ y), *map(float, each))
+        for region, operator, *each in zip(regions_ppm, operators, *errors, strict=True)
     )
-    return Integrals(regions, covariance)
+    return Integrals(regions, covariance, systematic)
 
 
-def _moved(processed: Processed, difference: np.ndarray, y: np.ndarray) -> float:
-    """By how much more than noise two ways to integrate differ."""
-    inside = np.flatnonzero(difference)
-    if not len(inside):
+def _flanks(part: slice, width: int, taken: np.ndarray) -> np.ndarray:
+    """Points on both sides of a region that are no neighbour's."""
+    left = np.arange(max(part.start - width, 0), part.start)
+    right = np.arange(part.stop, min(part.stop + width, len(taken)))
+    place = np.concatenate([left, right])
+    return place[~taken[place]]
+
+
+def _wing(part: slice, y: np.ndarray, place: np.ndarray):
+    """Σ wᵢ/(x - xᵢ)² at `place`, wᵢ the signal at the points xᵢ that carry it, and what it has
+    outside the region; None without a signal.
+    """
+    inside = np.arange(part.start, part.stop)
+    signal = y[part] - np.median(y[place])
+    carry = signal > 0.1 * signal.max()
+    if not carry.any():
+        return None
+    weight, at = signal[carry] / signal[carry].sum(), inside[carry]
+    outside = float(weight @ (1 / (at - part.start + 0.5) + 1 / (part.stop - 0.5 - at)))
+    return (weight / (place[:, None] - at) ** 2).sum(axis=1), outside, float(signal.max())
+
+
+def _lorentzian_lost(part, y, width: int, operator, taken) -> float:
+    """What an operator misses of a Lorentzian as high as the region and of its area A: wings
+    A²/(π² h x²), those outside and those taken for a baseline.
+    """
+    place = _flanks(part, width, taken)
+    wing = _wing(part, y, place) if len(place) else None
+    if wing is None:
         return 0.0
-    kept = slice(inside[0], inside[-1] + 1)
-    scatter = float(processed.covariance_of(difference[kept, None])[0, 0])
-    return float(np.sqrt(max(float(difference @ y) ** 2 - scatter, 0.0)))
+    shape, outside, height = wing
+    step = operator[part].max()
+    amplitude = (operator @ y / step) ** 2 / (np.pi**2 * height)
+    return float(amplitude * (step * outside - operator[place] @ shape))
 
 
 def _line_under(
@@ -187,24 +224,18 @@ def _line_under(
     With `wings` K Σ wᵢ/(x - xᵢ)² is fitted beside it, the wings of Lorentzians of one width at the
     points xᵢ that carry the signal; the area less what they have outside the region is returned.
     """
-    size = len(y)
-    left = np.arange(max(part.start - width, 0), part.start)
-    right = np.arange(part.stop, min(part.stop + width, size))
-    place = np.concatenate([left, right])
-    place = place[~taken[place]]
-    operator = np.zeros(size)
+    place = _flanks(part, width, taken)
+    operator = np.zeros(len(y))
     if len(place) < 4:
         return operator
     columns = [np.ones(len(place)), place - part.start]
     inside = np.arange(part.start, part.stop)
     target = [len(inside), (inside - part.start).sum()]
-    signal = y[part] - np.median(y[place])
-    carry = signal > 0.1 * signal.max()
-    if wings and carry.any():
-        weight, at = signal[carry] / signal[carry].sum(), inside[carry]
-        columns.append((weight / (place[:, None] - at) ** 2).sum(axis=1))
+    wing = _wing(part, y, place) if wings else None
+    if wing is not None:
+        columns.append(wing[0])
         # Of the wing nothing is baseline; its area beyond the edges of the region is missing.
-        target.append(-float(weight @ (1 / (at - part.start + 0.5) + 1 / (part.stop - 0.5 - at))))
+        target.append(-wing[1])
     basis = np.column_stack(columns)
     scale = np.sqrt((basis**2).sum(axis=0))
     operator[place] = step * (np.array(target) / scale) @ np.linalg.pinv(basis / scale)
