@@ -627,6 +627,53 @@ def test_bands_that_no_shape_describes_are_doubtful(tmp_path):
     assert end.budget["line shape"] > 0
 
 
+@pytest.mark.parametrize(
+    "name, head, sample",
+    [
+        ("film_{t:03d}s.txt", "", "film"),
+        ("t={t}s.txt", "", "folder"),
+        ("film_{k:02d}.txt", "Elapsed time (s): {t}\n", "film"),
+        ("frame_{k:04d}.txt", "Frame interval: 10 s\nIntegration time: 50 ms\n", "frame"),
+        ("film_{k:02d}.txt", "Time: 12:03:{k:02d}\n", ""),
+        ("film_{k:02d}.txt", "", ""),
+    ],
+)
+def test_a_series_of_one_file_a_spectrum(tmp_path, name, head, sample):
+    """Joined where name or file say times with a unit; without, said and not guessed."""
+    rng, folder = np.random.default_rng(8), tmp_path / "folder"
+    folder.mkdir()
+    for k in range(8):
+        light = 2e4 * ((1 - 0.04 * k) * line(636, 12) + 0.04 * k * line(678, 12)) * 32 + 20
+        rows = "\n".join(f"{x:g}\t{y}" for x, y in zip(X[400::4], rng.poisson(light[400::4])))
+        said = head.format(k=k, t=10 * k) + "Wavelength (nm)\tIntensity (counts)\n" + rows
+        (folder / name.format(k=k, t=10 * k)).write_text(said)
+    sheet = read_sheet(folder, "photoluminescence", sniff=sniff)
+    report = analyse(sheet)
+    if not sample:
+        assert any("neither files nor names say times" in p.reason for p in report.problems)
+        assert len({row.sample for row in sheet}) == 8 and not report.select(name="red share")
+        return
+    assert {row.sample for row in sheet} == {sample} and not report.select(name="PL peak")
+    assert sorted(row.settings["time_s"] for row in sheet) == [10.0 * k for k in range(8)]
+    (end,) = report.select(name="red share at the end")
+    assert abs(end.value - 0.28) < 3 * end.standard_error < 0.06 and "by name" in end.reasons
+    assert np.array_equal(report.found[sample].series[0].raw.at, 10.0 * np.arange(8))
+
+
+def test_spectra_elsewhere_are_of_another_series(tmp_path):
+    """Two intensities are two series; three times are three spectra."""
+    rng, rows = np.random.default_rng(8), ["sample,measurement,file,time_s,intensity_mW_cm2"]
+    for intensity, times in ((1, range(5)), (10, range(4)), (50, range(3))):
+        for t in times:
+            table(tmp_path / f"{intensity}_{t}.csv", "Wavelength (nm),counts", X[400::4],
+                  rng.poisson(6e5 * line(636, 12) + 20)[400::4])  # fmt: skip
+            rows.append(f"f,pl,{intensity}_{t}.csv,{t},{intensity}")
+    report = report_of(tmp_path, "\n".join(rows) + "\n")
+    assert sorted(len(one.raw.values) for one in report.found["f"].series) == [4, 5]
+    assert {one.state for one in report.found["f"].series} == {"1 mW/cm2", "10 mW/cm2"}
+    assert len(report.found["f"].emission) == 3
+
+
 @pytest.mark.parametrize("head, factor", [("absorptance (%)", 100), ("Absorptance", 1)])
 def test_absorptance_is_told_by_its_head(tmp_path, head, factor):
     absorbance = 0.5 / (1 + np.exp((X - 666) / 8)) + 0.02

@@ -160,6 +160,29 @@ class Signal:
             return f"spectrum {row + 1}" if len(self.values) > 1 else (self.source or "spectrum")
         return f"{self.at[row]:g} {self.at_unit}".strip()
 
+    def beside(self, others: Sequence[Signal], at, at_unit: str, source: str) -> Signal:
+        """These spectra and others as they were read, as one series.
+
+        Parameters
+        ----------
+        others : sequence of Signal
+            On the same axis, in the same unit.
+        at : array_like
+            Where each spectrum was taken, those of `self` first.
+        at_unit, source : str
+            As the attributes.
+
+        Returns
+        -------
+        Signal
+        """
+        values = np.concatenate([self.values, *(one.values for one in others)])
+        alike = {one.exposure_ms for one in others} <= {self.exposure_ms}
+        return Signal(
+            self.axis, values, self.axis_unit, self.unit, np.asarray(at, float), at_unit,
+            exposure_ms=self.exposure_ms if alike else None, source=source,
+        )  # fmt: skip
+
     @property
     def lumped(self) -> np.ndarray:
         """Variance (n, n_x) of points for sums over far more of them than they correlate over: as

@@ -18,7 +18,7 @@ from peled.formats.spectra import Spectra, read_each
 from peled.formats.sweeps import Sweep, read_lifetime, read_sweeps
 from peled.led.ceiling import read_stack
 from peled.lineshapes import to_wavelength
-from peled.samples import Content, Held, Holdings, Row, SheetError
+from peled.samples import Content, Held, Holdings, Row, SheetError, joined
 from peled.sources import kind_of
 
 AXES = {"V": ("bias_V", 1.0), "mV": ("bias_V", 1e-3), "s": ("time_s", 1.0)}
@@ -360,15 +360,9 @@ def series_of(holdings: Holdings) -> tuple[list[Series], list[tuple[str, str]]]:
     -------
     list of Series, list of (str, str)
     """
-    singles: dict[tuple, list[Held]] = {}
-    jobs: list[tuple[list[Held], str, Signal]] = []
-    for held in holdings.select(measurement="el", role="sample"):
-        axis = next((a for a in ("bias_V", "current_mA_cm2") if a in held.row.settings), "")
-        row = held.row
-        key = (row.sample, row.state, axis, held.data.axis.tobytes() if axis else row.label)
-        singles.setdefault(key, []).append(held)
-    for (_, _, axis, _), members in singles.items():
-        jobs.append((members, axis, _joined(members, axis)))
+    jobs: list[tuple[Sequence[Held], str, Signal]] = []
+    for axis, members in holdings.along("el", "bias_V", "current_mA_cm2"):
+        jobs.append((members, axis, joined(members, axis)))
     for held in holdings.select(measurement="el_series", role="sample"):
         axis = {"V": "bias_V", "mA/cm2": "current_mA_cm2", "s": "time_s"}.get(held.data.at_unit, "")
         jobs.append(([held], axis, held.data))
@@ -384,23 +378,6 @@ def series_of(holdings: Holdings) -> tuple[list[Series], list[tuple[str, str]]]:
             if f.status == "withheld":
                 aside.append((f"{one.label}, {f.where}" if f.where else one.label, f.evidence))
     return found, aside
-
-
-def _joined(members: Sequence[Held], axis: str) -> Signal:
-    if not axis:
-        return members[0].data
-    members.sort(key=lambda h: h.row.settings[axis])
-    at = np.array([h.row.settings[axis] for h in members])
-    first = members[0]
-    source = first.row.label if len(members) == 1 else f"{first.row.sample}, {len(members)} spectra"
-    return Signal(
-        first.data.axis,
-        np.concatenate([h.data.values for h in members]),
-        unit=first.data.unit,
-        at=at,
-        at_unit="V" if axis == "bias_V" else "mA/cm2",
-        source=source,
-    )
 
 
 def _conditioned(holdings: Holdings, members: Sequence[Held], axis: str, raw: Signal) -> Series:

@@ -15,6 +15,7 @@ from typing import Any
 
 from peled.conditioning import ConditioningError
 from peled.photoluminescence import drawers, measures
+from peled.photoluminescence.measures import SPECTRA
 from peled.photoluminescence.rates import recombination
 from peled.photoluminescence.reading import READERS, sniff
 from peled.photoluminescence.spots import images
@@ -107,6 +108,8 @@ def analyse(sheet: Sheet, settings: Mapping[str, Any] = {}) -> Report:
     plain = [h for h in holdings.select(measurement="pl") if h.row.role == "sample"]
     if said := measures.unnamed_runs({h.row.path.name: h.data for h in plain}):
         problems.append(Problem("folder", said))
+    untimed = {h.row.file: h.data for h in plain if "time_s" not in h.row.settings}
+    problems += [Problem("folder", said) for said in measures.unplaced(untimed)]
     return from_holdings(
         holdings, quantities, found=found, problems=problems, settings=chosen,
         drawers=drawers.DRAWERS, test=chosen["test"],
@@ -128,6 +131,12 @@ def _sets(holdings: Holdings, name: str, measurement: str) -> list[tuple[Held, .
     """Rows that make one result: a row of role sample, or the runs of a sphere by state."""
     own = [h for h in holdings.select(measurement=measurement, sample=name)]
     sets = [(h,) for h in own if h.row.role == "sample"]
+    if measurement in ("pl", "pl_series"):
+        along = [m for _, m in holdings.along("pl", "time_s") if m[0].row.sample == name]
+        series = [m for m in along if len(m) >= SPECTRA]
+        if measurement == "pl":
+            return [(h,) for m in along if m not in series for h in m]
+        sets += series
     if measurement == "plqy":
         runs: dict[tuple, list[Held]] = {}
         for h in own:

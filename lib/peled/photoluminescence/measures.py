@@ -4,6 +4,7 @@ reasons.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any, NamedTuple
@@ -45,7 +46,7 @@ from peled.photoluminescence.yields import (
     unstated,
 )
 from peled.quantities import Finding, Quantity, described, judge, possible, signal
-from peled.samples import Held, Holdings
+from peled.samples import Held, Holdings, joined
 
 
 @dataclass(frozen=True)
@@ -216,6 +217,34 @@ def unnamed_runs(spectra: Mapping[str, Signal]) -> str:
             f"what they are; by the light they hold that is {said}"
         )
     return ""
+
+
+FRAMES = 8  #: from this many on, files that a number tells apart look like a series
+
+
+def unplaced(spectra: Mapping[str, Signal]) -> list[str]:
+    """Sentences on spectra that look like frames of a series of which no time is known.
+
+    Parameters
+    ----------
+    spectra : mapping of str to Signal
+        By name of the file; those that the sheet places in time left out.
+
+    Returns
+    -------
+    list of str
+    """
+    alike: dict[tuple, list[str]] = {}
+    for name, one in spectra.items():
+        if found := re.fullmatch(r"(.*?)\d+(\.\D*|\D*)", name):
+            alike.setdefault((*found.groups(), one.axis.tobytes()), []).append(name)
+    return [
+        f"{len(names)} spectra, {names[0]} to {names[-1]}, that a number tells apart: not joined "
+        "to a series, since neither files nor names say times; if they are one, write one sample "
+        "and its times into the columns sample and time_s"
+        for names in map(sorted, alike.values())
+        if len(names) >= FRAMES
+    ]
 
 
 # ---- absorption ----------------------------------------------------------------------------------
@@ -886,6 +915,9 @@ def lifetime(holdings: Holdings, members: Sequence[Held], settings: Mapping, lab
 SHAPE = 0.2
 
 
+SPECTRA = 4  #: least number of a series in time
+
+
 def segregation(holdings: Holdings, members: Sequence[Held], settings: Mapping, labels) -> Result:
     """Red share and centroid of a series, conditioned before it is followed.
 
@@ -894,7 +926,7 @@ def segregation(holdings: Holdings, members: Sequence[Held], settings: Mapping, 
     holdings : Holdings
         Where the dark is looked for.
     members : sequence of Held
-        One series.
+        One row of a series, or spectra that the sheet places in time.
     settings : mapping
         Not used: all that counts stands in the row.
     labels : mapping
@@ -903,7 +935,7 @@ def segregation(holdings: Holdings, members: Sequence[Held], settings: Mapping, 
     Returns
     -------
     Result
-        Per minute, nm per minute, s and fractions; no quantities of fewer than 4 spectra.
+        Per minute, nm per minute, s and fractions; no quantities of fewer than `SPECTRA`.
 
     Raises
     ------
@@ -913,10 +945,10 @@ def segregation(holdings: Holdings, members: Sequence[Held], settings: Mapping, 
         If no band rises out of the noise.
     """
     held = members[0]
-    raw: Signal = held.data
+    raw: Signal = joined(members, "time_s" if held.row.measurement == "pl" else "")
     if raw.at is None:
         raise ConditioningError(f"{held.row.label}: expected times for the spectra, found none")
-    ready = _emitted(held, _companions(holdings, held, "dark"))
+    ready = _emitted(replace(held, data=raw), _companions(holdings, held, "dark"))
     window = _set(held, "emission_band_nm") or _band(ready)
     late = partly_exposed(ready.values, ready.used)
     problems = []
@@ -930,8 +962,10 @@ def segregation(holdings: Holdings, members: Sequence[Held], settings: Mapping, 
         f"{f.where}: {f.evidence}" for f in ready.findings if f.status == "withheld"
     ))  # fmt: skip
     used = ready.used
-    if np.count_nonzero(used) < 4:
-        problems.append(f"expected at least 4 spectra with a band, found {np.count_nonzero(used)}")
+    if np.count_nonzero(used) < SPECTRA:
+        problems.append(
+            f"expected at least {SPECTRA} spectra with a band, found {np.count_nonzero(used)}"
+        )
         return Result(held.row.label, labels["state"], (), raw, ready, None, tuple(problems),
                       _set(held, "excitation_nm"))  # fmt: skip
     values = ready.values[used]

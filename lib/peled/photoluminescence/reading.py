@@ -9,15 +9,16 @@ from pathlib import Path
 import numpy as np
 
 from peled.conditioning import Signal
-from peled.formats import FormatError
+from peled.formats import FormatError, delimited
 from peled.formats.confocal import read_stack
 from peled.formats.contract import reader
-from peled.formats.delimited import read_records, stated
+from peled.formats.delimited import read_records, split_unit, stated, stated_number
 from peled.formats.spectra import Spectra, read_each
 from peled.formats.sphere import read_calibration, read_sphere
 from peled.formats.tcspc import of_a_counter, read_histograms
 from peled.photoluminescence.emission import per_nanometre
 from peled.samples import Content, Row
+from peled.samples.schema import columns
 
 _IRF = re.compile(r"irf|response|prompt|scatter", re.IGNORECASE)
 _RUN = re.compile(r"(?:^|[\W_])(empty|indirect|direct|blank|dark)(?:$|[\W_])", re.IGNORECASE)
@@ -117,8 +118,33 @@ def _sniff_spectra(path: Path) -> Content:
         return Content("absorption", many)
     if len(groups) == 1 and first.parameter is not None and first.parameter_unit == "s":
         return Content("pl_series", labels, "time_s")
-    unitless = first.value_unit in ("", "a.u.")
-    return Content("absorption" if unitless and _ABSORBED.search(path.stem) else "pl", many)
+    if first.value_unit in ("", "a.u.") and _ABSORBED.search(path.stem):
+        return Content("absorption", many)
+    return Content("pl", many, cells=() if many else _when(first))
+
+
+def _when(one: Spectra) -> tuple[tuple[str, str], ...]:
+    """The cell `time_s` of a spectrum whose head states a time with its unit, or its number in a
+    row of frames and their interval.
+    """
+    units = columns("photoluminescence")["time_s"].names
+
+    def said(pattern: str) -> tuple[float, str]:
+        fits = ((split_unit(key), text) for key, text in one.metadata.items())
+        texts = ((unit, text) for (key, unit), text in fits if re.fullmatch(pattern, key, re.I))
+        unit, text = next(texts, ("", ""))
+        number = stated_number(text)
+        return (number[0], number[1].strip(" ()[]") or unit) if number else (np.nan, "")
+
+    time, unit = said(r"t|time|delay|(elapsed|relative|frame)[ _]?time|time[ _](since|after)\b.*")
+    if unit not in units:
+        interval, unit = said(r"(time|frame|acquisition|kinetic)?[ _]?(interval|cycle([ _]time)?)")
+        numbers = re.findall(r"\d+", delimited.stem(one.path))
+        frame, _ = said(r"frame([ _]?(no\.?|number|index))?")
+        if np.isnan(frame) and numbers:
+            frame = float(numbers[-1])
+        time = frame * interval
+    return (("time_s", f"{time * units[unit]:.12g}"),) if unit in units and time == time else ()
 
 
 def _one_spectrum(labels: tuple[str, ...], unit: str) -> tuple[Content, ...]:

@@ -5,7 +5,7 @@ The page for users is `docs/samples.md`.
 """
 
 from peled.samples.expand import Row
-from peled.samples.holdings import Held, Holdings
+from peled.samples.holdings import Held, Holdings, joined
 from peled.samples.propose import Content, Sniffer
 from peled.samples.reading import read_sheet
 from peled.samples.sheet import Sheet, Unlisted, state_of
@@ -21,6 +21,7 @@ __all__ = [
     "SheetError",
     "Sniffer",
     "Unlisted",
+    "joined",
     "read_sheet",
     "state_of",
 ]

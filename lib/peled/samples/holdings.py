@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
+from peled.samples import schema
 from peled.samples.expand import Row
 from peled.samples.sheet import Sheet, as_html, as_text
 from peled.samples.table import SheetError
@@ -82,6 +83,35 @@ class Holdings:
             out[value] = (*out.get(value, ()), held)
         return out
 
+    def along(self, measurement: str, *columns: str) -> list[tuple[str, tuple[Held, ...]]]:
+        """Spectra of role sample, one file each, by the column that places them on an axis.
+
+        Parameters
+        ----------
+        measurement : str
+        *columns : str
+            Of numbers, the first that a row says counts.
+
+        Returns
+        -------
+        list of (str, tuple of Held)
+            Column and rows, rising in it, that differ in nothing else of state, replicate, place
+            and wavelengths; a row that none places stands alone, with "".
+        """
+        places = {name for name, column in schema.columns().items() if column.where}
+        found: dict[tuple, list[Held]] = {}
+        for held in self.select(measurement=measurement, role="sample"):
+            row, said = held.row, held.row.settings
+            axis = next((name for name in columns if name in said), "")
+            others = sorted((k, said[k]) for k in places & set(said) - set(columns))
+            alike = (row.state, row.replicate, *others, held.data.axis.tobytes())
+            key = (row.sample, axis, *(alike if axis else (row.label, len(found))))
+            found.setdefault(key, []).append(held)
+        return [
+            (axis, tuple(sorted(members, key=lambda h, a=axis: h.row.settings.get(a, 0.0))))
+            for (_, axis, *_), members in found.items()
+        ]
+
     def companion(self, row: Row, role: str) -> Held | None:
         """What was read of the one row of a role that serves `row`; None if there is none.
 
@@ -123,6 +153,31 @@ class Holdings:
 
     def _repr_html_(self) -> str:
         return as_html(self.table())
+
+
+def joined(members: Sequence[Held], column: str) -> Any:
+    """The spectra of rows as one series along a column.
+
+    Parameters
+    ----------
+    members : sequence of Held
+        As `Holdings.along` gives them; their data are signals (`peled.conditioning.Signal`).
+    column : str
+        Empty where they are one row that holds all it has to.
+
+    Returns
+    -------
+    Signal
+    """
+    first, *others = members
+    if not column:
+        return first.data
+    return first.data.beside(
+        [held.data for held in others],
+        [held.row.settings[column] for held in members],
+        schema.columns()[column].unit,
+        f"{first.row.sample}, {len(members)} spectra" if others else first.row.label,
+    )
 
 
 def _leaning(row: Row, sheet: Sheet) -> Row:

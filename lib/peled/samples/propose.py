@@ -42,6 +42,8 @@ class Content:
         Where the content itself says it (a calibration table).
     kinds : tuple of Content
         What each part is, where they are not of one measurement (sheets of a workbook).
+    cells : tuple of (str, str)
+        Columns of the sheet that the file itself states, and their cells.
     """
 
     measurement: str
@@ -49,6 +51,7 @@ class Content:
     axis: str = ""
     role: str = ""
     kinds: tuple[Content, ...] = ()
+    cells: tuple[tuple[str, str], ...] = ()
 
     def of(self, part: str) -> Content:
         """What a part is.
@@ -139,7 +142,7 @@ def explicit(
         names.
     """
     names = {file: name if file == WHOLE else file for file in contents}
-    guesses = {file: _guess(names[file], contents[file], columns) for file in contents}
+    guesses = {file: _guess(names[file], contents[file], columns, name) for file in contents}
     samples = _joined(guesses, contents)
     rows = []
     for file in sorted(contents):
@@ -153,9 +156,9 @@ def explicit(
     ]
 
 
-def _guess(file: str, content: Content, columns: Mapping[str, Column]) -> _Guess:
+def _guess(file: str, content: Content, columns: Mapping[str, Column], top: str) -> _Guess:
     path = PurePosixPath(file)
-    cells: dict[str, str] = {}
+    cells: dict[str, str] = dict(content.cells)
     stem = _stem(path.name)
     rest = _left(stem, content.measurement, columns, cells)
     folder = ""
@@ -166,6 +169,8 @@ def _guess(file: str, content: Content, columns: Mapping[str, Column]) -> _Guess
         # One word cannot be the role of all that a series or a file of several curves holds.
         del cells["role"]
         rest = stem
+    if not (rest or folder) and any(columns[name].where for name in cells if name in columns):
+        rest = top  # `t=30s` says a place and no sample
     return _Guess(stem, rest, folder, cells)
 
 
@@ -225,7 +230,7 @@ def _number(token: str, columns: Mapping[str, Column]) -> tuple[str, tuple[str, 
     """A token without the number with unit at its end, and that number as column and cell."""
     by_unit = {unit: c for c in columns.values() for unit in c.names}
     units = "|".join(map(re.escape, sorted({*by_unit, *_DRIVE}, key=len, reverse=True)))
-    pattern = rf"(?:(.*[^-+−])-|)([-+−]?\d+(?:[.,]\d+)?)\s?({units})"
+    pattern = rf"(?:(.*[^-+−])-|[A-Za-z]{{1,4}}=|)([-+−]?\d+(?:[.,]\d+)?)\s?({units})"
     found = re.fullmatch(pattern, re.sub("[µμ]", "u", token))
     if not found:
         return token, None
@@ -243,8 +248,10 @@ def _joined(guesses: Mapping[str, _Guess], contents: Mapping[str, Content]) -> d
     """The sample of each file: a rest that begins with another measurement's rest is joined to it.
 
     `control_d1_voltage` beside `control_d1`. Where sibling folders hold files of the same name,
-    the folder is the sample.
+    the folder is the sample. Files that only a number tells apart are of one sample where each says
+    another place on an axis.
     """
+    guesses = _counted(guesses, contents)
     kinds, folders = defaultdict(set), defaultdict(set)
     for file, guess in guesses.items():
         kinds[guess.sample] |= {c.measurement for c in contents[file].kinds or [contents[file]]}
@@ -259,6 +266,20 @@ def _joined(guesses: Mapping[str, _Guess], contents: Mapping[str, Content]) -> d
         others = [head for head in heads if kinds.get(head, set()) - {kind}]
         joined[file] = max(others, key=len, default=sample)
     return joined
+
+
+def _counted(guesses: Mapping[str, _Guess], contents: Mapping[str, Content]) -> dict[str, _Guess]:
+    """The guesses without the number that counts files of a series: `film_0012` is `film`."""
+    series, out = defaultdict(list), dict(guesses)
+    for file, guess in guesses.items():
+        found = re.fullmatch(r"(.*[^\W\d_])[-_\s]*\d+", guess.rest)
+        if found and contents[file].cells:
+            key = (contents[file].measurement, PurePosixPath(file).parent, found[1])
+            series[key].append(file)
+    for (_, _, rest), files in series.items():
+        if 1 < len(files) == len({contents[file].cells for file in files}):
+            out |= {file: replace(guesses[file], rest=rest) for file in files}
+    return out
 
 
 def _rows(
