@@ -29,6 +29,12 @@ LAYOUTS = {
     + "".join(f"{t:.3f},{c},\n" for t, c in zip(T, C, strict=True)),
     "DataStation": "Time Calibration = 5.0E-10 sec/ch\n\nChan\tneat\n"
     + "".join(f"{i}\t{c}\n" for i, c in enumerate(C)),
+    "time on the second line": "film\n5.0E-01 ns/chan\n" + "".join(f"{c}\n" for c in C),
+    "time and channels without heads": "film\nTime calibration = 5.0E-10 sec/ch\n"
+    + "".join(f"{i}\t{c}\n" for i, c in enumerate(C)),
+    "unit in the key": "ns/chan: 0.5\nChannel\tCounts\n"
+    + "".join(f"{i}\t{c}\n" for i, c in enumerate(C)),
+    "time a channel": "Time/ch = 500 ps\n\nDecay\n" + "".join(f"{c}\n" for c in C),
     "PicoHarp ASCII": "#PicoHarp 300  Histogram data\n#channels per curve\n64\n"
     "#ns/channel\n0.5\n#counts\n" + "".join(f"{c}\n" for c in C),
     "SPCM ASCII": "  SPCM data\n*BLOCK neat  ( t= 0.0 s )\n"
@@ -44,8 +50,18 @@ def test_text_layouts(tmp_path, name, packed):
     path.write_bytes(gzip.compress(LAYOUTS[name].encode()) if packed else LAYOUTS[name].encode())
     found = read_histogram(path)
     np.testing.assert_allclose(found.bin_ns, 0.5)
+    assert bool(found.asks) == (name == "Edinburgh")  # its axis has no unit
+    assert found.labels[0] in ("neat", "d", "curve 1")
     np.testing.assert_allclose(found.time_ns[: C.size], T[: found.time_ns.size], atol=1e-9)
     np.testing.assert_array_equal(found.counts[0], C[: found.time_ns.size])
+
+
+def test_a_time_per_channel_without_a_unit_is_asked_for(tmp_path):
+    path = tmp_path / "d.txt"
+    path.write_text("film\nTime calibration = 5.0E-10\n" + "".join(f"{c}\n" for c in C))
+    with pytest.raises(FormatError, match="time per channel in the header"):
+        read_histogram(path)
+    assert read_histogram(path, bin_ns=0.5).bin_ns == pytest.approx(0.5)
 
 
 def test_repetition_rate_and_pulses_from_the_header(tmp_path):

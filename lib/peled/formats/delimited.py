@@ -1025,7 +1025,7 @@ def table_of(sheet: Sheet, *, allow_missing: bool = False) -> Table:
     FormatError
         As `read_table`.
     """
-    content = [i for i in sheet.content if not sheet.is_comment(i)]
+    content = [i for i in sheet.content if not sheet.is_comment(i) and i not in sheet.claims]
     width, numeric = _shape(sheet, content)
     rows = [i for i in content if _fits(sheet, i, width, numeric)]
     while rows and not sheet.row(rows[0])[0][numeric.index(True)]:
@@ -1038,7 +1038,7 @@ def table_of(sheet: Sheet, *, allow_missing: bool = False) -> Table:
     width, numeric = _widened(sheet, rows, width, numeric)
     taken = set(rows)
     for i in content:
-        if rows[0] < i < rows[-1] and i not in taken and i not in sheet.claims:
+        if rows[0] < i < rows[-1] and i not in taken:
             _refuse_row(sheet, i, width, numeric)
     used = [
         j
@@ -1180,7 +1180,8 @@ def _heads(sheet: Sheet, start: int, width: int, numeric: list[bool]):
     if not wide or wide[-1][0] != lines[-1] or _FAILED.match(sheet.lines[lines[-1]].lstrip()):
         return [], above
     at, last = wide[-1]
-    if parse_number(last[0], sheet.decimal) is not None or last[0].endswith(("=", ":")):
+    stated = sheet.claims.get(at) == "key" or last[0].endswith(("=", ":"))
+    if stated or parse_number(last[0], sheet.decimal) is not None:
         return [], above
     if width > 1 and not sheet.is_comment(at) and last[0] and not is_name(last[0]):
         raise sheet.refuse(at, "a name or a number", repr(last[0]), "mend the cell", 0)

@@ -372,6 +372,13 @@ _AXIS_HEAD = re.compile(r"time|chan|delay\b|bins?\b", re.IGNORECASE)
 _NO_DECAY = re.compile(r"fit\b|fitted|resid|sigma|[σ±]|err|std|weight|chi", re.IGNORECASE)
 _GENERIC = r"counts?|intensity|y|decay"
 _ERROR = re.compile(r"sigma|[σ±]|err|std", re.IGNORECASE)
+_UNITS = "(ps|ns|us|µs|μs|ms|sec|s)"
+_PER_CHANNEL = re.compile(
+    rf"(?<![A-Za-z]){_UNITS}\s?(?:/|\bper\b)\s?(?:ch(?:an(?:nel)?)?|bin)(?![A-Za-z])", re.IGNORECASE
+)
+_WIDTH = re.compile(
+    r"time ?(cal\w*|base|/ ?ch\w*|per ch\w*)|ch\w*\.? ?width|bin ?width|resolution", re.IGNORECASE
+)
 _TIME_UNIT = re.compile(r"(?<![A-Za-z])(ps|ns|us|µs|μs|ms|s)(?![A-Za-z])")
 
 
@@ -380,6 +387,11 @@ def _tables(sheet: Sheet, bin_ns: float | None) -> tuple[Histogram, ...]:
     the other where the times of one column begin again.
     """
     begins = _heads_between(sheet)
+    # `5.5E-02 ns/chan` alone on its line is neither a row of two cells nor the name of a decay.
+    first = next((i for i in sheet.content if None not in sheet.row(i)[1]), 0)
+    above = [i for i in sheet.content if i < first and not sheet.is_comment(i)]
+    said = {i: _width_said(sheet.lines[i]) for i in above}
+    sheet.claim((i for i in above if said[i] and stated_number(said[i][0])), "key")
     table = delimited.table_of(sheet, allow_missing=True)
     numeric = [j for j, column in enumerate(table.columns) if column.numeric]
     axes = [j for j in numeric if _AXIS_HEAD.match(table.columns[j].name)]
@@ -608,7 +620,8 @@ def _time(table: Table, axis: int | None, rows: slice, bin_ns: float | None):
     """Times in ns, and what the file leaves open."""
     width = bin_ns or _bin_width(table.path, table.notes)
     column = None if axis is None else table.columns[axis]
-    if column is None or re.match("chan", column.name, re.IGNORECASE):
+    numbered = column is not None and not column.head and np.all(np.diff(column.values) == 1)
+    if column is None or (numbered and width) or re.match("chan", column.name, re.IGNORECASE):
         if width is None:
             raise table.refuse(
                 "a time axis, or a time per channel in the header",
@@ -650,18 +663,12 @@ def _step(path, time: np.ndarray) -> float:
 
 
 def _bin_width(path, lines) -> float | None:
-    """ns per channel from the first header line that speaks of it and names a unit."""
+    """ns per channel from the first header line that states it with its unit."""
     for line in lines:
-        word = re.search(
-            r"time[ /](cal\w*|per ch\w*)|ch\w*\.? ?width|bin ?width|resolution|ns/channel",
-            line,
-            re.IGNORECASE,
-        )
-        rest = line[word.end() :] if word else ""
-        unit = re.search(r"(?<![A-Za-z])(ps|ns|us|µs|μs|s|sec)(?![A-Za-z])", rest)
-        if not unit:
+        if not (said := _width_said(line)):
             continue
-        number = stated_number(rest)
+        text, unit = said
+        number = stated_number(text)
         if number is None or number[0] <= 0:
             raise FormatError(
                 path,
@@ -670,8 +677,18 @@ def _bin_width(path, lines) -> float | None:
                 found=repr(line.strip()[:60]),
                 advice="correct the line or take it out",
             )
-        return number[0] * _TO_NS[unit[1].lower().replace("sec", "s")]
+        return number[0] * _TO_NS[unit.lower().replace("sec", "s")]
     return None
+
+
+def _width_said(line: str) -> tuple[str, str] | None:
+    """Where a line has the number of a time per channel, and its unit."""
+    if per := _PER_CHANNEL.search(line):  # `0.055 ns/chan`, `sec/ch: 5.5E-11`
+        before = re.search(r"[-+]?[\d.,]+([eE][-+]?\d+)?[\s(\[]*$", line[: per.start()])
+        return (before[0] if before else line[per.end() :]), per[1]
+    word = _WIDTH.search(line)
+    unit = word and re.search(rf"(?<![A-Za-z]){_UNITS}(?![A-Za-z])", line[word.end() :])
+    return (line[word.end() :], unit[1]) if unit else None
 
 
 def _period(path, said: dict) -> float | None:
