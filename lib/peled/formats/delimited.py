@@ -41,7 +41,6 @@ MISSING = frozenset(
         *("overflow", "over", "inf", "-inf", "+inf"),
     )
 )
-_PLAIN = re.compile(r"[-+.0-9eE]+")
 _NUMBER = {
     ".": re.compile(r"[+-]?(\d+(?:\.\d*)?|\.\d+)([eEdD][+-]?\d+)?", re.ASCII),
     ",": re.compile(r"[+-]?(\d+(?:,\d*)?|,\d+)([eEdD][+-]?\d+)?", re.ASCII),
@@ -50,6 +49,8 @@ _STATED = re.compile(
     r"(?<![\w.])(?<!\d,)([+-]?(?:\d+(?:[.,]\d*)?|[.,]\d+)(?:[eE][+-]?\d+)?)(?![.,]?\d)(.*)",
     re.ASCII,
 )
+#: Blanks around cells, by whether tabs part them.
+_BLANK = {"\t": re.compile(r"[^\S\t]"), "": re.compile(r"\s")}
 _TIME_OF_DAY = r"(\d{1,3}):(\d{2}):(\d{2}(?:[.,:]\d+)?)"
 #: Stamps that instruments write; "" for a time of day.
 _STAMPS = (
@@ -459,8 +460,10 @@ def split(line: str, delimiter: str | None) -> list[str]:
         Quotes around a cell taken off.
     """
     if '"' not in line:
-        cells = line.split(delimiter) if delimiter else line.split()
-        return [cell.strip().strip("'") for cell in cells]
+        cells = line.split(delimiter)
+        if delimiter and _BLANK["\t" if delimiter == "\t" else ""].search(line):
+            cells = [cell.strip() for cell in cells]
+        return [cell.strip("'") for cell in cells] if "'" in line else cells
     if delimiter is None:
         return [
             quoted.replace('""', '"').strip() if quoted else bare
@@ -582,7 +585,8 @@ class Sheet:
 
     @staticmethod
     def _numbers(cells: list[str], decimal: str) -> list[float | None]:
-        if decimal == "." and all(map(_PLAIN.fullmatch, cells)):
+        together = "".join(cells)
+        if decimal == "." and together.isascii() and "_" not in together:
             try:
                 values = list(map(float, cells))
                 if all(map(math.isfinite, values)):
