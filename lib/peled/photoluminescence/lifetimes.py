@@ -12,8 +12,10 @@ component.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from functools import lru_cache
 from typing import NamedTuple
 
 import numpy as np
@@ -176,37 +178,64 @@ def _images(period, lifetime, beta):
 
 NODES = 40  #: of the interpolation of what earlier pulses left
 _AT = np.cos(np.pi * (np.arange(NODES) + 0.5) / NODES)
+#: Gauss's rule for a bin spread over itself: (place in bins, weight), exact to the fifth power.
+_TRIANGLE = ((-math.sqrt(0.4), 5 / 24), (0.0, 7 / 12), (math.sqrt(0.4), 5 / 24))
+NEAR = 20  #: bins after a pulse that are integrated in closed form
+
+
+@lru_cache(maxsize=8)
+def _from_nodes(count: int) -> np.ndarray:
+    """Interpolation from the Chebyshev nodes to `count` points from end to end."""
+    vander = np.polynomial.chebyshev.chebvander
+    return vander(np.linspace(-1, 1, count), NODES - 1) @ np.linalg.inv(vander(_AT, NODES - 1))
 
 
 def _stretched_in_bins(edges, bin_ns, lifetime, beta, period, slopes):
-    """Light of a stretched decay spread over its bins (n,); see `_exponentials_in_bins`.
+    """Light of a stretched decay I = exp(−(v/τ)^β) spread over its bins (n,); see
+    `_exponentials_in_bins`.
 
-    Second differences of F₂, the decay integrated twice; ∂F₂/∂ln τ = 2 F₂ − v F₁, ∂F₂/∂v = F₁.
-    What pulses have left that came a quarter of a period or more before the first bin is smooth:
-    it is summed at `NODES` Chebyshev nodes and interpolated.
+    Close to the pulse second differences of F₂, the decay integrated twice; ∂F₂/∂ln τ =
+    2 F₂ − v F₁, ∂F₂/∂v = F₁. After that Gauss's rule, quicker than incomplete gamma functions and
+    within 1e-8 of them. What pulses have left that came a quarter of a period or more before the
+    first bin is smooth: it is summed at `NODES` Chebyshev nodes and interpolated.
     """
     area = lifetime / beta * special.gamma(1 / beta)
     moment = lifetime**2 / beta * special.gamma(2 / beta)
 
-    def twice(v):
+    def exact(v):
         v = np.maximum(v, 0)
         z = (v / lifetime) ** beta
         once = area * special.gammainc(1 / beta, z)
         first = moment * special.gammainc(2 / beta, z)
         found = v * once - first
-        return np.array([found, 2 * found - v * once, -once] if slopes else [found])
+        twice = np.array([found, 2 * found - v * once, -once] if slopes else [found])
+        return np.diff(twice, 2) / bin_ns
+
+    def by_rule(v):
+        total = 0.0
+        for place, weight in _TRIANGLE:
+            at = v + place * bin_ns
+            z = (at / lifetime) ** beta
+            light = weight * bin_ns * np.exp(-z)
+            bent = beta * z * light
+            total = total + np.array([light, bent, bent / at] if slopes else [light])
+        return total
 
     images = np.array(_images(period, lifetime, beta))
+    middles = edges[1:-1]
     smooth = images + edges.min() > 0.25 * (period or np.inf)
-    if edges.size < 4 * NODES or not smooth.any():
+    if edges.size < 4 * NODES:
         smooth[:] = False
-    total = sum(twice(edges + image) for image in images[~smooth])
+    total = 0.0
+    for image in images[~smooth]:
+        near = int(np.searchsorted(middles, NEAR * bin_ns - image))
+        parts = [exact(edges[: near + 2] + image)] if near else []
+        total = total + np.hstack([*parts, by_rule(middles[near:] + image)])
     if smooth.any():
-        middle, half = 0.5 * (edges.min() + edges.max()), 0.5 * np.ptp(edges)
-        left = twice(middle + half * _AT + images[smooth, None]).sum(axis=1)
-        series = np.polynomial.chebyshev.chebfit(_AT, left.T, NODES - 1)
-        total = total + np.polynomial.chebyshev.chebval((edges - middle) / half, series)
-    return np.diff(total, 2) / bin_ns
+        nodes = 0.5 * (middles[0] + middles[-1]) + 0.5 * np.ptp(middles) * _AT
+        left = by_rule(nodes + images[smooth, None]).sum(axis=1)
+        total = total + left @ _from_nodes(middles.size).T
+    return total
 
 
 def _exponentials_in_bins(edges, bin_ns, lifetimes, period, slopes):
