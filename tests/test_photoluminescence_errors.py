@@ -376,7 +376,7 @@ def test_gaps_and_tail_of_a_film_with_the_errors_of_fit_window_and_wavelength():
     noise = np.random.default_rng(5).normal(0, 1e-4, axis.size)
     one = Signal(axis, (absorbance[::-1] + noise + 0.03)[None], unit="absorbance")
     said = {"air": False, "wavelength_nm": 0.4, "transition": "direct"}
-    found = measures.absorption(None, [_held(one)], said, {"sample": "film", "state": ""})
+    found = measures.absorption(None, [_held(one)], said, {"sample": "film", "state": "fresh"})
     named = {q.name: q for q in found.quantities}
     assert not found.problems and (found.label, found.state) == ("film", "fresh")
     assert named["Urbach energy"].value == pytest.approx(19, rel=0.1)
