@@ -10,6 +10,7 @@ import matplotlib.pyplot as plt
 import numpy as np
 import pytest
 
+from hassan2021.simulate.photoluminescence.tcspc import phu_file
 from peled import photoluminescence as pl
 from peled.conditioning import ConditioningError, Signal, condition
 from peled.formats.sphere import Calibration
@@ -672,6 +673,39 @@ def test_spectra_elsewhere_are_of_another_series(tmp_path):
     assert sorted(len(one.raw.values) for one in report.found["f"].series) == [4, 5]
     assert {one.state for one in report.found["f"].series} == {"1 mW/cm2", "10 mW/cm2"}
     assert len(report.found["f"].emission) == 3
+
+
+@pytest.mark.parametrize("kind", ["comment of a .phu", "names in text", "none"])
+def test_a_response_in_the_file_of_a_decay_is_its_own(tmp_path, kind):
+    """A named one goes before that of another file; a nameless one is said, not taken."""
+    rng, time = np.random.default_rng(5), np.arange(800) * 0.1
+
+    def pulse(width):
+        shape = np.exp(-0.5 * ((time - 6) / width) ** 2)
+        return shape / shape.max()
+
+    decay = np.convolve(pulse(0.15), np.exp(-time / 9))[: time.size]
+    curves = [rng.poisson(2e4 * pulse(0.15) + 1), rng.poisson(5e3 * decay / decay.max() + 3)]
+    table(tmp_path / "other_irf.csv", "Time (ns),IRF", time, rng.poisson(2e4 * pulse(0.6) + 1))
+    if kind == "comment of a .phu":
+        (tmp_path / "film.phu").write_bytes(phu_file(curves, 0.1, 1e6, 60, "Prompt|Decay"))
+    else:
+        names = "#curve names\nSCA\tfilm\n" if kind == "names in text" else ""
+        rows = "".join(f"{a}\t{b}\n" for a, b in zip(*curves))
+        text = f"#PicoHarp 300\n{names}#ns/channel\n0.1\t0.1\n#counts\n{rows}"
+        (tmp_path / "film.dat").write_text(text)
+    sheet = read_sheet(tmp_path, "photoluminescence", sniff=sniff)
+    films = [row for row in sheet if row.file.startswith("film")]
+    if kind == "none":
+        report = analyse(sheet, {"laws": ("1",)})
+        assert [row.role for row in films] == ["sample", "sample"]
+        (said,) = [p.reason for p in report.problems if p.where == "film.dat"]
+        assert "'curve 1'" in said and "write irf into the column role" in said
+        return
+    response, film = films
+    assert response.role == "irf" and sheet.companion(film, "irf") == response
+    (found,) = analyse(sheet, {"laws": ("1",)}).select(name="lifetime, 1 exponential")
+    assert abs(found.value - 9) < 3 * found.standard_error < 0.15
 
 
 @pytest.mark.parametrize("head, factor", [("absorptance (%)", 100), ("Absorptance", 1)])

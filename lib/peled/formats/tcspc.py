@@ -227,17 +227,22 @@ def _recorded(path: Path, counts, bin_ns: float, labels, tags, sync, stop) -> Hi
     known = sync and stop and all(sync) and all(stop)
     cycles = [float(r) * float(t) * 1e-3 for r, t in zip(sync, stop, strict=False)]
     comment = str(tags.get("File_Comment") or "")
-    names = re.findall(r"[^|;\n]+", comment)
     return Histogram(
         path,
         np.arange(keep) * bin_ns,
         counts[:, :keep],
-        tuple(n.strip() for n in names) if len(names) == len(counts) else labels,
+        _names(comment, len(counts)) or labels,
         bin_ns,
         period,
         np.array(cycles) if known else None,
         metadata={"comment": comment},
     )
+
+
+def _names(comment: str, size: int) -> tuple[str, ...]:
+    """What a comment calls each of `size` curves, or nothing."""
+    names = tuple(filter(None, map(str.strip, re.split(r"[|;\t\n]+", comment))))
+    return names if len(names) == size else ()
 
 
 def _becker_hickl(path: Path) -> Histogram:
@@ -264,7 +269,7 @@ def _becker_hickl(path: Path) -> Histogram:
 
 def _picoquant_text(sheet: Sheet) -> Histogram | None:
     """`#ns/channel` (TimeHarp: `#ns/bin`) on one line, its value on the next; then `#counts` and
-    one row a channel, one column a curve.
+    one row a channel, one column a curve. A comment of as many names as curves calls them.
     """
     marks = {sheet.lines[i].strip().lower(): i for i in sheet.content[:400] if sheet.is_comment(i)}
     width = marks.get("#ns/channel", marks.get("#ns/bin"))
@@ -286,15 +291,16 @@ def _picoquant_text(sheet: Sheet) -> Histogram | None:
         _refuse_gap(sheet.path, np.array([marks["#counts"], *rows]) + 1)
         expected = f"{n:g} channels, to line {rows[0] + n:.0f}"
         raise sheet.refuse(told + 1, expected, f"{len(rows)}", "export it again")
-    sheet.claim(
-        (i for i in sheet.content if i < marks["#counts"] and not sheet.is_comment(i)), "key"
-    )
+    below = [i for i in sheet.content if i < marks["#counts"] and not sheet.is_comment(i)]
+    sheet.claim(below, "key")
+    calls = {i + 1 for mark, i in marks.items() if re.search("comment|name|label|title", mark)}
+    named = (_names(sheet.lines[i], len(counts)) for i in below if i in calls)
     last = int(np.max(np.flatnonzero(counts.sum(axis=0)), initial=0)) + 1
     return Histogram(
         sheet.path,
         np.arange(last) * widths[0],
         counts[:, :last],
-        tuple(f"curve {k + 1}" for k in range(len(counts))),
+        next(filter(None, named), tuple(f"curve {k + 1}" for k in range(len(counts)))),
         widths[0],
         account=sheet.settle(),
     )

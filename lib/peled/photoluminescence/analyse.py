@@ -108,6 +108,10 @@ def analyse(sheet: Sheet, settings: Mapping[str, Any] = {}) -> Report:
     plain = [h for h in holdings.select(measurement="pl") if h.row.role == "sample"]
     if said := measures.unnamed_runs({h.row.path.name: h.data for h in plain}):
         problems.append(Problem("folder", said))
+    for path, members in holdings.by("path", measurement="trpl").items():
+        if all(h.row.role == "sample" for h in members):
+            said = measures.unnamed_response({h.row.part: h.data for h in members})
+            problems += [Problem(path.name, said)] if said else []
     untimed = {h.row.file: h.data for h in plain if "time_s" not in h.row.settings}
     problems += [Problem("folder", said) for said in measures.unplaced(untimed)]
     return from_holdings(

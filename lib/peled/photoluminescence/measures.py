@@ -36,6 +36,7 @@ from peled.photoluminescence.lifetimes import (
     prepare_response,
 )
 from peled.photoluminescence.plqy import quantum_yield, unabsorbed
+from peled.photoluminescence.reading import Decay
 from peled.photoluminescence.segregation import Kinetics, fit_kinetics, partly_exposed, track
 from peled.photoluminescence.segregation import drift as slope
 from peled.photoluminescence.yields import (
@@ -817,6 +818,36 @@ WITHHELD_Z = 20.0  #: misfit beyond which a law's lifetimes mean nothing
 #: Counts below which a decay does not tell its law from scattered light in the response's shape:
 #: of 95 % intervals on 100 counts, a fifth of them scatter, 88 % hold the truth.
 FEW = 300
+
+
+NARROW = 0.3  #: width of a curve, relative to the next, below which it may be a response
+
+
+def unnamed_response(decays: Mapping[str, Decay]) -> str:
+    """A sentence where one of the decays of a file looks like a response nobody has named; or "".
+
+    Parameters
+    ----------
+    decays : mapping of str to Decay
+        Of one file without a response, by part.
+
+    Returns
+    -------
+    str
+    """
+    widths = []
+    for part, decay in decays.items():
+        light = np.maximum(decay.counts - np.median(decay.counts), 0.0)
+        if light.any():
+            widths.append((float(light.sum() ** 2 / (light**2).sum()) * decay.bin_ns, part))
+    first, second = (*sorted(widths), (0.0, ""), (0.0, ""))[:2]
+    if not first[0] < NARROW * second[0]:
+        return ""
+    return (
+        f"{first[1]!r} is {first[0]:.2g} ns wide, the next {second[0]:.2g}: if it is the response "
+        "of this file, write irf into the column role of its row; no name says so, and it was "
+        "taken as a decay"
+    )
 
 
 def lifetime(holdings: Holdings, members: Sequence[Held], settings: Mapping, labels) -> Result:

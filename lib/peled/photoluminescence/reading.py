@@ -20,7 +20,7 @@ from peled.photoluminescence.emission import per_nanometre
 from peled.samples import Content, Row
 from peled.samples.schema import columns
 
-_IRF = re.compile(r"irf|response|prompt|scatter", re.IGNORECASE)
+_IRF = re.compile(r"irf|response|prompt|scatter|(?<![a-z])sca(?![a-z])", re.IGNORECASE)
 _RUN = re.compile(r"(?:^|[\W_])(empty|indirect|direct|blank|dark)(?:$|[\W_])", re.IGNORECASE)
 _ABSORBED = re.compile(r"(?:^|[\W_])(transmi\w+|absor\w+|abs|uv[\W_]?vis|%?T|OD)(?:$|[\W_])", re.I)
 _SPHERE = re.compile(r"sphere|plqy|(?<![a-z])qy", re.IGNORECASE)

@@ -101,8 +101,9 @@ class Sheet:
     def companion(self, row: Row, role: str) -> Row | None:
         """The one row of a role that serves `row`, or None.
 
-        Of several, those of another kind than the row (another word in a column), and then those
-        taken with other settings (another integration time), do not serve.
+        Of several, one in the row's own file goes first; then those of another kind than the row
+        (another word in a column), and those taken with other settings (another integration time),
+        do not serve.
 
         Parameters
         ----------
@@ -120,6 +121,7 @@ class Sheet:
             If two would serve: the message names both.
         """
         found = self.companions(row, role)
+        found = tuple(other for other in found if other.path == row.path) or found
         for kind in (str, object):
             if len(found) > 1:
                 found = tuple(other for other in found if _agree(other, row, kind))
