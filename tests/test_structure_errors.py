@@ -243,18 +243,32 @@ def test_an_edge_whose_lower_and_upper_part_disagree_has_the_error_of_that():
     e = np.maximum(x - 1.3, 0)
     y = 10 + 3e4 * e**2 / (e**2 + 1.2**2)
     found = ups.valence_onset(x, np.random.default_rng(3).poisson(y))
-    assert 0.05 < abs(found.energy_eV - 1.3) < 1.96 * found.error_eV < 0.4
+    assert 0.05 < abs(found.energy_eV - 1.3) < 1.96 * found.error_eV < 0.5
+
+
+@pytest.mark.parametrize(
+    "step, power, width, foot, said",
+    [(0.02, 0.5, 1e-6, 0.0, "sharper than 0.01 eV"), (0.05, 1.0, 1e-6, 0.0, "sharper than 0.025"),
+     (0.02, 1.0, 0.08, 0.03, "power is not|wider")],
+)  # fmt: skip
+def test_an_edge_that_no_credible_power_describes_has_no_place(step, power, width, foot, said):
+    """Between two points it may lie anywhere; of a strong foot the band's own edge is not seen."""
+    x = np.arange(-1.5, 4, step)
+    y = 10 + 3e4 * (_edge(x, 1.3, power, width) + foot * _edge(x, 0.95, 1.0, 0.08, 0.35))
+    with pytest.raises(ValueError, match=said):
+        ups.valence_onset(x, np.random.default_rng(3).poisson(y))
 
 
 @pytest.mark.parametrize("step, told", [(0.05, True), (0.12, False)])
 def test_an_onset_takes_six_points_up_to_half_of_the_edge(step, told):
     """Half of an edge of 0.7 eV."""
     x = np.arange(-1.6, 3.4, step)
-    y = 1e6 + 1e6 * np.clip((x - 1.37) / 0.7, 0, 1) + 1e-3 * (-1.0) ** np.arange(x.size)
+    width = 0.03 if told else 1e-6
+    y = 1e6 + 1e6 * _edge(x, 1.37, 1.0, width, 0.7) + 1e-3 * (-1.0) ** np.arange(x.size)
     if told:
         found = ups.valence_onset(x, y)
         assert found.energy_eV == pytest.approx(1.37, abs=5e-3)
-        assert 1.37 - 3 * step < found.log_energy_eV < 1.37 - step  # smoothed over five points
+        assert 1.37 - 6 * step < found.log_energy_eV < 1.37 - step  # six widths and five points
     else:
         with pytest.raises(ValueError, match="six points"):
             ups.valence_onset(x, y)

@@ -15,6 +15,8 @@ from peled.structure.xps import edge
 
 #: Resolution of light and analyser, as standard deviation: known to a factor of two, at most.
 WIDTH_EV, WIDEST_EV = 0.1, 0.25
+STEEPEST = 4.0  #: power of an edge, and one over it that of the flattest
+LOWER, UPPER = 0.5, 0.8  #: shares of the height up to which an edge is fitted
 _FAR = 6.0  #: widths
 _NODES, _WEIGHTS = np.polynomial.legendre.leggauss(48)
 
@@ -174,7 +176,8 @@ def valence_onset(binding_eV, counts) -> Onset:
     for a parabola that rises over 1.2 eV, 0.2 eV too shallow for a root. Which straight part is
     taken moves the edges of halide perovskites by as much [1]_ [2]_. Power and resolution are
     therefore fitted, known to a factor of two beforehand, and the edge is fitted up to half of its
-    height and up to 80 %: by what the two differ beyond noise counts as an error.
+    height and up to 80 %: by what the two differ, carried on to no height at all (5/3 of it), the
+    edge may be off where it is no power throughout.
 
     Parameters
     ----------
@@ -187,7 +190,9 @@ def valence_onset(binding_eV, counts) -> Onset:
     Raises
     ------
     ValueError
-        If no rising edge with at least six points up to half of its height is found.
+        If no rising edge with at least six points up to half of its height is found, it is sharper
+        than half the distance of points, so that it may lie anywhere between two, or no power of
+        1/4 to 4 seen with a credible resolution describes it, as with a strong foot.
 
     References
     ----------
@@ -206,7 +211,7 @@ def valence_onset(binding_eV, counts) -> Onset:
     first = int(np.argmax((smooth > level + 8 * noise) & (x > x[ground][-1])))
     top = _first_shoulder(x, smooth, first)
     rise = (smooth[: top + 1] - level) / (smooth[top] - level)
-    half, most = (first + int(np.argmax(rise[first:] > share)) for share in (0.5, 0.8))
+    half, most = (first + int(np.argmax(rise[first:] > share)) for share in (LOWER, UPPER))
     if smooth[first] <= level + 8 * noise or half - first < 6:
         raise ValueError(
             "valence edge: expected a rising edge of at least six points up to half of its "
@@ -214,15 +219,14 @@ def valence_onset(binding_eV, counts) -> Onset:
         )
     lower, upper = (_power_fit(x[:end], y[:end], smooth[:end], x[first]) for end in (half, most))
     energy, width, power = lower.values[0], *np.exp(lower.values[1:])
-    moved = (upper.values[0] - energy) ** 2
-    # The upper range holds the lower one: noise moves the one from the other by the difference.
-    moved -= max(lower.errors[0] ** 2 - upper.errors[0] ** 2, 0.0)
+    _credible(width, power, _sharpest(x))
+    moved = LOWER / (UPPER - LOWER) * (upper.values[0] - energy)
     steep = np.gradient(upper.model, x[:most])
     i = int(np.argmax(steep))
     above = np.flatnonzero((smooth > level + 3.0 * noise) & (x > x[ground][-1]))
     return Onset(
         float(energy),
-        float(np.sqrt(lower.errors[0] ** 2 + max(moved, 0.0))),
+        float(np.hypot(lower.errors[0], moved)),
         float(power),
         float(width),
         float(x[i] - (upper.model[i] - upper.linear[-1]) / steep[i]),
@@ -246,9 +250,10 @@ def _power_fit(x, y, smooth, start: float) -> separable.SeparableFit:
     log_width, twice = np.log(WIDTH_EV), np.log(2)
     sought = {
         "energy": Sought(start - WIDTH_EV, x[0], x[-1], 0.05, unit="eV"),
-        "width": Sought(log_width, -np.log(100), np.log(WIDEST_EV), 0.3, known=(log_width, twice)),
-        "power": Sought(0.0, -np.log(4), np.log(4), 0.3, known=(0.0, twice)),
-    }
+        "width": Sought(log_width, np.log(_sharpest(x)), np.log(WIDEST_EV), 0.3,
+                        known=(log_width, twice)),
+        "power": Sought(0.0, -np.log(STEEPEST), np.log(STEEPEST), 0.3, known=(0.0, twice)),
+    }  # fmt: skip
     variance = smooth
     for _ in range(2):
         fit = separable.fit(
@@ -257,6 +262,27 @@ def _power_fit(x, y, smooth, start: float) -> separable.SeparableFit:
         )  # fmt: skip
         sought, variance = fit.continued, fit.model
     return fit
+
+
+def _sharpest(x) -> float:
+    """Resolution (eV) below which an edge may lie anywhere between two points."""
+    return min(0.5 * float(np.median(np.diff(x))), WIDTH_EV)
+
+
+def _credible(width: float, power: float, sharpest: float) -> None:
+    """Refuses an edge that only the ends of what is credible describe, to two hundredths."""
+    near = 1.02
+    if width < near * sharpest:
+        said = f"sharper than {sharpest:.2g} eV, half the distance of points: take smaller steps"
+    elif width > WIDEST_EV / near:
+        said = f"wider than a resolution of {WIDEST_EV:g} eV"
+    elif not near / STEEPEST < power < STEEPEST / near:
+        said = f"whose power is not 1/{STEEPEST:g} to {STEEPEST:g}, as with strong tails below it"
+    else:
+        return
+    raise ValueError(
+        f"valence edge: expected a power of the energy seen with a resolution, found one {said}"
+    )
 
 
 def _first_shoulder(x, smooth, first: int) -> int:
