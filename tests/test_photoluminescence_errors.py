@@ -394,6 +394,29 @@ def test_gaps_and_tail_of_a_film_with_the_errors_of_fit_window_and_wavelength():
         assert q.budget["window"] == np.ravel(own.window_spread_eV)[0]
 
 
+@pytest.mark.parametrize(
+    "binding, broadening, transition, cause, elliott",
+    [
+        (0.03, 0.02, "direct", "neglects the exciton, bound by 30 meV", "reported"),
+        (1e-6, 0.04, "direct", "neglects the broadening, of 40 meV", "reported"),
+        (1e-6, 0.02, "indirect", "one of indirect transitions", "doubtful"),
+        (1e-6, 0.002, "direct", "", "reported"),  # an edge as Tauc assumes it
+    ],
+)
+def test_gaps_that_disagree_say_so_in_both(binding, broadening, transition, cause, elliott):
+    """Tauc's line is in doubt where what it neglects moves it; of another transition, both are."""
+    energy = np.linspace(1.5, 2.9, 700)
+    absorbance = 0.2 * np.sum(gap.elliott(energy, 2.05, binding, broadening), axis=0)
+    noise = np.random.default_rng(5).normal(0, 1e-4 if cause else 6e-3, energy.size)
+    one = Signal(HC_EV_NM / energy[::-1], (absorbance + noise)[None, ::-1], unit="absorbance")
+    said = {"air": False, "wavelength_nm": 0.4, "transition": transition}
+    found = measures.absorption(None, [_held(one)], said, {"sample": "film", "state": "fresh"})
+    law, line = found.quantities[:2]
+    assert (law.status, line.status) == (elliott, "doubtful" if cause else "reported")
+    assert all(cause in q.reasons and bool(cause) == bool(q.reasons) for q in (law, line))
+    assert abs(law.value - 2.05) < 3 * law.standard_error
+
+
 def test_an_edge_is_counted_from_the_level_far_below_it():
     energy = np.linspace(1.6, 2.6, 400)
     rise = 1 / (1 + np.exp(-(energy - 2.2) / 0.01))

@@ -46,7 +46,7 @@ from peled.photoluminescence.yields import (
     sphere_yield,
     unstated,
 )
-from peled.quantities import Finding, Quantity, described, judge, possible, signal
+from peled.quantities import Finding, Quantity, described, judge, possible, signal, threshold
 from peled.samples import Held, Holdings, joined
 
 
@@ -304,6 +304,7 @@ def absorption(holdings: Holdings, members: Sequence[Held], settings: Mapping, l
         q = Quantity(name, value=found.gap_eV, budget=budget, unit="eV",
                      findings=tuple(findings), **labels)  # fmt: skip
         made.append(judge(q, possible(float(energy.min()), float(energy.max()))))
+    made = _two_gaps(made, fits, settings["transition"])
     try:
         edge, noise = _edge(ready)
         line = reciprocity.urbach_energy(edge[0], edge[1], noise)
@@ -311,6 +312,38 @@ def absorption(holdings: Holdings, members: Sequence[Held], settings: Mapping, l
     except ValueError as error:
         problems.append(f"Urbach energy: {error}")
     return Result(held.row.label, labels["state"], tuple(made), raw, ready, fits, tuple(problems))
+
+
+def _two_gaps(made: list[Quantity], fits: Mapping, transition: str) -> list[Quantity]:
+    """Both gaps with a sentence where they differ by more than their errors.
+
+    For direct transitions Tauc's line is Elliott's formula without exciton and broadening: it is in
+    doubt where the one that moves it this way is shown to be there. Else nothing says which law is
+    wrong, and both are.
+    """
+    if len(fits) < 2 or any(q.value is None for q in made):
+        return made
+    law, line = fits["optical gap (Elliott)"], fits["optical gap (Tauc)"]
+    apart = law.gap_eV - line.gap_eV
+    error = float(np.hypot(law.total_error_eV, line.total_error_eV))  # wavelengths are shared
+    if abs(apart) <= threshold() * error:
+        return made
+    said = f"Tauc's line is {1e3 * abs(apart):.0f} ± {1e3 * error:.0f} meV "
+    said += f"{'below' if apart > 0 else 'above'} the gap by Elliott's formula"
+    of, value, k = (
+        ("exciton, bound by", law.binding_eV, 1) if apart > 0
+        else ("broadening, of", law.broadening_eV, 2)
+    )  # fmt: skip
+    shown = value > threshold() * np.hypot(law.errors_eV[k], law.window_spread_eV[k])
+    if transition != "direct":
+        said += f": the line is one of {transition} transitions, the formula of direct ones"
+    elif shown:
+        said += f": it neglects the {of} {1e3 * value:.0f} meV"
+    else:
+        said += ", and nothing that the line neglects says why"
+    first = "reported" if shown and transition == "direct" else "doubtful"
+    status = (first, "doubtful")
+    return [q.found(Finding("described", s, said)) for q, s in zip(made, status, strict=True)]
 
 
 FLAT = 0.05  #: of the largest absorbance, by which its level far below the gap may rise
