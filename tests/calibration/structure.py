@@ -28,6 +28,10 @@ FOUND = ("lattice constant", "crystal size", "sample height")
 LINES = {"100": 1.0, "110": 0.25, "111": 0.15, "200": 0.9, "210": 0.45, "211": 0.3, "220": 0.3,
          "300": 0.2}  # fmt: skip
 LAB6 = {"100": 0.55, "110": 1.0, "111": 0.45, "200": 0.25, "210": 0.5, "211": 0.3}
+#: Wings of the standard's lines, as the size of crystals that have them. Which part of them is the
+#: instrument's own, so that the film has it too, no pattern says: it is drawn from none to all, as
+#: the analysis states it.
+STANDARD_NM = 800.0
 X, STANDARD = np.arange(11.0, 48.0, 0.04), np.arange(20.0, 57.0, 0.02)
 
 CONDITIONS = (
@@ -89,7 +93,8 @@ def draw(folder: Path, sample: str, rng, *, counts=900.0, clip=None, drift=0.0, 
     if tail:
         return _tail(folder, sample, rng, tail)
     a, nm, height = rng.uniform(5.95, 6.15), rng.uniform(8, 20), rng.normal(0, 0.08)
-    y = size * powder(X, a, LINES, nm, height)
+    wide = 1 / nm + rng.uniform() / STANDARD_NM  # 1/nm, of crystals and instrument
+    y = size * powder(X, a, LINES, 1 / wide, height)
     y += lead_iodide * np.exp(-4 * np.log(2) * ((X - 12.67) / 0.35) ** 2)
     y += background * (1 / 15 + np.exp(-X / 12) / 4.5)
     y *= 1 - drift * np.linspace(0, 1, X.size)
@@ -99,7 +104,7 @@ def draw(folder: Path, sample: str, rng, *, counts=900.0, clip=None, drift=0.0, 
         seen = np.minimum(seen, int(clip * seen.max()))
     _write(folder / f"{sample}.xy", X, seen)
     if not (folder / "LaB6.xy").is_file():
-        y = 4000 * powder(STANDARD, 4.156826, LAB6, 800.0) + 40
+        y = 4000 * powder(STANDARD, 4.156826, LAB6, STANDARD_NM) + 40
         _write(folder / "LaB6.xy", STANDARD, rng.poisson(y))
     return dict(zip(FOUND, (a, nm, height))) if size else {}
 
