@@ -24,6 +24,7 @@ from peled.optics import dipole, indices
 from peled.photoluminescence import (
     confocal,
     dynamics,
+    gap,
     lifetimes,
     poisson,
     reciprocity,
@@ -991,6 +992,57 @@ def test_light_that_rises_steadily_is_no_shutter():
     assert segregation.partly_exposed(rise, all_used) == 0  # by 9 % of the median a frame
     rise[0] = 0.0
     assert segregation.partly_exposed(rise, all_used) == 1
+
+
+@pytest.mark.parametrize(
+    "slopes, first, last",
+    [
+        ([(600, 100, 1.0)], 355, 745),  # to a twentieth and to 0.35 of a Gaussian slope
+        ([(600, 0.1, 1.0)], 580, 613),  # of a step: the triangle that two means of 21 points make
+        ([(300, 60, 0.5), (800, 60, 1.0)], 153, 387),  # the lowest above 0.4 of the steepest
+        ([(300, 60, 0.3), (800, 60, 1.0)], 653, 887),
+        ([(300, 20, 1.0), (800, 140, 0.8)], 247, 331),  # 15 % of the spectrum
+        ([(300, 10, 1.0), (800, 140, 1.0)], 457, 1003),  # 7 %: too little for an edge
+        ([(400, 60, 0.7), (560, 60, 1.0)], 253, 503),  # up to where the next is 1.1 times as steep
+    ],
+)
+def test_an_edge_is_the_lowest_steep_rise(slopes, first, last):
+    i = np.arange(1200.0)
+    slope = sum(h * np.exp(-0.5 * ((i - c) / s) ** 2) for c, s, h in slopes)
+    found = gap._edge(i, 1e3 + np.cumsum(slope))
+    assert found[:2] == pytest.approx((first, last), abs=1.1)
+
+
+@pytest.mark.parametrize("skew", [0.0, 0.4])
+@pytest.mark.parametrize("what, step, said", [
+    ("moves", 2e-4, True), ("moves", 4e-5, True), ("moves", 2.5e-5, False),
+    ("moves", 2e-6, False), ("grows beside", 0.02, False),
+    ("moves and grows", 0.02, False), ("widens", 2e-3, False),
+])  # fmt: skip
+def test_a_band_that_moves_changes_by_its_own_slope(skew, what, step, said):
+    """Whatever its shape; not where noise hides it, nor where a share of the change is another."""
+    x, rng = np.linspace(1.6, 2.2, 240), np.random.default_rng(3)
+
+    def band(centre, width=0.04):
+        far = (x - centre) / (width * (1 + skew * np.tanh((x - centre) / width)))
+        return np.exp(-0.5 * far**2)
+
+    k = np.arange(12.0)
+    moved = {"moves": step, "moves and grows": step / 16}.get(what, 0.0)
+    wider, grown = step * (what == "widens"), step * ("grows" in what)
+    light = np.array([band(1.9 - moved * n, 0.04 + wider * n) + grown * n * band(1.8) for n in k])
+    signal = light + 1e-3 * rng.standard_normal(light.shape)
+    spread = np.full_like(light, 1e-6)
+    assert segregation._shifts(x, signal, spread, light) is said
+
+
+def test_four_spectra_are_a_series():
+    w, t = np.arange(600.0, 760.0, 2.0), np.arange(4.0)
+    light = 1e4 * np.exp(-0.5 * ((w - 660) / 14) ** 2) * np.ones((4, 1)) + 20
+    counts = np.random.default_rng(2).poisson(light)
+    assert segregation.track(w, counts, t).account == "steady"
+    with pytest.raises(ValueError, match="at least 4 spectra"):
+        segregation.track(w, counts[:3], t[:3])
 
 
 @pytest.mark.parametrize("mean", [0.003, 0.05, 0.7, 3.0, 30.0, 70.0, 400.0])
