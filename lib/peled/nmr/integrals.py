@@ -96,9 +96,9 @@ def integrate(
         systematic error.
     wings : bool
         Whether Lorentzian wings are fitted in the flanks beside the line, and what lies of them
-        outside the region is added. Without, what wings of a Lorentzian as high and as large as the
-        region, or those that the flanks show beyond noise, would change is part of the systematic
-        error.
+        outside the region is added. Without, what wings of Lorentzians as wide as the highest line
+        of the region, or those that the flanks show beyond noise, would change is part of the
+        systematic error.
     local : bool
         Noise as it is around each region, from few points, in place of that of the quiet stretches:
         for traces of a series, whose noise alone tells what a course is worth.
@@ -199,20 +199,30 @@ def _wing(part: slice, y: np.ndarray, place: np.ndarray):
         return None
     weight, at = signal[carry] / signal[carry].sum(), inside[carry]
     outside = float(weight @ (1 / (at - part.start + 0.5) + 1 / (part.stop - 0.5 - at)))
-    return (weight / (place[:, None] - at) ** 2).sum(axis=1), outside, float(signal.max())
+    return (weight / (place[:, None] - at) ** 2).sum(axis=1), outside, _width_of_highest(signal)
+
+
+def _width_of_highest(signal: np.ndarray) -> float:
+    """Full width at half height around the maximum, points."""
+    top = int(np.argmax(signal))
+    half, width = signal[top] / 2, 0.0
+    for side in (signal[top:], signal[top::-1]):
+        low = int(np.argmax(side < half)) or len(side) - 1
+        width += low - np.clip((half - side[low]) / max(side[low - 1] - side[low], half / 99), 0, 1)
+    return float(width)
 
 
 def _lorentzian_lost(part, y, width: int, operator, taken) -> float:
-    """What an operator misses of a Lorentzian as high as the region and of its area A: wings
-    A²/(π² h x²), those outside and those taken for a baseline.
+    """What an operator misses of Lorentzians as wide as the highest line, Γ, with the area A of the
+    region: wings A Γ/(2π x²), those outside and those taken for a baseline.
     """
     place = _flanks(part, width, taken)
     wing = _wing(part, y, place) if len(place) else None
     if wing is None:
         return 0.0
-    shape, outside, height = wing
+    shape, outside, width = wing
     step = operator[part].max()
-    amplitude = (operator @ y / step) ** 2 / (np.pi**2 * height)
+    amplitude = operator @ y / step * width / (2 * np.pi)
     return float(amplitude * (step * outside - operator[place] @ shape))
 
 
