@@ -38,6 +38,7 @@ from peled.photoluminescence.lifetimes import (
     prepare_response,
 )
 from peled.photoluminescence.transients import Transient, fit_transients
+from peled.quantities import Quantity
 from test_error_terms import propagated
 
 # ---- decays --------------------------------------------------------------------------------------
@@ -415,6 +416,24 @@ def test_gaps_that_disagree_say_so_in_both(binding, broadening, transition, caus
     assert (law.status, line.status) == (elliott, "doubtful" if cause else "reported")
     assert all(cause in q.reasons and bool(cause) == bool(q.reasons) for q in (law, line))
     assert abs(law.value - 2.05) < 3 * law.standard_error
+
+
+@pytest.mark.parametrize("apart, binding, law", [
+    (0.015, 0.03, ""), (0.016, 0.03, "reported"), (0.016, 0.006, "doubtful"),
+    (-0.016, 0.03, "doubtful"),
+])  # fmt: skip
+def test_gaps_are_held_against_the_error_of_both(apart, binding, law):
+    """3 and 4 meV make 5, of which 3.09 are not chance; an exciton of 2 errors is not shown."""
+    fits = {
+        "optical gap (Elliott)": SimpleNamespace(
+            gap_eV=2.0, total_error_eV=0.003, binding_eV=binding, broadening_eV=0.01,
+            errors_eV=(0.003, 0.0018, 0.006), window_spread_eV=(0, 0.0024, 0.008)),
+        "optical gap (Tauc)": SimpleNamespace(gap_eV=2.0 - apart, total_error_eV=0.004),
+    }  # fmt: skip
+    made = [Quantity(name, value=2.0, budget={"fit": 0.003}, unit="eV", sample="") for name in fits]
+    found = measures._two_gaps(made, fits, "direct")
+    assert [q.status for q in found] == ([law, "doubtful"] if law else ["reported"] * 2)
+    assert all(("16 ± 5 meV" in q.reasons) == bool(law) for q in found)
 
 
 def test_an_edge_is_counted_from_the_level_far_below_it():
