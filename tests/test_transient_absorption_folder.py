@@ -131,7 +131,7 @@ def test_a_set_in_which_nothing_decays_says_why_it_has_no_lifetime(tmp_path):
     (tmp_path / "samples.csv").write_text("sample,measurement,file,signal_unit\nA,ta,a.csv,OD\n")
     sheet = read_sheet(tmp_path, "transient_absorption", sniff=analyse.sniff)
     (found,) = analyse.analyse(sheet, {}).select(name="lifetime 1")
-    assert found.value is None and "no decay" in found.reasons
+    assert found.value is None and "stays over all delays" in found.reasons
 
 
 def test_wavelengths_at_which_next_to_nothing_was_measured_are_left_out():
