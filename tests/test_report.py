@@ -24,6 +24,7 @@ import peled
 from peled import report as pr
 from peled.cli import main
 from peled.quantities import Finding, Quantity, quantity
+from peled.report import pdf
 from peled.report.report import as_text
 from peled.samples import read_sheet
 
@@ -390,3 +391,16 @@ def test_where_everything_is_withheld_no_picture_table_or_reason_says_nan(
             drawn = (ax.lines, ax.collections, ax.patches, ax.images, ax.texts)
             assert not ax.axison or any(drawn), f"{panel.name} of {panel.sample} is empty"
     assert not [t for t in texts if re.search(r"\b(nan|None|inf)\b", t)]
+
+
+def test_a_long_title_stays_above_its_own_picture():
+    figure = Figure(figsize=(7.8, 2.2), layout="constrained")
+    for place in figure.subfigures(1, 3):
+        title = "f4: decay, fluence series, 0.2 uJ/cm2, excited at 405 nm"
+        panel = pr.Panel("decay", lambda f: f.subplots().plot([0, 1]), "f4", title)
+        pdf.draw(panel, place)
+    figure.draw_without_rendering()
+    for place in figure.subfigs:
+        (title,) = (t for t in place.findobj(Text) if t.get_text().startswith("f4"))
+        shown = title.get_window_extent()
+        assert place.bbox.x0 < shown.x0 and shown.x1 < place.bbox.x1

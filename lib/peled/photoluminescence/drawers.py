@@ -125,7 +125,8 @@ def _runs(one, figure) -> None:
     if one.fit.bands is not None:
         for band in (one.fit.bands.laser, one.fit.bands.emission):
             ax.axvspan(*band, color="0.92", zorder=0)
-    ax.set_title(str(one.quantities[0])[:60])
+    found = one.quantities[0]
+    ax.set_title("withheld" if found.value is None else f"{found}")
     ax.legend()
 
 

@@ -127,7 +127,8 @@ def draw(panel: Panel, place) -> None:
     try:
         panel.draw(place)
         if panel.title:
-            place.suptitle(panel.title, fontsize=8)
+            letters = int(place.bbox.width / place.dpi * 72 / 4.4)  # one is about 4.4 points wide
+            place.suptitle(textwrap.fill(panel.title, letters), fontsize=8)
     except Exception as error:  # one picture that fails does not take the page with it
         place.clear()
         said = f"{panel.title or panel.name}: not drawn ({type(error).__name__}: {error})"
