@@ -30,7 +30,7 @@ from peled.led import (
 from peled.lineshapes import result as bands
 from peled.lineshapes.model import SHAPES
 from peled.nmr import analyse as nmr_analyse
-from peled.nmr import integrals, processing, referencing, titration
+from peled.nmr import processing, referencing, titration
 from peled.nmr.integrals import Integral, Integrals
 from peled.optics import dipole
 from peled.photoluminescence import (
@@ -942,14 +942,6 @@ def test_region_of_several_lines_has_the_error_of_their_sum():
     found = nmr_analyse._named(seen, fit, (0.9, 1.2), SimpleNamespace(table=()))
     assert found.area_error == pytest.approx(math.sqrt(0.04 + 0.09 - 0.02))
     assert found.outside == pytest.approx(3.0 - 2.0)
-
-
-def test_two_ways_to_integrate_differ_by_what_noise_does_not_make():
-    seen = SimpleNamespace(covariance_of=lambda columns: columns.T @ columns * 4.0)
-    y, difference = np.array([0.0, 3.0, 4.0, 5.0]), np.array([0.0, 1.0, 0.0, 1.0])
-    expected = math.sqrt((3.0 + 5.0) ** 2 - 2 * 4.0)
-    assert integrals._moved(seen, difference, y) == pytest.approx(expected)
-    assert integrals._moved(seen, np.zeros(4), y) == 0.0
 
 
 # ---- fits ----------------------------------------------------------------------------------------
