@@ -766,10 +766,11 @@ def _wings_of(region, level, good, point_variance, order):
     area = np.maximum(np.where(seen, 0.0, smooth).sum(axis=1), 0.0)
     shape = (area * abs(t[1] - t[0]) * half / np.pi)[:, None] / (away**2 + half**2)
     sides = np.stack([away <= 0, away > 0])
-    lines = np.stack([_through(t, shape * side, free, order) for side in sides])
+    wings = shape * sides
+    lines = np.stack([_through(t, wing, free, order) for wing in wings])
     noise = np.maximum(point_variance, 1e-300)
-    share, *_ = _shares(t, shape * sides, y, seen.astype(float), noise, order)
-    left = y - (share * (shape * sides - lines)).sum(axis=0)
+    share, *_ = _shares(t, wings, y, seen.astype(float), noise, order)
+    left = y - (share * (wings - lines)).sum(axis=0)
     mean, number, starts = block_means(left, seen)
     full, size = number > 3, np.diff(starts, append=t.size)
     weight = np.zeros_like(y)
@@ -778,7 +779,7 @@ def _wings_of(region, level, good, point_variance, order):
         chi2 = (mean**2 * number * here).sum(axis=1) / noise
         misfit = np.maximum(chi2 / np.maximum(here.sum(axis=1), 1), 1.0)
         weight += side * seen / misfit[:, None]
-    share, root, rests = _shares(t, shape * sides, y, weight, noise, order)
+    share, root, rests = _shares(t, wings, y, weight, noise, order)
     # The noise that makes the shares err is in part that which makes the line err.
     rests -= np.stack([_through(t, rest, free, order) for rest in rests])
     modes, fitted = (

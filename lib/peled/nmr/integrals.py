@@ -151,21 +151,19 @@ def integrate(
         if wings:
             by_wings.append(other)
             continue
-        noise = np.sqrt(processed.covariance_of(other[:, None])[0, 0])
+        noise = np.sqrt(_noise(processed, other[None])[0, 0])
         seen = other @ y - 2 * noise  # beyond noise: that of a flank is far above most wings
         lost.append(max(seen, _lorentzian_lost(part, y, wide, operator, taken)))
         if width >= 3:
             by_flank.append(area_by(max(width // 2, 2), False) - operator)
         else:
             by_flank.append(np.zeros(size))
-    first = min(int(np.flatnonzero(o)[0]) for o in operators)
-    last = max(int(np.flatnonzero(o)[-1]) for o in operators) + 1
-    level = local_level(processed, raised=False)[first:last] if local else 1.0
-    covariance = processed.covariance_of((np.array(operators)[:, first:last] * level).T)
+    level = local_level(processed, raised=False) if local else 1.0
+    covariance = _noise(processed, np.array(operators) * level)
 
     def beyond_noise(moves) -> np.ndarray:
         moved = np.array(moves)
-        return np.outer(moved @ y, moved @ y) - processed.covariance_of(moved.T)
+        return np.outer(moved @ y, moved @ y) - _noise(processed, moved)
 
     choice = np.zeros_like(covariance) if wings else beyond_noise(by_flank)
     if base is not None:
@@ -178,6 +176,14 @@ def integrate(
         for region, operator, *each in zip(regions_ppm, operators, *errors, strict=True)
     )
     return Integrals(regions, covariance, systematic)
+
+
+def _noise(processed: Processed, operators: np.ndarray) -> np.ndarray:
+    """Covariance of functionals (regions, points), by the stretch that they look at."""
+    used = np.flatnonzero(operators.any(axis=0))
+    if not used.size:
+        return np.zeros((len(operators), len(operators)))
+    return processed.covariance_of(operators[:, used[0] : used[-1] + 1].T)
 
 
 def _flanks(part: slice, width: int, taken: np.ndarray) -> np.ndarray:

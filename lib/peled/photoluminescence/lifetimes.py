@@ -222,11 +222,12 @@ def _stretched_in_bins(edges, bin_ns, lifetime, beta, period, slopes):
         return total
 
     images = np.array(_images(period, lifetime, beta))
+    images = images[images + edges.max() > 0]  # pulses that have come by then
     middles = edges[1:-1]
     smooth = images + edges.min() > 0.25 * (period or np.inf)
     if edges.size < 4 * NODES:
         smooth[:] = False
-    total = 0.0
+    total = np.zeros((3 if slopes else 1, middles.size))
     for image in images[~smooth]:
         near = int(np.searchsorted(middles, NEAR * bin_ns - image))
         parts = [exact(edges[: near + 2] + image)] if near else []

@@ -21,6 +21,7 @@ import numpy as np
 from peled.transient_absorption.globalfit import GlobalFit, global_fit
 from peled.transient_absorption.matrices import Matrix
 from peled.transient_absorption.schemes import Model
+from peled.transient_absorption.terms import in_order
 
 _ROUNDS = 3  # of correction and fit
 _SMALL = 0.05  # step whose square does not matter
@@ -79,7 +80,7 @@ def _beside(fit: GlobalFit, known: tuple[float, float]) -> Drift:
     c, x = fit.directions()
     segment = fit.setup.segments[0]
     present = segment.present.T
-    along = np.where(present, (fit.fitted(0) * segment.weights).T, 0.0) * _order(present.shape[1])
+    along = np.where(present, (fit.fitted(0) * segment.weights).T, 0.0) * in_order(present.shape[1])
     rest = np.nan_to_num((fit.residual(0) * segment.weights).T)
     q, _ = np.linalg.qr(c)
     along = along - np.matmul(q, np.matmul(np.swapaxes(q, 1, 2), along[:, :, None]))[:, :, 0]
@@ -110,10 +111,6 @@ def without(m: Matrix, value: float) -> Matrix:
     -------
     Matrix
     """
-    gain = (1 + value * _order(len(m.delay_ps)))[:, None]
+    gain = (1 + value * in_order(len(m.delay_ps)))[:, None]
     error = None if m.standard_error is None else m.standard_error / gain
     return replace(m, signal=m.signal / gain, standard_error=error)
-
-
-def _order(delays: int) -> np.ndarray:
-    return np.linspace(-0.5, 0.5, delays)

@@ -81,6 +81,20 @@ class Pulse:
         return (c, d[None], dx, np.zeros_like(c)) if derivatives else (c, None, None, None)
 
 
+def in_order(delays: int) -> np.ndarray:
+    """When each of so many delays was measured, if one after the other: from −1/2 to 1/2.
+
+    Parameters
+    ----------
+    delays : int
+
+    Returns
+    -------
+    ndarray, shape (delays,)
+    """
+    return np.linspace(-0.5, 0.5, delays)
+
+
 class Ramp:
     """A baseline that moves steadily while the delays are measured, one after the other: a column
     that rises by one from the first delay to the last, whatever their times."""
@@ -122,8 +136,7 @@ class Ramp:
         dx, ds : ndarray, shape (..., nt, 1), or None
             Zeros.
         """
-        order = np.linspace(-0.5, 0.5, x.shape[-1])
-        c = np.broadcast_to(order, x.shape)[..., None]
+        c = np.broadcast_to(in_order(x.shape[-1]), x.shape)[..., None]
         if not derivatives:
             return c, None, None, None
         nothing = np.zeros(c.shape)
