@@ -89,13 +89,14 @@ def test_eqe_from_luminance_is_covered(axis, nm, offset, slope, peak, pixels):
     rng = np.random.default_rng(nm + pixels)
     light = band(axis, nm)
     below = offset + slope * np.linspace(-1, 1, axis.size)
-    spectra = detector(rng, peak * light, 150, pixels=pixels) + peak * below
+    spectra = detector(rng, peak * light, 300, pixels=pixels) + peak * below
     values, interval = eqe(axis, spectra, light)
     used = np.isfinite(values)
     assert used.mean() > 0.93
     inside = (interval[used, 0] < 0.12) & (interval[used, 1] > 0.12)
-    assert 0.90 <= inside.mean() < 0.995  # of 150: three standard errors are 5 %
-    assert abs(np.median(values[used]) - 0.12) < 0.45 * np.std(values[used])
+    # Of 300: 95 ± 2.5 %, wider than the rule for chance alone; wings that are none are allowed for.
+    assert 0.915 <= inside.mean() <= 0.99
+    assert abs(np.median(values[used]) - 0.12) < 0.3 * np.std(values[used])
 
 
 @pytest.mark.parametrize("nm", [620, 680])
@@ -104,9 +105,9 @@ def test_wings_of_the_band_under_its_baseline_are_covered(nm):
     gauss, lorentz = band(WIDE, nm), 1 / (1 + ((WIDE - nm) / 16) ** 2)
     light = 0.97 * gauss / gauss.sum() + 0.03 * lorentz / lorentz.sum()
     light /= light.max()
-    _, interval = eqe(WIDE, detector(rng, 3000 * light, 120) + 60, light)
+    _, interval = eqe(WIDE, detector(rng, 3000 * light, 200) + 60, light)
     inside = (interval[:, 0] < 0.12) & (interval[:, 1] > 0.12)
-    assert 0.9 <= inside.mean() < 0.995
+    assert 0.9 <= inside.mean() <= 0.99
     assert np.diff(interval, axis=1).mean() / 4 < {620: 0.0003, 680: 0.003}[nm]
 
 
@@ -117,7 +118,7 @@ def test_wings_seen_from_one_side_cost_precision_and_no_truth(share):
     lorentz = 1 / (1 + ((NARROW - 680) / 16) ** 2)
     light = (1 - share) * gauss / gauss.sum() + share * lorentz / lorentz.sum()
     light /= light.max()
-    values, interval = eqe(NARROW, detector(rng, 6000 * light, 60) + 60, light)
+    values, interval = eqe(NARROW, detector(rng, 6000 * light, 100) + 60, light)
     inside = (interval[:, 0] < 0.12) & (interval[:, 1] > 0.12)
     assert inside.mean() >= 0.8 and abs(values.mean() - 0.12) < 0.006
     assert np.diff(interval, axis=1).mean() / 4 < 0.008
