@@ -23,7 +23,7 @@ K_EV = 8.617333262e-5  #: Boltzmann constant, eV/K
 
 
 def photon_energy_eV(wavelength_nm: ArrayLike) -> np.ndarray:
-    """Photon energy of a vacuum wavelength; its own inverse.
+    """Photon energy ``E = h c / lambda`` of a vacuum wavelength [1]_; its own inverse.
 
     Parameters
     ----------
@@ -34,6 +34,11 @@ def photon_energy_eV(wavelength_nm: ArrayLike) -> np.ndarray:
     -------
     array
         eV.
+
+    References
+    ----------
+    .. [1] E. Tiesinga et al., Rev. Mod. Phys. 93, 025010 (2021),
+       doi:10.1103/RevModPhys.93.025010
 
     Examples
     --------
@@ -133,15 +138,17 @@ def bulk_gap_eV(x_br: ArrayLike) -> np.ndarray:
     ----------
     .. [1] J. H. Noh et al., Nano Lett. 13, 1764 (2013), doi:10.1021/nl400349b
 
-    >>> float(bulk_wavelength_nm(0.6).round(1))
-    644.8
+    Examples
+    --------
+    >>> float(bulk_gap_eV(0.6).round(3))
+    1.923
     """
     x = np.asarray(x_br, float)
     return GAP_EV[0] + GAP_EV[1] * x + GAP_EV[2] * x**2
 
 
 def bulk_gap_slope_eV(x_br: ArrayLike) -> np.ndarray:
-    """d E_g / d x_Br, eV.
+    """``d E_g / d x_Br = c1 + 2 c2 x`` of `bulk_gap_eV` [1]_.
 
     Parameters
     ----------
@@ -152,12 +159,22 @@ def bulk_gap_slope_eV(x_br: ArrayLike) -> np.ndarray:
     -------
     array
         eV.
+
+    References
+    ----------
+    .. [1] J. H. Noh et al., Nano Lett. 13, 1764 (2013), doi:10.1021/nl400349b
+
+    Examples
+    --------
+    >>> rise = bulk_gap_eV(0.61) - bulk_gap_eV(0.59)
+    >>> bool(abs(rise / 0.02 - bulk_gap_slope_eV(0.6)) < 1e-9)
+    True
     """
     return GAP_EV[1] + 2 * GAP_EV[2] * np.asarray(x_br, float)
 
 
 def bulk_wavelength_nm(x_br: ArrayLike) -> np.ndarray:
-    """Wavelength of a photon of the bulk gap, nm.
+    """Wavelength of a photon of the bulk gap (`bulk_gap_eV` [1]_).
 
     Parameters
     ----------
@@ -168,12 +185,21 @@ def bulk_wavelength_nm(x_br: ArrayLike) -> np.ndarray:
     -------
     array
         nm, in vacuum.
+
+    References
+    ----------
+    .. [1] J. H. Noh et al., Nano Lett. 13, 1764 (2013), doi:10.1021/nl400349b
+
+    Examples
+    --------
+    >>> float(bulk_wavelength_nm(0.6).round(1))
+    644.8
     """
     return photon_energy_eV(bulk_gap_eV(x_br))
 
 
 def bromide_fraction_of_gap(gap_eV: ArrayLike) -> np.ndarray:
-    """Inverse of `bulk_gap_eV` on its rising branch; NaN below the parabola's minimum.
+    """Inverse of `bulk_gap_eV` [1]_ on its rising branch; NaN below the parabola's minimum.
 
     Parameters
     ----------
@@ -184,6 +210,15 @@ def bromide_fraction_of_gap(gap_eV: ArrayLike) -> np.ndarray:
     -------
     array
         x_Br, not held to 0 to 1.
+
+    References
+    ----------
+    .. [1] J. H. Noh et al., Nano Lett. 13, 1764 (2013), doi:10.1021/nl400349b
+
+    Examples
+    --------
+    >>> float(bromide_fraction_of_gap(bulk_gap_eV(0.6)).round(9))
+    0.6
     """
     c0, c1, c2 = GAP_EV
     with np.errstate(invalid="ignore"):
@@ -223,7 +258,8 @@ def bromide_fraction_of_lattice(
     ends_A: Sequence[float] = ENDS_A,
     ends_error_A: Sequence[float] = ENDS_ERROR_A,
 ) -> tuple[float, float]:
-    """Inverse of `lattice_constant_angstrom`, with the errors of all three cells propagated.
+    """Inverse of `lattice_constant_angstrom`, ``x = (a - a_I) / (a_Br - a_I)`` [1]_, with the
+    errors of all three cells propagated.
 
     Parameters
     ----------
@@ -236,6 +272,16 @@ def bromide_fraction_of_lattice(
     -------
     float, float
         x_Br, not held to 0 to 1, and its standard error.
+
+    References
+    ----------
+    .. [1] L. Vegard, Z. Phys. 5, 17 (1921), doi:10.1007/BF01349680
+
+    Examples
+    --------
+    >>> x, error = bromide_fraction_of_lattice(6.05, 0.01, (6.32, 5.92), (0.0, 0.0))
+    >>> round(x, 3), round(error, 3)
+    (0.675, 0.025)
     """
     span = ends_A[0] - ends_A[1]
     x = (ends_A[0] - a_A) / span

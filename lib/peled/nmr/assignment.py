@@ -134,8 +134,13 @@ def rank(
 
     Notes
     -----
-    Weights are Gaussian likelihoods normalised to one: a flat prior over the candidates listed.
-    They say how much the shift alone tells them apart, not which is true.
+    Weights are Gaussian likelihoods normalised to one [1]_: a flat prior over the candidates
+    listed. They say how much the shift alone tells them apart, not which is true.
+
+    References
+    ----------
+    .. [1] R. E. Kass, A. E. Raftery, J. Am. Stat. Assoc. 90, 773 (1995),
+       doi:10.1080/01621459.1995.10476572
     """
     rows = [(r.label, r.shift_ppm, r.spread_ppm, False) for r in references] + [
         (label, shift, error, True) for label, shift, error in extra

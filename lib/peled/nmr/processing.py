@@ -319,6 +319,10 @@ def apply_phase(processed: Processed, phase: Phase) -> Processed:
     Returns
     -------
     Processed
+
+    References
+    ----------
+    .. [1] R. R. Ernst and W. A. Anderson, Rev. Sci. Instrum. 37, 93 (1966), doi:10.1063/1.1719961
     """
     x = _over_width(processed)
     values = processed.values * np.exp(-1j * np.deg2rad(phase.p0_deg + phase.p1_deg * x))
@@ -418,7 +422,12 @@ def from_spectrum(spectrum) -> Processed:
     -----
     The autocovariance is the mean over stretches of M/64 points, each less a parabola: the quietest
     eighth, and all that are not louder than these by more than stretches of one noise differ. It is
-    cut where it has fallen into its own uncertainty.
+    cut where it has fallen into its own uncertainty [1]_.
+
+    References
+    ----------
+    .. [1] P. J. Brockwell, R. A. Davis, Time Series: Theory and Methods, section 7.2 (1991),
+       doi:10.1007/978-1-4419-0320-4
     """
     y = np.asarray(spectrum.intensity, float)
     if not np.isfinite(y).all():

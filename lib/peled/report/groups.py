@@ -123,6 +123,10 @@ def summarise(quantities: Iterable[Quantity], groups: Mapping[str, str]) -> tupl
     Returns
     -------
     tuple of Summary
+
+    References
+    ----------
+    .. [1] JCGM 100:2008, section 4.2, doi:10.59161/JCGM100-2008E
     """
     order = list(dict.fromkeys(g for g in groups.values() if g))
     mine: dict[tuple, dict[str, list[Quantity]]] = {}

@@ -250,6 +250,11 @@ def differences(
     Returns
     -------
     Basis
+
+    References
+    ----------
+    .. [1] J. Nocedal, S. J. Wright, Numerical Optimization, section 8.1 (2006),
+       doi:10.1007/978-0-387-40065-5
     """
     moves = np.diag(np.asarray(steps, float))
     chosen = range(len(moves)) if searched is None else np.flatnonzero(searched)
