@@ -11,7 +11,7 @@ from scipy import special
 from peled import materials
 from peled.lineshapes.bands import pseudo_voigt
 from peled.quantities import Quantity, threshold
-from peled.structure import composition, diffract, microscopy, ups, urbach, xps, xrd
+from peled.structure import composition, diffract, microscopy, standards, ups, urbach, xps, xrd
 from peled.structure.xrd import pawley, phases, profiles
 from peled.structure.xrd.breadths import _breadth
 from peled.structure.xrd.phases import Phase, fit_phases, widths
@@ -127,10 +127,8 @@ def test_breadth_of_a_line_scatters_as_it_says():
     clean = 50 + 2000 * pseudo_voigt(x, at, full, mixing, False)[0] + 3 * (x - at)
     rng, found = np.random.default_rng(4), []
     for _ in range(40):
-        fit = SimpleNamespace(
-            two_theta_deg=x, observed=rng.poisson(clean).astype(float), sigma=np.sqrt(clean)
-        )
-        (one,) = _breadth(fit, np.ones(x.size, bool), (2, 0, 0), at, 0.3, (LINE,), 0.1)
+        y = rng.poisson(clean).astype(float)
+        (one,) = _breadth(x, y, np.sqrt(clean), (2, 0, 0), at, 0.3, (LINE,), 0.1)
         found.append((one.breadth_deg, one.error_deg, one.two_theta_deg))
     value, error, place = np.array(found).T
     # Of a Lorentzian the integral breadth is π/2 of its full width.
@@ -454,7 +452,7 @@ def test_pulls_of_compositions_are_from_the_mean_of_the_others():
 # ---- what a pattern tells ------------------------------------------------------------------------
 
 
-def _told(fit=(), ruler=None, radius=240.0, **settings):
+def _told(fit=(), ruler=None, radius=240.0, wings=0.0, **settings):
     """What `_quantities` makes of a fit, by name: value, gates' statuses, note."""
     made = {}
     held = SimpleNamespace(
@@ -483,7 +481,7 @@ def _told(fit=(), ruler=None, radius=240.0, **settings):
         "displacement_mm": -0.07, "size_nm": 15.0, "a_error_A": 0.002, "size_error_nm": 3.0,
         "displacement_error_mm": 0.01, "converged": True, "shape": "lorentzian", **dict(fit),
     })  # fmt: skip
-    diffract._quantities(bench, held, whole, ruler, (LINE,))
+    diffract._quantities(bench, held, whole, ruler, wings)
     return made, bench.quantities
 
 
@@ -510,6 +508,44 @@ def test_cell_height_and_size_of_a_pattern():
 def test_a_size_is_told_where_its_error_is_less_than_half(fit, told):
     made, _ = _told(fit)
     assert (made["crystal size"][0] is not None) is told
+
+
+def test_what_is_not_known_of_the_instruments_wings_is_a_part_of_its_own():
+    assert _told(wings=6.8)[0]["crystal size"][3] == {"wings": 6.8}
+    assert (
+        _told(wings=7.0)[0]["crystal size"][0] is None
+    )  # with 3.0 of the fit more than half of 15
+    ruler = SimpleNamespace(wings_per_nm=(0.01, 0.004))
+    size, fit, wings = diffract._less_wings(20.0, 0.8, ruler)
+    assert 1 / size == pytest.approx(1 / 20 - 0.01)
+    assert (fit, wings) == pytest.approx((size**2 * 0.8 / 400, size**2 * 0.004))
+    size, *errors = diffract._less_wings(200.0, 8.0, ruler)  # wings wider than the lines
+    assert size == pytest.approx(math.hypot(*errors)) and size == pytest.approx(249.7, abs=0.1)
+
+
+def test_what_the_crystals_of_a_standard_leave_of_its_lines_is_the_instruments():
+    fit = SimpleNamespace(size_nm=400.0, size_error_nm=20.0)
+
+    def wings(crystals):
+        return standards.Ruler(None, fit, None, 0.06, 0.0, crystals).wings_per_nm
+
+    assert wings(None) == pytest.approx((0.5 / 400, 0.4 / 400))
+    assert wings(1000.0) == pytest.approx((1 / 400 - 1 / 1000, math.hypot(20 / 400**2, 0.2 / 1000)))
+    assert wings(100.0) == pytest.approx((0.0, math.hypot(20 / 400**2, 0.2 / 400)))
+
+
+def test_wings_of_neighbours_are_no_strain():
+    """Lines of 12 nm without strain, whose wings reach under each other."""
+    x, own = np.arange(11.0, 52.0, 0.04), []
+    hkls = xrd.crystal.lines_in(6.05, x, LINE)
+    lines = profiles.Profiles(x, hkls, (LINE,), 240.0, "lorentzian", 0.0, False)
+    y = lines.matrix(6.05, 0.0, 0.0, 120.0, 0.08, 0.0)
+    y = 60 + 5e4 * (y / y.max(axis=0)) @ np.linspace(1.0, 0.5, len(hkls))
+    fit = xrd.pawley_fit(x, y, np.sqrt(y), **OPTIONS | {"instrument_fwhm_deg": 0.08, "a_A": 6.05})
+    own = xrd.breadths(fit, (LINE,), 0.08)
+    size, strain = xrd.williamson_hall(own, LINE).values
+    assert len(own) >= 5 and 1 / size == pytest.approx(12.0, rel=0.02)
+    assert abs(strain) < 0.05  # per cent; 0.15 with them
 
 
 @pytest.mark.parametrize("errors, seen", [((9.0, 40.0, 400.0), False), ((9.0, 40.0, 50.0), True),

@@ -11,6 +11,7 @@ from itertools import combinations
 import numpy as np
 from scipy.special import ndtr, ndtri
 
+from peled import separable
 from peled.nmr.lines import shape_columns
 from peled.nmr.processing import Processed
 from peled.quantities import (
@@ -20,10 +21,10 @@ from peled.quantities import (
     Quantity,
     derive,
     described,
-    from_lmfit,
     goodness_z,
     signal,
 )
+from peled.separable import Sought
 
 
 @dataclass(frozen=True)
@@ -359,6 +360,10 @@ def fit_diffusion(weight_s_m2: np.ndarray, signal: np.ndarray, error: np.ndarray
     return _fit(b, y, e, lambda scale: {"amplitude": np.exp(-b / scale)}, ("1/D",))
 
 
+#: By how much traces of a series may scatter with their signal (gain, pulses, lock) before the
+#: course is no longer described: what they scatter by stands in the errors.
+TRACES = 0.02
+
 #: A signal has another sign where it lies this many errors on either side of zero.
 SURE = 5.0
 
@@ -376,59 +381,59 @@ OPEN = 6.63  # 99 % for one parameter
 
 
 def _fit(t, y, e, basis, times: tuple[str, ...]) -> Course:
-    """Times on a grid with the linear parameters eliminated, then all together through lmfit."""
-    import lmfit
+    """Times on a grid with the linear parameters eliminated, then all together.
 
+    Errors are those of traces that may scatter with their signal as well (a receiver, a pulse, a
+    lock): a χ² that noise could make does not say that they do not.
+    """
     axis = np.log(np.geomspace(t[t > 0].min() / 100, t.max() * 100, 40))
     grid = np.full((len(axis),) * len(times), np.inf)
     for at in combinations(range(len(axis)), len(times)):  # ascending: the first time is shorter
-        grid[at] = _linear(basis(*np.exp(axis[list(at)])), y, e)[1]
+        grid[at] = _square(basis(*np.exp(axis[list(at)])), y, e)
     best = np.unravel_index(np.argmin(grid), grid.shape)
     starts = [float(axis[i]) for i in best]
-    linear, _ = _linear(basis(*np.exp(starts)), y, e)
-    scale = float(np.abs(y).max()) or 1.0  # lmfit steps in units of a parameter
-    parameters = lmfit.Parameters()
-    for name, value in linear.items():
-        parameters.add(name, value / scale)
-    for name, value in zip(times, starts, strict=True):
-        parameters.add(_word(name), value, min=axis[0], max=axis[-1])
+    linear = list(basis(*np.exp(starts)))
+    step = 0.1
 
-    def model(p) -> np.ndarray:
-        columns = basis(*(np.exp(p[_word(name)].value) for name in times))
-        return sum(scale * p[name].value * column for name, column in columns.items())
+    def columns(logs) -> np.ndarray:
+        return np.stack(list(basis(*np.exp(logs)).values()), axis=1)
 
-    minimizer = lmfit.Minimizer(lambda p: (model(p) - y) / e, parameters)
-    result = minimizer.minimize(method="least_squares")
-    square, freedom = float(result.chisqr), max(len(t) - result.nvarys, 1)
+    def of_traces(jacobian) -> np.ndarray:
+        return separable.covariance_over_correlations(jacobian, fit.residual, fit.model / e)
+
+    fit = separable.fit(
+        separable.differences(columns, [1e-4] * len(times)),
+        y,
+        {
+            f"ln {name}": Sought(value, axis[0], axis[-1], step)
+            for name, value in zip(times, starts, strict=True)
+        },
+        linear,
+        error=e,
+        covariance_of=of_traces,
+    )
+    square, shown = fit.chi2, fit.model
     # A course that scatters by more than its errors is less sure than they say.
-    noise = max(np.sqrt(square / freedom), 1.0)
-    found = from_lmfit(result, {}, noise, minimizer=minimizer)
-    words = {_word(name): f"ln {name}" for name in times}
-    found = replace(found, names=tuple(words.get(n, n) for n in found.names))
-    shown = model(result.params)
+    noise = np.sqrt(separable.larger(fit.residual, fit.freedom))
     # What the times rest on is what changes with time.
     size = np.linalg.norm((shown - shown.mean() * ("level" in linear)) / e)
-    positive = "level" in linear or result.params["amplitude"].value > 0
+    positive = "level" in linear or fit.linear[0] > 0
     value = float(size if positive else -size)
     there = signal(value, noise, "the course of the signal", tries=10 * len(t))
-    gates = (there, described(goodness_z(square, freedom)))
+    allowed = np.hypot(e, TRACES * np.abs(y).max())
+    left = goodness_z(float(np.sum(((y - shown) / allowed) ** 2)), fit.freedom)
     ends = {}
     for k, name in enumerate(times):
         low, high = (
             float(np.take(grid, i, axis=k).min()) for i in (0, len(axis) - 1 - (len(times) - 1 - k))
         )
         ends[name] = (low - square) / noise**2 < OPEN, (high - square) / noise**2 < OPEN
-    return Course(found, gates, t, y, e, shown, square / freedom, ends)
+    found = replace(fit.estimates, goodness=None)
+    return Course(found, (there, described(left)), t, y, e, shown, square / fit.freedom, ends)
 
 
-def _word(name: str) -> str:
-    """A parameter's name that lmfit takes."""
-    return "ln_" + name.replace("/", "_per_").replace("1_", "one_")
-
-
-def _linear(columns: dict[str, np.ndarray], y, e) -> tuple[dict[str, float], float]:
-    """Best linear parameters and their χ²."""
+def _square(columns: dict[str, np.ndarray], y, e) -> float:
+    """χ² with the best linear parameters."""
     design = np.stack(list(columns.values()), axis=1) / e[:, None]
-    values = np.linalg.lstsq(design, y / e, rcond=None)[0]
-    rest = design @ values - y / e
-    return dict(zip(columns, map(float, values), strict=True)), float(rest @ rest)
+    rest = design @ np.linalg.lstsq(design, y / e, rcond=None)[0] - y / e
+    return float(rest @ rest)

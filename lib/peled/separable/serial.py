@@ -124,7 +124,7 @@ def averaged(weight, values, variances) -> tuple[float, float]:
 
 #: Noise of a source over that of the readings where it is strongest, what each has to begin with
 #: (half as likely for twice as strong), and correlations of that of neighbours.
-STRENGTHS = {0.0: 4.0, 0.5: 1.0, 1.0: 0.5, 2.0: 0.25, 4.0: 0.12, 8.0: 0.06, 16.0: 0.03}
+STRENGTHS = {0.0: 1.0, 0.5: 1.0, 1.0: 0.5, 2.0: 0.25, 4.0: 0.12, 8.0: 0.06, 16.0: 0.03}
 OF_NEIGHBOURS = (0.0, 0.3, 0.6, 0.8, 0.9)
 
 

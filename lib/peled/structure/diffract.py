@@ -75,7 +75,8 @@ def ruler_of(holdings: Holdings, settings) -> tuple[standards.Ruler | None, list
                 continue
             pattern, clipped = _unclipped(held)
             said += [(f.where, f.evidence) for f in clipped]
-            ruler = standards.calibrate(pattern, standard, _radius(held)[0])
+            crystals = held.row.settings.get("standard_size_nm")
+            ruler = standards.calibrate(pattern, standard, _radius(held)[0], crystals)
         except (ValueError, ArithmeticError) as error:
             said.append((held.row.label, str(error)))
             continue
@@ -148,13 +149,14 @@ def _pattern(bench: Bench, held: Held, ruler, spread) -> None:
         _one_cell(x, y, wavelengths[0])
         sound, clipped = _unclipped(held)
         held = replace(held, data=sound)
-        fit = _fit(held, ruler, spread, bench.settings)
+        fit, wings = _fit(held, ruler, spread, bench.settings)
     except ValueError as error:
         bench.nothing(held, "lattice constant", "Å", "determined", str(error))
         return
-    bench.keep[held.row.label] = fit
+    of_all = float(np.hypot(fit.size_error_nm, wings))
+    bench.keep[held.row.label] = replace(fit, size_error_nm=of_all)
     since = len(bench.quantities)
-    _quantities(bench, held, fit, ruler, wavelengths)
+    _quantities(bench, held, fit, ruler, wings)
     _other_phases(bench, held, fit, wavelengths)
     # Errors are widened by a misfit, but it may have a direction.
     misfit = [Finding("described", "doubtful", n, held.row.label)
@@ -219,39 +221,44 @@ def fit_options(held: Held, ruler: standards.Ruler | None, spread: float | None,
     return options
 
 
-def _fit(held: Held, ruler, spread, settings) -> xrd.PawleyFit:
+def _fit(held: Held, ruler, spread, settings) -> tuple[xrd.PawleyFit, float]:
+    """The fit, its size less the instrument's Lorentzian width where lines are Lorentzians, and
+    what that width adds to the error of the size, nm.
+    """
     pattern = held.data
     data = (pattern.two_theta_deg, pattern.intensity, pattern.sigma)
     others = [d for lines in _phases().values() for _, d in lines]
     if settings["crystals"] == "cubes":
         fit = xrd.pawley_fit(*data, extra_d_A=others, **fit_options(held, ruler, spread, settings))
-        if fit.converged and fit.size_nm < 60:
-            wings = ruler.wings_per_nm[1] * fit.size_nm**2 if ruler else 0.0
-            return replace(fit, size_error_nm=float(np.hypot(fit.size_error_nm, wings)))
+        if fit.converged and fit.size_nm < 60:  # the width held is that of all its wings
+            error = replace(ruler, crystals_nm=None).wings_per_nm[1] if ruler else 0.0
+            return fit, error * fit.size_nm**2
     options = fit_options(held, ruler, spread, {**settings, "crystals": "any"})
     fit = xrd.pawley_fit(*data, extra_d_A=others, **options)
-    if ruler and fit.size_nm > 200:  # narrower than the instrument of the standard
+    if not ruler:
+        return fit, 0.0
+    if fit.size_nm > 200:  # narrower than the instrument of the standard
         options |= {"instrument_fwhm_deg": None}
-        return xrd.pawley_fit(*data, extra_d_A=others, **options)
-    if ruler:
-        size, error = _less_wings(fit.size_nm, fit.size_error_nm, ruler)
-        fit = replace(fit, size_nm=size, size_error_nm=error)
-    return fit
+        return xrd.pawley_fit(*data, extra_d_A=others, **options), 0.0
+    size, *errors = _less_wings(fit.size_nm, fit.size_error_nm, ruler)
+    return replace(fit, size_nm=size, size_error_nm=errors[0]), errors[1]
 
 
-def _less_wings(size_nm: float, error_nm: float, ruler: standards.Ruler) -> tuple[float, float]:
-    """Size and error without the Lorentzian width of the instrument: such widths add up.
+def _less_wings(
+    size_nm: float, error_nm: float, ruler: standards.Ruler
+) -> tuple[float, float, float]:
+    """Size without the Lorentzian width of the instrument, as such widths add up; its error by that
+    of the fit and by that of the instrument's width.
 
     Where nothing is left the size is as good as unknown.
     """
     wings, wings_error = ruler.wings_per_nm
-    inverse = 1 / size_nm - wings
-    error = np.hypot(error_nm / size_nm**2, wings_error)
-    inverse = max(inverse, float(error))
-    return float(1 / inverse), float(error / inverse**2)
+    error = error_nm / size_nm**2
+    inverse = max(1 / size_nm - wings, float(np.hypot(error, wings_error)))
+    return 1 / inverse, error / inverse**2, wings_error / inverse**2
 
 
-def _quantities(bench, held, fit, ruler, wavelengths) -> None:
+def _quantities(bench, held, fit, ruler, wings) -> None:
     where = held.row.label
     strength = fit.intensities / np.maximum(fit.intensity_errors, 1e-300)
     second = int(np.argsort(-strength)[min(1, len(strength) - 1)])
@@ -282,22 +289,18 @@ def _quantities(bench, held, fit, ruler, wavelengths) -> None:
         bench.make(held, "sample height", "mm", lambda p: p["height"], cell, gates=(there,))
     else:
         bench.withheld(held, "sample height", "mm", asked("radius_mm", where))
-    what = "crystal size"
     kind_of_size = "edge of cubes" if fit.shape == "cube" else "volume-weighted column length"
-    if any("lower bound" in n for n in fit.notes) or fit.size_error_nm > 0.5 * fit.size_nm:
+    narrow = any("lower bound" in n for n in fit.notes)
+    if narrow or np.hypot(fit.size_error_nm, wings) > 0.5 * fit.size_nm:
         text = "the lines are as narrow as the instrument's: larger than the pattern can tell"
-        bench.nothing(held, what, "nm", "determined", text)
-    elif ruler is None and fit.shape != "cube":
-        finding = Finding(
-            "assumed", "doubtful",
-            "the instrument's width was fitted with the size: no standard in the sheet", where,
-        )  # fmt: skip
-        made = bench.make(
-            held, what, "nm", lambda p: p["size"], cell, gates=(there,), note=kind_of_size
-        )
-        bench.quantities[-1] = with_findings(made, finding)
+        bench.nothing(held, "crystal size", "nm", "determined", text)
     else:
-        bench.make(held, what, "nm", lambda p: p["size"], cell, gates=(there,), note=kind_of_size)
+        bench.make(held, "crystal size", "nm", lambda p: p["size"], cell, gates=(there,),
+                   note=kind_of_size, wings=wings)  # fmt: skip
+        if ruler is None and fit.shape != "cube":
+            said = "the instrument's width was fitted with the size: no standard in the sheet"
+            finding = Finding("assumed", "doubtful", said, where)
+            bench.quantities[-1] = with_findings(bench.quantities[-1], finding)
     if bench.settings["alloy"] and lattice.value is not None:
         ends = bromide_fraction_of_lattice(lattice.value, 0.0)[1]
         bench.make(
@@ -309,33 +312,34 @@ def _quantities(bench, held, fit, ruler, wavelengths) -> None:
 
 def _single_lines(bench: Bench, held: Held, fit, ruler, wavelengths) -> None:
     """Sizes after Scherrer and Williamson-Hall beside that of the whole pattern."""
-    lines = [
-        _narrower(line, wavelengths[0], ruler)
-        for line in xrd.breadths(fit, wavelengths, ruler.gauss_deg)
-    ]
-    lines = [line for line in lines if line.breadth_deg > line.error_deg]
+    narrower = (_narrower(b, wavelengths[0], ruler) for b in
+                xrd.breadths(fit, wavelengths, ruler.gauss_deg))  # fmt: skip
+    lines = [line for line, wings in narrower
+             if line.breadth_deg > np.hypot(line.error_deg, wings)]  # fmt: skip
+    wings = ruler.wings_per_nm[1]
     for line in lines[:1]:
         size, error = line.size_nm(wavelengths[0])
         name = f"crystal size (Scherrer, {' '.join(f'{i:g}' for i in line.hkl)})"
         one = estimates(("size",), (size,), ("nm",), (error,))
         note = "volume-weighted column length, no strain"
-        bench.make(held, name, "nm", lambda p: p["size"], one, note=note)
+        bench.make(held, name, "nm", lambda p: p["size"], one, note=note, wings=wings * size**2)
     if len(lines) < 3:
         return
     both = xrd.williamson_hall(lines, wavelengths[0])
     note = f"{len(lines)} single lines"
     gates = (possible(0, where=held.row.label),)
     bench.make(held, "crystal size (Williamson-Hall)", "nm", lambda p: 1 / p["inverse size"], both,
-               gates=gates, note=note)  # fmt: skip
+               gates=gates, note=note, wings=wings / both.values[0] ** 2)  # fmt: skip
     bench.make(held, "microstrain (Williamson-Hall)", "%", lambda p: p["strain"], both, note=note)
 
 
-def _narrower(line: xrd.Breadth, wavelength_A: float, ruler: standards.Ruler) -> xrd.Breadth:
-    """A line's breadth less that of the instrument's Lorentzian part."""
+def _narrower(line: xrd.Breadth, wavelength_A: float, ruler: standards.Ruler):
+    """A line less the breadth of the instrument's Lorentzian part, and the error of that, degrees:
+    lines have it in common.
+    """
     turn = np.degrees(0.1 * wavelength_A) / np.cos(np.radians(line.two_theta_deg / 2))
     wings, error = (float(turn * w) for w in ruler.wings_per_nm)
-    breadth = line.breadth_deg - wings
-    return replace(line, breadth_deg=breadth, error_deg=float(np.hypot(line.error_deg, error)))
+    return replace(line, breadth_deg=line.breadth_deg - wings), error
 
 
 def _phase_of(word: str, folder: Path) -> xrd.Phase:
@@ -369,7 +373,7 @@ def _several(bench: Bench, held: Held, fit, ruler) -> None:
         if ruler:
             wings = ruler.wings_per_nm[0]
             size = found.values[found.names.index(label)]
-            error = _less_wings(size, 0.0, ruler)[1]
+            error = _less_wings(size, 0.0, ruler)[2]
         bench.make(held, label, "nm", lambda q, n=label, w=wings: 1 / (1 / q[n] - w), found,
                    gates=(possible(0),), wings=error)  # fmt: skip
     total = together.weights

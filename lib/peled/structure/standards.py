@@ -151,6 +151,10 @@ def recognised(pattern: Pattern, known: tuple[Standard, ...]) -> Standard | None
     return None
 
 
+#: Relative error of a stated size of a standard's crystals.
+KNOWN = 0.2
+
+
 class Reading(NamedTuple):
     """What a pattern of a standard that is not cubic says, under the names of a `PawleyFit`."""
 
@@ -162,6 +166,7 @@ class Reading(NamedTuple):
     displacement_error_mm: float
     instrument_fwhm_deg: float
     size_nm: float
+    size_error_nm: float
 
 
 def _reading(data, standard: Standard, **options) -> tuple[Reading, tuple[np.ndarray, np.ndarray]]:
@@ -175,7 +180,8 @@ def _reading(data, standard: Standard, **options) -> tuple[Reading, tuple[np.nda
     both = [(value.get(n, 0.0), error.get(n, 0.0)) for n in (f"{name} a", "zero", "height")]
     lines = [n for n in value if n.removeprefix(name)[-1:].isdigit() and n.startswith(name)]
     strengths = tuple(np.array([of[n] for n in lines]) for of in (value, error))
-    return Reading(*sum(both, ()), value["width"], value[f"{name} size"]), strengths
+    size = value[f"{name} size"], error.get(f"{name} size", 0.0)
+    return Reading(*sum(both, ()), value["width"], *size), strengths
 
 
 @dataclass(frozen=True)
@@ -185,7 +191,7 @@ class Ruler:
     `fwhm_deg` is of the lines as a whole: their Gaussian part is the instrument's, their wings are
     its own or those of the standard's crystals. `free` is the fit with the lattice constant free
     and the height held at 0, `off_sigma` its distance from the certificate in standard errors of
-    both.
+    both; `crystals_nm` the size of the standard's crystals, where anybody knows it.
     """
 
     standard: Standard
@@ -193,6 +199,7 @@ class Ruler:
     free: xrd.PawleyFit | Reading
     fwhm_deg: float
     off_sigma: float
+    crystals_nm: float | None = None
 
     @property
     def zero_deg(self) -> tuple[float, float]:
@@ -208,12 +215,19 @@ class Ruler:
     def wings_per_nm(self) -> tuple[float, float]:
         """Lorentzian width of the instrument, as one over the size of crystals that widen lines by
         as much, and its error: nothing and all that the standard shows lie within 1.25 errors, as
-        sizes fall with it faster than in proportion.
+        sizes fall with it faster than in proportion. Where the size of the standard's crystals is
+        known, to a fifth, what they leave of its lines' width.
         """
-        return 0.5 / self.fit.size_nm, 0.4 / self.fit.size_nm
+        shown = 1 / self.fit.size_nm
+        if self.crystals_nm is None:
+            return 0.5 * shown, 0.4 * shown
+        own = min(1 / self.crystals_nm, shown)
+        return shown - own, float(np.hypot(self.fit.size_error_nm * shown**2, KNOWN * own))
 
 
-def calibrate(pattern: Pattern, standard: Standard, radius_mm: float) -> Ruler:
+def calibrate(
+    pattern: Pattern, standard: Standard, radius_mm: float, crystals_nm: float | None = None
+) -> Ruler:
     """Zero and height from a standard whose lattice constant is certified.
 
     Parameters
@@ -222,6 +236,8 @@ def calibrate(pattern: Pattern, standard: Standard, radius_mm: float) -> Ruler:
     standard : Standard
     radius_mm : float
         Of the goniometer.
+    crystals_nm : float, optional
+        Volume-weighted column length of the standard's crystals.
 
     Returns
     -------
@@ -253,4 +269,5 @@ def calibrate(pattern: Pattern, standard: Standard, radius_mm: float) -> Ruler:
         free,
         float(widths(fit.instrument_fwhm_deg, lorentz)[0]),
         float((free.a_A - standard.a_A) / np.hypot(free.a_error_A, standard.sd_A)),
+        crystals_nm,
     )

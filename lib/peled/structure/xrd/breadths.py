@@ -12,7 +12,7 @@ from peled.lineshapes.bands import pseudo_voigt
 from peled.quantities import Estimates, from_normal
 from peled.separable import Sought, differences
 from peled.structure.xrd.crystal import KALPHA2_RATIO, two_theta
-from peled.structure.xrd.pawley import PawleyFit
+from peled.structure.xrd.pawley import PawleyFit, misfit, of_source
 from peled.structure.xrd.phases import widths
 
 _CLEAR = 20.0  #: times its error that a line must have to have a width of its own
@@ -79,12 +79,15 @@ def breadths(fit: PawleyFit, wavelengths_A: Sequence[float], fwhm_deg: float) ->
             continue
         near = np.abs(x - at[i]) < 6 * wide[i]
         if near.sum() > 12:
-            found += _breadth(fit, near, hkl, at[i], wide[i], wavelengths_A, fwhm_deg)
+            rest = fit.observed - (fit.model - fit.background - fit.lines[:, i])
+            found += _breadth(
+                x[near], rest[near], fit.sigma[near], hkl, at[i], wide[i], wavelengths_A, fwhm_deg
+            )
     return found
 
 
-def _breadth(fit, near, hkl, at, wide, wavelengths, fwhm) -> list[Breadth]:
-    x = fit.two_theta_deg[near]
+def _breadth(x, y, sigma, hkl, at, wide, wavelengths, fwhm) -> list[Breadth]:
+    """Of a line that stands alone, in a list that is empty where it has none."""
     ground = np.column_stack([np.ones_like(x), (x - at) / wide])
     split = [
         (2 * np.degrees(np.arcsin(np.sin(np.radians(at / 2)) * w / wavelengths[0])) - at, share)
@@ -100,14 +103,15 @@ def _breadth(fit, near, hkl, at, wide, wavelengths, fwhm) -> list[Breadth]:
 
     one = separable.fit(
         differences(columns, [1e-4 * wide, 1e-4 * wide]),
-        fit.observed[near],
+        y,
         {
             "centre": Sought(at, at - 2 * wide, at + 2 * wide, 0.1 * wide, unit="°"),
             "lorentz": Sought(wide, 1e-3 * wide, 20 * wide, 0.3, log=True, unit="°"),
         },
         ["area", "offset", "slope"],
-        error=fit.sigma[near],
-        variance=separable.larger,
+        error=sigma,
+        variance=misfit(y, sigma),
+        covariance_of=lambda j: of_source(j, one, y, sigma),
     )
     value, error = np.pi / 2 * one.values[1], np.pi / 2 * one.errors[1]
     if not one.estimates.converged or not np.isfinite(error):

@@ -57,6 +57,8 @@ class PawleyFit:
     intensities, intensity_errors : (m,) float arrays
         Integrated intensities (over s, including multiplicity), in the unit of the pattern.
     model, background : (n,) float arrays
+    lines : (n, m) float array
+        What each family of reflections adds to the model.
     two_theta_deg, observed, sigma : (n,) float arrays
     chi2_reduced, bic : float
     error_scale : float
@@ -96,6 +98,7 @@ class PawleyFit:
     notes: tuple = ()
     extra: tuple = ()
     shape: str = "lorentzian"
+    lines: np.ndarray = field(default_factory=lambda: np.empty((0, 0)), repr=False)
 
     def intensity(self, *hkl) -> tuple[float, float]:
         """Integrated intensity and error of one reflection family."""
@@ -601,6 +604,7 @@ def _report(x, y, sigma, fit: SeparableFit, sought, hkls, extras, shape) -> Pawl
         tuple(notes),
         tuple(zip(fit.linear[m : m + extras], line_errors[m:], strict=True)),
         shape,
+        fit.design[:, :m] * fit.linear[:m],
     )
 
 
