@@ -829,11 +829,12 @@ def test_gain_by_a_scatter_term_is_that_of_one_more_column_of_weighted_least_squ
     columns = design / root[:, None]
     left -= columns @ np.linalg.lstsq(columns, left, rcond=None)[0]  # as at an optimum
     less = chi2(columns, left) - chi2(np.column_stack([columns, prompt / root]), left)
-    model = SimpleNamespace(scatter=False)
-    data = mean + left * root
-    gain = lifetimes._scatter_gain(model, None, mean, data, j, free, prompt)
+    model = SimpleNamespace(scatter=False, response=SimpleNamespace(width_ns=1.0),
+                            prompt=lambda theta: prompt)  # fmt: skip
+    data, rest = mean + left * root, (j, slice(0, 80), free)
+    gain = lifetimes._scatter_gain(model, None, mean, data, *rest)
     assert less > 1 and gain == pytest.approx(less)
-    assert lifetimes._scatter_gain(model, None, mean, 2 * mean - data, j, free, prompt) == 0
+    assert lifetimes._scatter_gain(model, None, mean, 2 * mean - data, *rest) == 0
 
 
 def test_second_order_of_a_laser_in_standard_errors_of_the_step_it_makes():

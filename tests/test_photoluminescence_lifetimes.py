@@ -2,6 +2,7 @@
 
 import math
 from dataclasses import replace
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -316,6 +317,46 @@ def test_derivatives_of_light_in_bins_are_those_of_its_value(period, law):
     np.testing.assert_allclose(by_shift, slope, atol=2e-3 * np.abs(by_shift).max())
 
 
+@pytest.mark.parametrize("period", [None, 13.0, 30.0])
+@pytest.mark.parametrize("bins", [150, 700])
+def test_a_response_widens_an_exponential_to_itself_where_the_pulse_is_over(period, bins):
+    """As all bins folded one by one, with the derivatives; by matrix and by Fourier transform."""
+    h, counts = 0.1, np.random.default_rng(3).poisson(300 * np.exp(-0.02 * np.arange(300)))
+    response = lifetimes.Response(-2.03, counts[: bins // 2].astype(float))
+    time = h * np.arange(bins)
+    model = lifetimes._Model(
+        time, h, response, 2, False, period, None, True, False, True, 0.0
+    )  # fmt: skip
+    logs, shift = np.log([0.15, 4.0]), 0.37
+    theta = np.array([*logs, shift, 1.0, 1.0, 0.0])
+    light = lifetimes._exponentials_in_bins(
+        model.finer - shift, h, np.exp(logs), period, True
+    )  # fmt: skip
+    folded = [[np.convolve(row, model.response.taps, "valid") for row in of] for of in light]
+    for ours, one in zip(model._seen(theta, logs, True), folded, strict=True):
+        assert np.abs(ours - one).max() < 1e-9 * np.abs(one).max()
+
+
+@pytest.mark.parametrize("stretched", [False, True])
+def test_errors_of_mean_lifetimes_are_carried_by_their_slopes(stretched):
+    k = 1 if stretched else 2
+    model = SimpleNamespace(components=k, stretched=stretched, nonlinear=2)
+    theta = np.array([0.4, 0.7, 900.0, 5.0] if stretched else [0.4, 1.9, 900.0, 200.0, 5.0])
+    root = 0.01 * np.random.default_rng(1).standard_normal((theta.size, theta.size))
+    free = np.arange(theta.size) != theta.size - 1
+
+    def means(at, covariance=root):
+        known = SimpleNamespace(theta=at, covariance=covariance, free=free)
+        return np.array(list(lifetimes._mean_lifetimes(model, known).values()))
+
+    steps = 1e-5 * np.maximum(np.abs(theta), 1.0)
+    slopes = np.array([
+        (means(theta + step) - means(theta - step))[:, 0] for step in np.diag(steps)
+    ]) / (2 * steps[:, None])  # fmt: skip
+    found = means(theta, root @ root.T)[:, 1]
+    assert found == pytest.approx(np.linalg.norm(root.T @ (slopes * free[:, None]), axis=0))
+
+
 def test_errors_beside_the_counts_say_their_scale(tmp_path):
     rng = np.random.default_rng(8)
     t = np.arange(400) * 0.25
@@ -365,5 +406,6 @@ def test_a_law_that_does_not_know_the_mean_says_nothing_of_it(error, counts):
 def test_what_bins_have_widened_is_undone_to_the_fourth_order():
     """A bin's width, folded in twice, is sinc² of the frequency."""
     turns = np.arange(401) / 4000  # per bin
-    left = responses._sharpening(4000)[: turns.size] * np.sinc(turns) ** 2
+    left = np.fft.rfft(np.roll(np.pad(responses._UNDO, (0, 3993)), -3))[: turns.size].real
+    left *= np.sinc(turns) ** 2
     assert left == pytest.approx(1, abs=1e-5)

@@ -68,8 +68,8 @@ def as_counts(values: np.ndarray, sigma: np.ndarray | None = None) -> Counting:
             np.log(FACTOR), off
         )
 
-    step = _step(y)
-    if whole and fits(1.0) and (step is None or step < 1.5):
+    step = _step(y, whole)
+    if whole and step < 1.5 and fits(1.0):
         return Counting(y, 1.0, "")
     if step is not None and fits(step):
         said = f"numbers are multiples of {step:.4g}: divided by it, they are counts"
@@ -144,8 +144,10 @@ def _ratio(level, square):
     return float(np.mean(square / level)) if level.size else np.nan
 
 
-def _step(y):
+def _step(y, whole):
     """The number of which all are multiples, to their printed accuracy; None if there is none."""
+    if whole:
+        return float(np.gcd.reduce(np.rint(y).astype(np.int64)))
     values = np.unique(y[y > 0])
     if values.size < 3:
         return None

@@ -13,9 +13,9 @@ component.
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
-from functools import lru_cache
+from functools import cached_property, lru_cache, partial
 from typing import NamedTuple
 
 import numpy as np
@@ -27,7 +27,7 @@ from peled.lineshapes.bands import SIGMA_PER_FWHM
 from peled.photoluminescence import poisson
 from peled.photoluminescence import response as responses
 from peled.photoluminescence.counts import as_counts
-from peled.photoluminescence.response import Folding, Response
+from peled.photoluminescence.response import BESIDE, Folding, Response
 
 #: Gain of BIC for which a law takes a scatter term: strong evidence (R. E. Kass, A. E. Raftery,
 #: J. Am. Stat. Assoc. 90 (1995) 773, doi:10.1080/01621459.1995.10476572).
@@ -78,8 +78,6 @@ class DecayFit:
         Inside the fit window.
     covariance, parameters, theta : ndarray, tuple of str, ndarray
         Of the parameters, lifetimes as logarithms, unsorted; zero for those at a bound.
-    scatter_gain : float
-        By how much a scatter term, were it fitted too, would lower the deviance (score test).
     """
 
     law: str
@@ -112,7 +110,12 @@ class DecayFit:
     scatter: float = 0.0
     scatter_error: float = 0.0
     gain: float = 1.0
-    scatter_gain: float = field(default=0.0, repr=False)
+    _scatter_gain: Callable[[], float] = field(default=float, repr=False)
+
+    @cached_property
+    def scatter_gain(self) -> float:
+        """By how much a scatter term, were it fitted too, would lower the deviance (score test)."""
+        return self._scatter_gain()
 
     @property
     def goodness_z(self) -> float:
@@ -242,9 +245,8 @@ def _stretched_in_bins(edges, bin_ns, lifetime, beta, period, slopes):
 def _exponentials_in_bins(edges, bin_ns, lifetimes, period, slopes):
     """Light of exponential decays (k,) whose pulse and bins are both spread over `bin_ns` = h.
 
-    With s the time of a bin's earliest photon it is A e^(−s/τ), A = τ² (1 − e^(−h/τ))²/h, divided
-    by 1 − e^(−T/τ) where pulses repeat after T; in the two bins that the pulse itself touches,
-    second differences of F₂(v) = τ v + τ² (e^(−v/τ) − 1).
+    Second differences over h of F₂(v) = τ v + τ² (e^(−v/τ) − 1), v the time since the pulse; of
+    pulses before the first of these bins A e^(−v/τ) is left (`_scales`).
 
     Parameters
     ----------
@@ -257,40 +259,70 @@ def _exponentials_in_bins(edges, bin_ns, lifetimes, period, slopes):
     -------
     ndarray, shape (1 or 3, k, n)
     """
-    since, tau = edges[:-2], lifetimes[:, None]
+    tau, before = lifetimes[:, None], 0.0
+    pulses = [0.0]
     if period is not None:
-        since = since - np.floor(since / period) * period
-    left = -np.expm1(-bin_ns / tau)
-    scale = (tau * left) ** 2 / bin_ns
-    growth = 2 - 2 * bin_ns / tau * (1 - left) / left
-    starts = since
-    if period is not None:
-        turn = period / tau
-        full = -np.expm1(-turn)
-        scale, growth = scale / full, growth + turn * np.exp(-turn) / full
-        starts = since - period
-    out = np.empty((3 if slopes else 1, tau.size, since.size))
-    late = since / tau
-    np.exp(-np.maximum(late, 0), out=out[0])
-    out[0] *= scale
-    if period is None:
-        out[0, :, since < 0] = 0.0
+        first, last = np.floor(edges[[0, -1]] / period)
+        pulses = period * np.arange(first + 1, last + 1)
+        since = edges[:-2] - first * period
+        before = _falling(since, tau, *_scales(bin_ns, lifetimes, period), slopes)
+    found = np.zeros((3 if slopes else 1, tau.size, edges.size))
+    for pulse in pulses:
+        v = np.maximum(edges - pulse, 0)
+        fall = np.expm1(v / -tau)
+        fall *= tau
+        twice = (v + fall) * tau
+        found[0] += twice
+        if slopes:
+            found[1] += 2 * twice + v * fall
+            found[2] += fall
+    once = found[:, :, 1:] - found[:, :, :-1]
+    return (once[:, :, 1:] - once[:, :, :-1]) / bin_ns + before
+
+
+def _scales(bin_ns, lifetimes, period):
+    """A (k, 1) of light A e^(−s/τ) in bins h after a pulse that is spread over one, s the time of
+    the bin's earliest photon, and dA/d ln τ: τ² (1 − e^(−h/τ))²/h, divided by 1 − e^(−T/τ) where
+    pulses repeat after T.
+    """
+    made = []
+    for tau in lifetimes.tolist():
+        left = -math.expm1(-bin_ns / tau)
+        scale = (tau * left) ** 2 / bin_ns
+        growth = 2 - 2 * bin_ns / tau * (1 - left) / left
+        if period is not None:
+            full = -math.expm1(-period / tau)
+            scale, growth = scale / full, growth + period / tau * (1 - full) / full
+        made.append((scale, scale * growth))
+    return np.array(made).T[:, :, None]
+
+
+def _falling(since, tau, scale, growth, slopes):
+    """A e^(−s/τ) (1 or 3, k, n), as at s = 0 before it, with its derivatives by ln τ and by a
+    shift where `slopes`; `growth` is dA/d ln τ.
+    """
+    late = np.maximum(since, 0) / tau
+    out = np.empty((3 if slopes else 1, *late.shape))
+    np.exp(-late, out=out[0])
     if slopes:
-        np.multiply(out[0], late + growth, out=out[1])
+        late *= scale
+        late += growth
+        np.multiply(out[0], late, out=out[1])
+    out[0] *= scale
+    if slopes:
         np.divide(out[0], tau, out=out[2])
-    first = np.flatnonzero((starts > -2 * bin_ns) & (starts < 0))
-    if first.size:
-        out[:, :, first] += _onset(starts[first], bin_ns, tau)[: len(out)]
     return out
 
 
-def _onset(starts, bin_ns, tau):
-    """Light of bins that the pulse begins in or just before, with both derivatives (3, k, m)."""
-    v = np.maximum(starts + bin_ns * np.array([0.0, 1.0, 2.0])[:, None, None], 0)
-    fall = np.expm1(-v / tau)
-    twice = tau * (v + tau * fall)
-    found = np.array([twice, 2 * twice + tau * v * fall, tau * fall])
-    return (found[:, 0] - 2 * found[:, 1] + found[:, 2]) / bin_ns
+def _begins(since, reach_ns, period):
+    """Bins from the first to the last at times (n,) since the pulse after which one comes within
+    `reach_ns`.
+    """
+    if period is None:
+        first, stop = np.searchsorted(since, (-reach_ns, 0.0), side="right").tolist()
+        return slice(first, stop)
+    within = np.flatnonzero(since % period + reach_ns > period)
+    return slice(within[0], within[-1] + 1) if within.size else slice(0, 0)
 
 
 class _Model:
@@ -326,6 +358,9 @@ class _Model:
             self.lags = self.response.lags
         else:
             self.response, self.lags = None, time - response.start_ns
+        self.edges = np.append(self.lags, self.lags[-1] + bin_ns)
+        self.finer = np.concatenate([[self.lags[0] - bin_ns], self.edges])
+        self._last: tuple = (None, None)
         self.names = tuple(
             [f"ln τ{k + 1}" for k in range(components)]
             + (["β"] if stretched else [])
@@ -354,7 +389,7 @@ class _Model:
 
     def shapes(self, theta):
         """Bin integrals (components, n) at unit amplitude; scatter, where it is fitted, last."""
-        rows = np.maximum(self._folded(self._light(theta, theta[: self.components])), 0)
+        rows = np.maximum(self._seen(theta, theta[: self.components], True)[0], 0)
         return np.vstack([rows, self.prompt(theta)]) if self.scatter else rows
 
     def _edges(self, theta):
@@ -363,7 +398,7 @@ class _Model:
         sigma = (
             np.exp(theta[at + self.free_shift]) if self.free_width else self.width
         ) * SIGMA_PER_FWHM
-        return np.append(self.lags, self.lags[-1] + self.bin) - shift, sigma
+        return self.edges - shift, sigma
 
     def _light(self, theta, log_lifetimes):
         """Light of each lifetime before a measured response widens it, unit amplitude (k, ·)."""
@@ -378,38 +413,81 @@ class _Model:
 
     def _in_bins(self, theta, log_lifetimes, slopes):
         """Light (k, ·) for a measured response, and its derivatives by ln τ and shift."""
-        edges, _ = self._edges(theta)
-        finer = np.append(edges[0] - self.bin, edges)
-        lifetimes = np.exp(log_lifetimes)
+        at, lifetimes = self.components + self.stretched, np.exp(log_lifetimes)
+        finer = self.finer - (theta[at] if self.free_shift else 0.0)
         if not self.stretched:
             return _exponentials_in_bins(finer, self.bin, lifetimes, self.period, slopes)
         beta = theta[self.components]
         found = _stretched_in_bins(finer, self.bin, lifetimes[0], beta, self.period, slopes)
         return found[:, None]
 
-    def _slopes(self, theta, amplitudes):
-        """Light of each lifetime (k, ·), and how all of it changes with what is not linear."""
+    def _seen(self, theta, log_lifetimes, slopes):
+        """Light of each lifetime as it is recorded, unit amplitude (1, k, n); with `slopes`, for a
+        measured response, its derivatives by ln τ and shift.
+
+        An exponential that a response widens is the same exponential again, times Σ w e^(t/τ), as
+        soon as the pulse is over: only bins that its beginning reaches are folded.
+        """
+        if self.response is None:
+            return self._light(theta, log_lifetimes)[None]
+        key = log_lifetimes.tobytes(), theta[self.components : self.nonlinear].tobytes(), slopes
+        if self._last[0] != key:
+            made = self._stretched_seen if self.stretched else self._exponentials_seen
+            self._last = key, made(theta, log_lifetimes, slopes)
+        return self._last[1]
+
+    def _stretched_seen(self, theta, log_lifetimes, slopes):
+        return self.response.fold(self._in_bins(theta, log_lifetimes, slopes))
+
+    def _exponentials_seen(self, theta, log_lifetimes, slopes):
+        finer = self.finer - (theta[self.components] if self.free_shift else 0.0)
+        taps, lifetimes = self.response.taps, np.exp(log_lifetimes)
+        tau, since = lifetimes[:, None], finer[: self.time.size]
+        near = _begins(since, (taps.size + 1) * self.bin, self.period)
+        back = self.bin / tau * np.arange(taps.size - 1, -1, -1)
+        weights = np.exp(-back) * taps
+        scale, growth = _scales(self.bin, lifetimes, self.period)
+        whole = weights.sum(axis=1, keepdims=True)
+        growth = growth * whole + scale * (weights * back).sum(axis=1, keepdims=True)
+        after = since if self.period is None else since % self.period
+        out = _falling(after, tau, scale * whole, growth, slopes)
+        if self.period is None:
+            out[:, :, : near.start] = 0.0
+        if near.stop > near.start:
+            some = finer[near.start : near.stop + taps.size + 1]
+            light = _exponentials_in_bins(some, self.bin, lifetimes, self.period, slopes)
+            out[:, :, near] = self.response.fold(light)
+        return out
+
+    def _slopes(self, theta, amplitudes, by):
+        """Light of each lifetime (k, n); how all of it changes with what is not linear goes to
+        `by`.
+        """
         k = self.components
-        by = np.zeros((self.nonlinear, self.lags.size))
-        if self.response is not None:
-            light, by_log, by_shift = self._in_bins(theta, theta[:k], True)
-            by[:k] = by_log * amplitudes[:k, None]
+        light, *slopes = self._seen(theta, theta[:k], True)
+        if slopes:
+            np.multiply(slopes[0], amplitudes[:k, None], out=by[:k])
             if self.free_shift:
-                by[k + self.stretched] = amplitudes[:k] @ by_shift
+                np.matmul(amplitudes[:k], slopes[1], out=by[k + self.stretched])
             rest = [k] if self.stretched else []
         else:
-            light = self._light(theta, theta[:k])
             # The step is small beside any standard error. A lifetime changes its own light alone.
-            moved = self._light(theta, theta[:k] + STEP)
+            (moved,) = self._seen(theta, theta[:k] + STEP, False)
             by[:k] = (moved - light) * amplitudes[:k, None] / STEP
             rest = range(k, self.nonlinear)
         for j in rest:
             # Central: a decay that begins at its maximum leaves shift and amplitude open, and
             # a one-sided difference would seem to tell them apart.
-            (up, down), step = self._either_way(theta, j)
-            by[j] = amplitudes[:k] @ (self._light(up, up[:k]) - self._light(down, down[:k]))
-            by[j] /= 2 * step
-        return light, by
+            ends, step = self._either_way(theta, j)
+            up, down = (self._seen(end, end[:k], False)[0] for end in ends)
+            by[j] = amplitudes[:k] @ (up - down) / (2 * step)
+        if light.min() < 0:
+            # What is cut off at zero does not change. (The response's sharpening overshoots.)
+            dark = light < 0
+            by[:k][dark] = 0.0
+            by[k:, dark.all(axis=0)] = 0.0
+            light = np.maximum(light, 0)
+        return light
 
     def _either_way(self, theta, j):
         step = 3e-3 * self.bin if self.names[j] == "shift" else STEP
@@ -430,9 +508,6 @@ class _Model:
         inner, outer = (1.5 * x - 2.5) * x**2 + 1, ((-0.5 * x + 2.5) * x - 4) * x + 2
         return np.where(x < 1, inner, np.where(x < 2, outer, 0.0)).sum(axis=0)
 
-    def _folded(self, rows):
-        return rows if self.response is None else self.response.fold(rows)
-
     def prompt(self, theta):
         """Light that follows the response itself (n,), one count in all: the limit τ → 0."""
         edges, sigma = self._edges(theta)
@@ -446,20 +521,15 @@ class _Model:
     def jacobian(self, theta):
         k, linear = self.components, slice(self.nonlinear, self.nonlinear + self.linear)
         amplitudes = theta[linear]
-        light, by = self._slopes(theta, amplitudes)
-        prompts = np.zeros((self.nonlinear, self.time.size))
-        for j in range(k, self.nonlinear) if self.scatter else ():
-            (up, down), step = self._either_way(theta, j)
-            prompts[j] = amplitudes[-1] * (self.prompt(up) - self.prompt(down)) / (2 * step)
-        folded = self._folded(np.vstack([light, by]))
-        shapes = np.maximum(folded[:k], 0)
-        # What is cut off at zero does not change. (The response's sharpening overshoots a little.)
-        folded[k : 2 * k][folded[:k] < 0] = 0.0
-        folded[2 * k :, np.all(folded[:k] < 0, axis=0)] = 0.0
+        jac = np.ones((theta.size, self.time.size))
+        by = jac[: self.nonlinear]
+        shapes = self._slopes(theta, amplitudes, by)
         if self.scatter:
+            for j in range(k, self.nonlinear):
+                (up, down), step = self._either_way(theta, j)
+                by[j] += amplitudes[-1] * (self.prompt(up) - self.prompt(down)) / (2 * step)
             shapes = np.vstack([shapes, self.prompt(theta)])
-        flat = np.ones((int(self.free_background), self.time.size))
-        jac = np.vstack([folded[k:] + prompts, shapes, flat])
+        jac[linear] = shapes
         ideal = amplitudes @ shapes + (theta[-1] if self.free_background else self.held_background)
         if self.cycles is None:
             return ideal, jac
@@ -735,7 +805,7 @@ def _prepared(time_ns, counts):
             f"decay: expected times and counts of one length, at least 8, found {time.shape} and "
             f"{y.shape}"
         )
-    if not np.all(np.isfinite(y)) or np.any(y < 0):
+    if not (0 <= y.min() <= y.max() < np.inf):
         i = int(np.argmax(~np.isfinite(y) | (y < 0)))
         raise ValueError(
             "counts: expected none negative (raw counts, no background subtracted), found "
@@ -743,17 +813,15 @@ def _prepared(time_ns, counts):
         )
     if y.sum() == 0:
         raise ValueError("counts: expected some, found none")
-    steps = np.diff(time)
     bin_ns = (time[-1] - time[0]) / (time.size - 1)
+    even = time[0] + bin_ns * np.arange(time.size)
     # Files round times: the grid must be even on the whole, not in the last digit of each time.
-    if (
-        bin_ns <= 0
-        or np.max(np.abs(time - time[0] - bin_ns * np.arange(time.size))) > 0.51 * bin_ns
-    ):
+    if bin_ns <= 0 or np.abs(time - even).max() > 0.51 * bin_ns:
+        steps = np.diff(time)
         raise ValueError(
             f"times: expected even bins, found steps from {steps.min():g} to {steps.max():g} ns"
         )
-    return time[0] + bin_ns * np.arange(time.size), y, bin_ns
+    return even, y, bin_ns
 
 
 def _check_response(response, bin_ns, fit_width):
@@ -936,18 +1004,19 @@ def _lifetimes_open(model, values, vectors, free) -> bool:
     return bool(null.size and (model.components > 1 or np.abs(null[shape]).max(initial=0) > 1e-3))
 
 
-def _scatter_gain(model, theta, m, data, j, free, prompt):
+def _scatter_gain(model, theta, m, data, jac, inside, free):
     """What a scatter term would take off the deviance, to first order: s²/(I_ss − I_sθ I⁻¹
     I_θs).
     """
-    score = prompt @ ((data - m) / m)
-    if model.scatter or score <= 0:
+    if model.scatter or not _width(model):
         return 0.0
-    weighted = j[free] / m
+    prompt, j = model.prompt(theta)[inside], jac[free, inside]
+    score = prompt @ ((data - m) / m)
+    if score <= 0:
+        return 0.0
+    weighted = j / m
     cross = weighted @ prompt
-    left = (
-        prompt @ (prompt / m) - cross @ np.linalg.lstsq(weighted @ j[free].T, cross, rcond=1e-12)[0]
-    )
+    left = prompt @ (prompt / m) - cross @ np.linalg.lstsq(weighted @ j.T, cross, rcond=1e-12)[0]
     return float(score**2 / left) if left > 0 else 0.0
 
 
@@ -968,18 +1037,15 @@ class _Known(NamedTuple):
         return np.where(self.free, np.sqrt(np.maximum(np.diag(self.covariance), 0)), np.nan)
 
 
-def _known(model, theta, y, inside, mu, jac, moved) -> _Known:
-    """See `_Known`; `moved` the light (k, n) by bins of a response with noise of its own, or
-    None.
-    """
+def _known(model, theta, y, inside, mu, jac, noise) -> _Known:
+    """See `_Known`; `noise` of the response, or None."""
     data, m, j = y[inside], np.maximum(mu[inside], 1e-9), jac[:, inside]
     low, high = model.bounds()
     at_bound = (theta <= low) | (theta >= high)
     floor = model.free_background and theta[-1] * data.size < 3
     # With hardly a count of background the expected curvature of an empty bin has no bound; the
     # observed one is 0.
-    weight = data / m**2 if floor else 1 / m
-    curvature = (j * weight) @ j.T
+    curvature = (j * (data / m**2 if floor else 1 / m)) @ j.T
     if floor:
         at_bound[-1] = False
         if curvature[-1, -1] <= 0:
@@ -991,11 +1057,47 @@ def _known(model, theta, y, inside, mu, jac, moved) -> _Known:
     gradient = j @ ((m - data) / m)
     counted, values, vectors = _inverse(curvature, free)
     covariance, theta = _bounded(model, theta, low, counted, gradient)
-    if moved is not None:
-        by_bin = covariance @ ((j * weight) @ moved[:, inside].T)
-        covariance = covariance + (by_bin * model.response.variance) @ by_bin.T
+    if noise is not None:
+        weight = noise.counts / noise.mean**2 if floor else 1 / noise.mean
+        by_bin = covariance @ ((noise.jacobian * weight) @ noise.moved.T)
+        covariance = covariance + (by_bin * noise.variance) @ by_bin.T
     left_open = _lifetimes_open(model, values, vectors, free)
     return _Known(theta, covariance, counted, free, at_bound, left_open)
+
+
+class _Noise(NamedTuple):
+    """What a response with noise of its own does to bins (g,) merged where light hardly bends: it
+    `moved` them (k, g); `variance` (k,) of its bins; counts, expected ones and derivatives (p, g).
+    """
+
+    moved: np.ndarray
+    variance: np.ndarray
+    counts: np.ndarray
+    mean: np.ndarray
+    jacobian: np.ndarray
+
+    def deviance(self, covariance) -> tuple[float, float]:
+        """Mean and variance of what it adds to the deviance."""
+        score = (self.jacobian * responses.weights(self.mean)) @ self.moved.T
+        decays = [(self.moved, self.mean)]
+        return responses.deviance(decays, self.variance, covariance, score)
+
+
+def _noise(model, theta, y, inside, mu, jac) -> _Noise | None:
+    """See `_Noise`; None where the response has none."""
+    if model.response is None or model.response.variance is None:
+        return None
+    at = model.components + model.stretched
+    pulse = model.response.comes_ns + (theta[at] if model.free_shift else 0.0)
+    ends = inside.start + responses.merged(model.time[inside], model.bin, *pulse)
+    within = slice(inside.stop)
+    counts, mean, jacobian = (
+        np.add.reduceat(part[..., within], ends[:-1], axis=-1)
+        for part in (y, np.maximum(mu, 1e-9), jac)
+    )
+    light = model.pulse(theta)[BESIDE : BESIDE + inside.stop + model.response.size - 1]
+    moved = responses.windows(light, ends)
+    return _Noise(moved, model.response.variance, counts, mean, jacobian)
 
 
 def _problems(model, best, known: _Known, converged) -> tuple[str, ...]:
@@ -1024,37 +1126,35 @@ def _problems(model, best, known: _Known, converged) -> tuple[str, ...]:
 
 
 def _areas(model, theta):
-    """∫ I dt of each component (..., k) at unit amplitude."""
-    k = model.components
-    stretched = special.gamma(1 + 1 / theta[..., k : k + 1]) if model.stretched else 1
-    return np.exp(theta[..., :k]) * stretched
-
-
-def _means(model, theta):
-    """Mean lifetimes (2, ...) of parameters (..., p), weighted by amplitude and by intensity."""
-    k, at = model.components, model.nonlinear
-    amplitude, each = theta[..., at : at + k], _areas(model, theta)
-    first = np.exp(2 * theta[..., :k])  # ∫ t I(t) dt
-    if model.stretched:
-        beta = theta[..., k : k + 1]
-        first = first * special.gamma(2 / beta) / beta
-    total = (amplitude * each).sum(axis=-1)
-    return np.array([
-        total / np.maximum(amplitude.sum(axis=-1), 1e-300),
-        (amplitude * first).sum(axis=-1) / np.maximum(total, 1e-300),
-    ])  # fmt: skip
+    """∫ I dt and ∫ t I dt of each component, unit amplitude, and their logarithms' slopes by β."""
+    tau = np.exp(theta[: model.components])
+    if not model.stretched:
+        return (tau, tau**2), (0.0, 0.0)
+    beta = theta[model.components]
+    areas = tau * special.gamma(1 + 1 / beta), tau**2 * special.gamma(2 / beta) / beta
+    digammas = special.digamma([1 + 1 / beta, 2 / beta]) / beta**2
+    return areas, (-digammas[0], -2 * digammas[1] - 1 / beta)
 
 
 def _mean_lifetimes(model, known: _Known) -> dict[str, tuple[float, float]]:
-    """Both means with their errors."""
+    """Mean lifetimes weighted by amplitude, Σaτ/Σa, and by intensity, with their errors."""
+    k, at = model.components, model.nonlinear
+    amplitude = known.theta[at : at + k]
     # A component without width or amplitude can make these overflow; it is reported as a problem.
     with np.errstate(all="ignore"):
-        steps = 1e-4 * np.where(known.free, np.maximum(known.errors, 1e-12), 1.0)
-        up, down = (_means(model, known.theta + way) for way in (np.diag(steps), np.diag(-steps)))
-        gradient = np.where(known.free, (up - down) / (2 * steps), 0.0)
-        variances = np.diag(gradient @ known.covariance @ gradient.T)
+        (each, first), by_beta = _areas(model, known.theta)
+        sums = np.array([amplitude.sum(), amplitude @ each, amplitude @ first])
+        sums = np.maximum(sums, 1e-300)
+        slopes = np.zeros((3, known.theta.size))
+        slopes[1, :k], slopes[2, :k] = amplitude * each, 2 * amplitude * first
+        slopes[:, at : at + k] = np.ones(k), each, first
+        if model.stretched:
+            slopes[1:, k] = sums[1:] * by_beta
+        slopes /= sums[:, None]  # of the logarithms
+        values = sums[1:] / sums[:-1]
+        gradient = np.where(known.free, values[:, None] * np.diff(slopes, axis=0), 0.0)
+        variances = np.einsum("ij,jk,ik->i", gradient, known.covariance, gradient)
         errors = np.sqrt(np.maximum(np.nan_to_num(variances, nan=np.inf), 0))
-        values = _means(model, known.theta)
     names = ("amplitude-weighted", "intensity-weighted")
     return dict(zip(names, zip(values.tolist(), errors.tolist(), strict=True), strict=True))
 
@@ -1062,26 +1162,21 @@ def _mean_lifetimes(model, known: _Known) -> dict[str, tuple[float, float]]:
 def _summary(model, y, inside, found, gain) -> DecayFit:
     best, cost, converged, mu, jac = found
     data, m = y[inside], np.maximum(mu[inside], 1e-9)
-    noise = None if model.response is None else model.response.variance
-    bins = np.arange(y.size + 1)
-    moved = None if noise is None else responses.windows(model.pulse(best), bins)
-    known = _known(model, best, y, inside, mu, jac, moved)
+    noise = _noise(model, best, y, inside, mu, jac)
+    known = _known(model, best, y, inside, mu, jac, noise)
     expected, variance = (part.sum() for part in poisson.expected_unit_deviance(m))
     if noise is not None:
-        within = np.full(mu.size, np.inf)
-        within[inside] = mu[inside]
-        score = (jac * responses.weights(within)) @ moved.T
-        more = responses.deviance([(moved, within)], noise, known.counted, score)
+        more = noise.deviance(known.counted)
         expected, variance = expected + more[0], variance + more[1]
     theta, errors = known.theta, known.errors
     k, at = model.components, model.nonlinear
     tau, amplitudes = np.exp(theta[:k]), theta[at : at + k]
     order = np.argsort(tau)
-    light = amplitudes * _areas(model, theta)
+    with np.errstate(over="ignore"):
+        light = amplitudes * _areas(model, theta)[0][0]
     lookup = dict(zip(model.names, zip(theta.tolist(), errors.tolist(), strict=True), strict=True))
     background = lookup.get("background", (float(model.held_background), 0.0))
     count = int(known.free.sum())
-    prompt = model.prompt(best)[inside] if _width(model) else None
     return DecayFit(
         law=("stretched exponential" if model.stretched else f"{k} exponential{'s' * (k > 1)}")
         + (WITH_SCATTER if model.scatter else ""),
@@ -1114,9 +1209,7 @@ def _summary(model, y, inside, found, gain) -> DecayFit:
         scatter=lookup.get("scatter", (0.0, 0.0))[0],
         scatter_error=lookup.get("scatter", (0.0, 0.0))[1],
         gain=float(gain),
-        scatter_gain=0.0
-        if prompt is None
-        else _scatter_gain(model, best, m, data, jac[:, inside], known.free, prompt),
+        _scatter_gain=partial(_scatter_gain, model, best, m, data, jac, inside, known.free),
     )
 
 

@@ -87,32 +87,35 @@ def descend(model, y, inside, theta, max_iterations=60) -> Descent:
     damping, converged = 1e-3, False
     for _ in range(max_iterations):
         gradient, curvature = normal(state[1], inside, m, m - data)
-        held = ((theta <= low) & (gradient > 0)) | ((theta >= high) & (gradient < 0))
-        free = np.flatnonzero(~held & (curvature.diagonal() > 0))
+        scales = curvature.diagonal()
+        held = np.where(gradient > 0, theta <= low, theta >= high) | (scales <= 0)
+        free = (~held).nonzero()[0]
         if not free.size:
             converged = True
             break
-        s = np.sqrt(curvature.diagonal()[free])
-        h, g = curvature[free[:, None], free] / (s[:, None] * s), gradient[free] / s
-        values, vectors = np.linalg.eigh(h)
-        along = vectors.T @ g
+        s = np.sqrt(scales[free])
+        if held.any():
+            curvature, gradient = curvature[free[:, None], free], gradient[free]
+        values, vectors = np.linalg.eigh(curvature / (s[:, None] * s))
+        along = (gradient / s) @ vectors
         steep = values > FLAT * values[-1]
         # Squared distance to the optimum in standard errors.
-        distance = float(np.sum(along[steep] ** 2 / values[steep]))
+        newton = np.divide(along, values, out=np.zeros(s.size), where=steep)
+        distance = float(along @ newton)
         if distance < NEAR:
             converged = True
             break
+        step = np.zeros(theta.size)
         if distance < CLOSE:
-            step = np.zeros(theta.size)
-            step[free] = -(vectors[:, steep] @ (along[steep] / values[steep])) / s
-            if np.all((theta + step >= low) & (theta + step <= high)):
+            step[free] = -(vectors @ newton) / s
+            if ((theta + step >= low) & (theta + step <= high)).all():
                 moved = state[0] + _along(state[1], step)
-                if (moved[inside] > 0).all():
+                if moved[inside].min() > 0:
                     return Descent(theta + step, max(cost - distance, 0.0), True, moved, state[1])
         for _ in range(12):
-            trial = theta.copy()
-            trial[free] -= (vectors @ (along / (np.maximum(values, 0) + damping))) / s
-            trial = np.clip(np.clip(trial, theta - strides, theta + strides), low, high)
+            step[free] = -(vectors @ (along / (np.maximum(values, 0) + damping))) / s
+            step = np.minimum(np.maximum(step, -strides), strides)
+            trial = np.minimum(np.maximum(theta + step, low), high)
             found = evaluated(trial)
             if found[0] < cost:
                 break
@@ -250,11 +253,13 @@ def expected_unit_deviance(mu):
     -------
     mean, variance : ndarray, shape (n,)
     """
-    x = np.log(np.clip(mu, _GRID[0], _GRID[-1]))
-    mean, variance = (np.interp(x, _LOGS, values) for values in _table())
+    mu = np.asarray(mu, float)
     # Beyond the table: 1 + 1/(6 mu) and 2 to first order.
-    bright = mu > _GRID[-1]
-    return np.where(bright, 1 + 1 / (6 * np.maximum(mu, 1)), mean), np.where(bright, 2.0, variance)
+    mean, variance = 1 + 1 / (6 * np.maximum(mu, 1)), np.full(mu.shape, 2.0)
+    dark = mu <= _GRID[-1]
+    x = np.log(np.maximum(mu[dark], _GRID[0]))
+    mean[dark], variance[dark] = (np.interp(x, _LOGS, values) for values in _table())
+    return mean, variance
 
 
 def runs_z(residual):

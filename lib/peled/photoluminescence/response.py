@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from functools import lru_cache
 
 import numpy as np
 from numpy.lib.stride_tricks import sliding_window_view
@@ -25,6 +26,11 @@ class Response:
     variance: np.ndarray | None = field(default=None, repr=False)
 
 
+BESIDE = 3  #: bins to either side that what undoes the widening of bins reaches
+MERGED = 0.06  #: share of the time since the pulse in which merged bins are one
+SHORT = 256  #: bins that are folded by a matrix, above by Fourier transforms
+
+
 class Folding:
     """A measured response on the bins of a decay.
 
@@ -38,97 +44,145 @@ class Folding:
 
     Attributes
     ----------
-    lags : ndarray, shape (n + k - 1,)
-        Times at which light is needed before it is folded.
+    lags : ndarray, shape (n + m - 1,)
+        Times at which light is needed before it is folded; m = k + 2 `BESIDE`.
+    taps : ndarray, shape (m,)
+        What the light of earlier and earlier bins is weighed with, from `BESIDE` bins later on.
     width_ns : float
         Full width of the response at half its maximum, of a bin at least.
+    comes_ns : ndarray, shape (2,)
+        When it begins and ends, with what a shift may add.
     variance : ndarray, shape (k,), or None
         Of the response of unit sum.
     """
 
     def __init__(self, time_ns: np.ndarray, bin_ns: float, response: Response):
         counts = np.asarray(response.counts, float)
-        self.size = counts.size
-        self._bins = slice(counts.size - 1, counts.size - 1 + time_ns.size)
-        self._length = fft.next_fast_len(time_ns.size + 2 * counts.size - 2, real=True)
-        self._recorded = fft.rfft(counts / counts.sum(), self._length)
-        self._true = self._recorded * _sharpening(self._length)
-        lags = np.arange(time_ns.size + counts.size - 1) - (counts.size - 1)
+        self.size, total = counts.size, counts.sum()
+        self._recorded = np.concatenate([np.zeros(BESIDE), counts / total, np.zeros(BESIDE)])
+        self.taps = np.convolve(self._recorded, _UNDO, "same")
+        lags = np.arange(time_ns.size + self.taps.size - 1) - (counts.size - 1 + BESIDE)
         self.lags = lags * bin_ns + (time_ns[0] - response.start_ns)
-        true = fft.irfft(self._true, self._length)[: counts.size]
-        self.width_ns = bin_ns * np.count_nonzero(true > 0.5 * true.max())
+        self.width_ns = bin_ns * np.count_nonzero(self.taps > 0.5 * self.taps.max())
+        reach = 10 * bin_ns + self.width_ns
+        self.comes_ns = response.start_ns + np.array([-reach, bin_ns * counts.size + reach])
         known = response.variance is not None
-        self.variance = response.variance / counts.sum() ** 2 if known else None
-
-    def taps(self) -> tuple[int, np.ndarray]:
-        """What `fold` weighs the light of earlier bins with, and how many bins before the first."""
-        reach = 3  #: of the sharpening
-        whole = fft.irfft(self._true, self._length)
-        return -reach, np.roll(whole, reach)[: self.size + 2 * reach]
+        self.variance = response.variance / total**2 if known else None
+        self._made: dict[tuple, np.ndarray] = {}
 
     def fold(self, rows: np.ndarray) -> np.ndarray:
-        """Light (..., n) that is spread over its bins, (..., n + k - 1) before.
+        """Light (..., j) that is spread over its bins, (..., j + m - 1) before.
 
         Parameters
         ----------
-        rows : ndarray, shape (..., n + k - 1)
-            Light in the bins from each of `lags` on.
+        rows : ndarray, shape (..., j + m - 1)
+            Light in the bins from each of `lags`, or some of them in a row, on.
 
         Returns
         -------
-        ndarray, shape (..., n)
+        ndarray, shape (..., j)
         """
-        return self._folded(rows, self._true)
+        return self._folded(rows, self.taps)
 
     def fold_instant(self, rows: np.ndarray) -> np.ndarray:
         """Light of no duration, recorded on bins as the response was: nothing is widened twice.
 
         Parameters
         ----------
-        rows : ndarray, shape (..., n + k - 1)
-            Light in the bins from each of `lags` on.
+        rows : ndarray, shape (..., j + m - 1)
+            As for `fold`.
 
         Returns
         -------
-        ndarray, shape (..., n)
+        ndarray, shape (..., j)
         """
         return self._folded(rows, self._recorded)
 
-    def _folded(self, rows, kernel):
-        return fft.irfft(fft.rfft(rows, self._length) * kernel, self._length)[..., self._bins]
+    def _folded(self, rows, taps):
+        size = rows.shape[-1]
+        key = size, taps is self.taps
+        if size <= SHORT:
+            if key not in self._made:
+                none = np.zeros(size - taps.size)
+                spread = sliding_window_view(np.concatenate([none, taps[::-1], none]), size)
+                self._made[key] = np.ascontiguousarray(spread[::-1].T)
+            return rows @ self._made[key]
+        length = fft.next_fast_len(size, real=True)
+        if key not in self._made:
+            self._made[key] = fft.rfft(taps, length)
+        folded = fft.irfft(fft.rfft(rows, length) * self._made[key], length)
+        return folded[..., taps.size - 1 : size]
 
 
-def _sharpening(length: int) -> np.ndarray:
-    """Factor on the Fourier transform (length // 2 + 1,) of a response that was recorded on bins h.
+def _undo() -> np.ndarray:
+    """Weights (2 `BESIDE` + 1,) that sharpen a response which was recorded on bins h.
 
     Photons of a bin came anywhere in it: recording them, and taking response and decay as evenly
     spread over theirs, folds the response with the width of a bin twice. That is undone by
-    1/sinc²(πfh) = arcsin²(√x)/x with x = sin²(πfh), of which the first terms reach three bins to
-    either side; the second is Sheppard's correction, h²/6 in variance.
+    1/sinc²(πfh) = arcsin²(√x)/x = 1 + x/3 + 8x²/45 + 4x³/35 + ... with x = sin²(πfh), a second
+    difference over −4, of which the first terms reach three bins to either side; the second is
+    Sheppard's correction, h²/6 in variance.
     """
-    x = np.sin(np.pi * np.arange(length // 2 + 1) / length) ** 2
-    return 1 + x / 3 + 8 * x**2 / 45 + 4 * x**3 / 35
+    x = np.array([-0.25, 0.5, -0.25])
+    powers = [np.ones(1), x, np.convolve(x, x), np.convolve(np.convolve(x, x), x)]
+    factors = (1, 1 / 3, 8 / 45, 4 / 35)
+    return sum(f * np.pad(p, BESIDE - p.size // 2) for f, p in zip(factors, powers, strict=True))
 
 
-def windows(pulse: np.ndarray, ends: np.ndarray) -> np.ndarray:
-    """Light (k, g) that each bin of a response of unit sum puts into each bin of a decay, or into
-    groups of them.
+_UNDO = _undo()
+
+
+def merged(time_ns: np.ndarray, bin_ns: float, first_ns: float, last_ns: float) -> np.ndarray:
+    """Ends (g + 1,) of groups of bins between which light hardly bends.
+
+    Single bins while the pulse comes; farther from it those in which the time since then changes by
+    less than `MERGED` of itself and by less than a hundredth of the record.
 
     Parameters
     ----------
-    pulse : ndarray, shape (n + k − 1,)
+    time_ns : ndarray, shape (n,)
+        Starts of the bins.
+    bin_ns, first_ns, last_ns : float
+        Width of a bin; when the pulse comes.
+
+    Returns
+    -------
+    int array
+        From 0 to n.
+    """
+    size = time_ns.size
+    begin, stop = (min(max(round((t - time_ns[0]) / bin_ns), 0), size) for t in (first_ns, last_ns))
+    before, after = _wider(begin, size // 100), _wider(size - stop, size // 100)
+    return np.concatenate([begin - before[:0:-1], np.arange(begin, stop + 1), stop + after[1:]])
+
+
+@lru_cache(maxsize=64)
+def _wider(size: int, most: int) -> np.ndarray:
+    """Ends of wider and wider groups of at most so many bins, from 0 to `size`."""
+    ends = [0]
+    while ends[-1] < size:
+        ends.append(min(size, ends[-1] + max(1, min(int(MERGED * ends[-1]), most))))
+    return np.array(ends)
+
+
+def windows(pulse: np.ndarray, ends: np.ndarray) -> np.ndarray:
+    """Light (..., k, g) that each bin of a response of unit sum puts into groups of a decay's bins.
+
+    Parameters
+    ----------
+    pulse : ndarray, shape (..., n + k − 1)
         Light before the response widens it.
     ends : int array, shape (g + 1,)
         Ends of the groups: 0, ..., n.
 
     Returns
     -------
-    ndarray, shape (k, g)
+    ndarray, shape (..., k, g)
     """
-    if ends.size == ends[-1] + 1:
-        return sliding_window_view(pulse, ends[-1])[::-1]
-    total = np.concatenate([[0.0], np.cumsum(pulse)])
-    return np.diff(sliding_window_view(total, ends[-1] + 1)[::-1, ends], axis=1)
+    total = np.zeros((*pulse.shape[:-1], pulse.shape[-1] + 1))
+    np.cumsum(pulse, axis=-1, out=total[..., 1:])
+    seen = sliding_window_view(total, ends[-1] + 1, axis=-1)[..., ::-1, ends]
+    return seen[..., 1:] - seen[..., :-1]
 
 
 def weights(mean: np.ndarray) -> np.ndarray:

@@ -17,6 +17,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from functools import cached_property
 from itertools import chain
 
 import numpy as np
@@ -24,10 +25,10 @@ from scipy import special
 
 from peled.photoluminescence import poisson
 from peled.photoluminescence import response as responses
-from peled.photoluminescence.dynamics import RATES, Course, Depth, Light, course
+from peled.photoluminescence.dynamics import RATES, Depth, Light, course
 from peled.photoluminescence.fluence import generation_rate, yield_of_generation
 from peled.photoluminescence.lifetimes import SIGMA_PER_FWHM
-from peled.photoluminescence.response import Folding, Response
+from peled.photoluminescence.response import BESIDE, Folding, Response
 from peled.quantities import Estimates, from_normal
 
 #: Laws that `fit_laws` tries: the rates that are free in each.
@@ -40,7 +41,6 @@ LAWS: Mapping[str, tuple[str, ...]] = {
 }
 STEP = 1e-4  #: of a logarithm, for derivatives
 DARK = 0.1  #: counts a bin, background at least from which a search begins
-MERGED = 0.06  #: share of the time since the pulse in which bins are one while rates are sought
 LIMIT = 2.706  #: rise of the deviance at a one-sided 95 % limit
 #: Share of the largest rate, over all densities and times of a series, that a rate must reach.
 REACH = 1e-6
@@ -224,8 +224,6 @@ class _Series:
         self.span = self.period_ns or 1.02 * span + 10 * first.bin_ns
         self.step = 0.1 * min(t.bin_ns for t in self.transients)
         counts = [np.asarray(t.counts, float) for t in self.transients]
-        dark = [y.size // 50 for y in counts]  # the darkest bins
-        self.floors = np.array([np.partition(y, k)[k] for y, k in zip(counts, dark)])
         counts = [kernel.gathered(y) for kernel, y in zip(self.kernels, counts)]
         if self.yields is not None:
             counts.append((self.yields.plqy / self.yields.error) ** 2)
@@ -233,6 +231,14 @@ class _Series:
         self.inside = slice(0, self.counts.size)
         sizes = [kernel.bins.size for kernel in self.kernels]
         self.rows = [slice(end - size, end) for size, end in zip(sizes, np.cumsum(sizes))]
+
+        self._last: tuple = (None, None)
+
+    @cached_property
+    def floors(self) -> np.ndarray:
+        """Counts in the darkest bins of each transient."""
+        counts = [(np.asarray(t.counts, float), t.counts.size // 50) for t in self.transients]
+        return np.array([np.partition(y, dark)[dark] for y, dark in counts])
 
     def bounds(self):
         """Rates between none and all within a bin, at the densities of this series."""
@@ -258,8 +264,8 @@ class _Series:
         return low, high
 
     def lanes(self, theta, ways):
-        """Rates at theta and at theta moved along `ways` of them, and the light of all
-        transients.
+        """Rates at theta and at theta moved along `ways` of them, the light of all transients, and
+        whether their pulses repeat.
         """
         moved = np.tile(theta[: len(self.free)], (ways + 1, 1))
         moved[1:, :ways] += STEP * np.eye(ways)
@@ -271,16 +277,33 @@ class _Series:
             np.tile(self.density, ways + 1), step_ns=self.step, span_ns=self.span,
             depth=self.depth, periodic=self.period_ns is not None,
         )  # fmt: skip
-        return rates, found
+        return rates, Light(found, self.period_ns), found.repeats
+
+    def seen(self, theta, ways):
+        """What `lanes` gives, and by transients on the same bins (t,) their places, counts at unit
+        scale (t, ways + 1, n), and derivatives by the shift (t, n) where there are `ways`.
+        """
+        key = ways, theta[: len(self.free) + self.shifted].tobytes()
+        if self._last[0] != key:
+            lanes, parts = self.lanes(theta, ways), []
+            size, shift = len(self.transients), self.shift(theta)
+            for own in map(np.array, self.alike.values()):
+                kernel = self.kernels[own[0]]
+                which = np.add.outer(own, size * np.arange(ways + 1))
+                counts = kernel.counts(lanes[1], which.ravel(), shift).reshape(*which.shape, -1)
+                wanted = self.shifted and ways
+                moved = kernel.by_shift(lanes[1], own, shift) if wanted else None
+                parts.append((own, counts, moved))
+            self._last = key, (lanes, parts)
+        return self._last[1]
+
+    def shift(self, theta):
+        """Of the responses, in ns."""
+        return theta[len(self.free)] if self.shifted else 0.0
 
     def expected(self, theta):
         """Expected counts (n,)."""
-        return self.evaluated(theta, *self.lanes(theta, 0), 0)[0]
-
-    def jacobian(self, theta):
-        """Expected counts (n,) and their derivatives."""
-        ways = len(self.free)
-        return self.evaluated(theta, *self.lanes(theta, ways), ways)
+        return self.jacobian(theta)[0]
 
     def scale(self, theta, i):
         """Places of the scales of transients `i` in theta, and counts per carrier and light."""
@@ -288,30 +311,28 @@ class _Series:
         at = len(self.free) + self.shifted + which
         return at, np.exp(theta[at]) / self.density[which]
 
-    def evaluated(self, theta, rates, found, ways):
-        """Expected counts, and derivatives by `ways` rates and by all that is not a rate, from
-        `lanes`.
+    def jacobian(self, theta, ways=None):
+        """Expected counts (n,) and their derivatives by `ways` rates (all) and by all that is not a
+        rate.
         """
-        light = Light(found, self.period_ns)
         count, size = len(self.free), len(self.transients)
-        shift = theta[count] if self.shifted else 0.0
+        ways = count if ways is None else ways
+        (rates, *_), seen = self.seen(theta, ways)
         expected, parts = np.zeros(self.counts.size), [None] * size
-        for own in self.alike.values():
-            lanes, kernel = np.add.outer(own, size * np.arange(ways + 1)), self.kernels[own[0]]
-            counts = kernel.counts(light, lanes.ravel(), shift)
-            places, scales = self.scale(theta, np.array(own))
-            shapes = counts.reshape(*lanes.shape, -1) * scales[:, None, None]
-            floors = theta.size - size + np.array(own)
-            seen = shapes[:, 0] + theta[floors, None] * kernel.bins
+        for own, counts, moved in seen:
+            kernel = self.kernels[own[0]]
+            places, scales = self.scale(theta, own)
+            shapes = counts * scales[:, None, None]
+            floors = theta.size - size + own
+            made = shapes[:, 0] + theta[floors, None] * kernel.bins
             slopes = np.empty((len(own), ways + 2 + self.shifted, kernel.bins.size))
             slopes[:, :ways] = (shapes[:, 1:] - shapes[:, :1]) / STEP
             slopes[:, ways], slopes[:, ways + 1] = shapes[:, 0], kernel.bins
-            if self.shifted and ways:
-                moved = kernel.by_shift(light, np.array(own), shift)
+            if moved is not None:
                 # What is cut off at zero does not change: the response's sharpening overshoots.
                 slopes[:, -1] = scales[:, None] * np.where(shapes[:, 0] > 0, moved, 0.0)
             for j, i in enumerate(own):
-                expected[self.rows[i]] = seen[j]
+                expected[self.rows[i]] = made[j]
                 which = [*range(ways), places[j], floors[j], *[count] * self.shifted]
                 parts[i] = np.array(which), self.rows[i], slopes[j]
         if self.yields is not None:
@@ -363,9 +384,8 @@ class _Series:
 class _Kernel:
     """Bins of one transient, with its response.
 
-    `merged`: bins together where the time since the pulse changes by less than `MERGED` of itself
-    and by less than a hundredth of the record. Light that bends on no shorter scale tells as much
-    so, to a thousandth of its information.
+    `merged`: bins together where light hardly bends (`response.merged`), which tell as much, to a
+    thousandth of their information.
     """
 
     def __init__(self, transient: Transient, merged: bool = False):
@@ -382,10 +402,8 @@ class _Kernel:
         pulse = 0.0, 0.0
         if response is not None:
             self.response = Folding(time, self.bin, response)
-            self.width = self.response.width_ns
-            reach = 10 * self.bin + self.width
-            pulse = np.array([-reach, self.bin * response.counts.size + reach]) + response.start_ns
-        ends = _together(time, self.bin, *pulse) if merged else np.arange(time.size + 1)
+            self.width, pulse = self.response.width_ns, self.response.comes_ns
+        ends = responses.merged(time, self.bin, *pulse) if merged else np.arange(time.size + 1)
         self.ends, self.bins = ends, np.diff(ends).astype(float)
         self.edges = time[0] + self.bin * ends
         if response is not None:
@@ -393,7 +411,8 @@ class _Kernel:
             self.edges = np.concatenate([[lags[0] - self.bin], lags, [lags[-1] + self.bin]])
         self.coarse = None
         if merged and response is not None:
-            self.coarse = _Coarse(self.response, self.bin, ends, lags[self.response.size - 1])
+            lag = lags[self.response.taps.size - 1 - BESIDE]
+            self.coarse = _Coarse(self.response, self.bin, ends, lag)
 
     def gathered(self, counts):
         """Counts (n,) of the bins in those that are fitted."""
@@ -424,26 +443,13 @@ class _Kernel:
         return -self.response.fold(self.pulse(light, lanes, shift, 1))
 
 
-def _together(time, bin_ns, first, last) -> np.ndarray:
-    """Ends (g + 1,) of groups of bins: single ones while the pulse comes, from first to last in ns,
-    and wider the farther from it, to a hundredth of all.
-    """
-    begin, stop = (int(np.clip(round((t - time[0]) / bin_ns), 0, time.size)) for t in (first, last))
-    before, after, most = [0], [0], time.size // 100
-    for out, size in ((before, begin), (after, time.size - stop)):
-        while out[-1] < size:
-            out.append(min(size, out[-1] + max(1, min(int(MERGED * out[-1]), most))))
-    ends = [begin - np.array(before[::-1]), np.arange(begin, stop + 1), stop + np.array(after)]
-    return np.unique(np.concatenate(ends))
-
-
 class _Coarse:
     """Merged bins behind a response: bin by bin while the pulse comes (single ones), elsewhere the
     response is a Gaussian rule of two points, right for light that is a cubic over its width.
     """
 
     def __init__(self, folding: Folding, bin_ns, ends, lag):
-        first, taps = folding.taps()
+        first, taps = -BESIDE, folding.taps
         at = bin_ns * (first + np.arange(taps.size)) + 0.5 * bin_ns  # a bin's pulse: its middle
         mean = taps @ at
         second, third = (taps @ (at - mean) ** n for n in (2, 3))
@@ -641,10 +647,10 @@ def _summary(model: _Series, few: _Series, found: poisson.Descent, law: str) -> 
         at_bound=[n for n, b in zip(model.names, bound) if b and n not in zero],
         converged=converged,
     )  # fmt: skip
-    course = model.lanes(theta, 0)
-    mu = model.evaluated(theta, *course, 0)[0]
+    mu, _ = model.jacobian(theta, 0)
+    (_, light, repeats), _ = model.seen(theta, 0)
     cost = float(poisson.unit_deviance(model.counts, mu).sum())
-    shared, more = _response_noise(few, theta, course[1], merged, blocks, counted.covariance)
+    shared, more = _response_noise(few, theta, light, merged, blocks, counted.covariance)
     expected, variance = (part.sum() for part in poisson.expected_unit_deviance(mu))
     spare = float(expected + more[0] - np.count_nonzero(~bound))
     sd = float(np.sqrt(variance + more[1]))
@@ -655,41 +661,36 @@ def _summary(model: _Series, few: _Series, found: poisson.Descent, law: str) -> 
     return TransientFit(
         law, estimates, cost, spare, sd,
         float(cost + np.count_nonzero(~bound) * np.log(model.counts.size)),
-        growth, bool(converged), course[1].repeats,
+        growth, bool(converged), repeats,
         tuple(mu[rows] for rows in model.rows),
         model.transients, few, found,
     )  # fmt: skip
 
 
-def _response_noise(model: _Series, theta, found: Course, mean, blocks, covariance):
+def _response_noise(model: _Series, theta, light: Light, mean, blocks, covariance):
     """Covariance (p, p) from the counts of responses; mean and variance of what they add to the
     deviance.
 
     Decays with the same response share its noise.
     """
-    shift = theta[len(model.free)] if model.shifted else 0.0
-    light = Light(found, model.period_ns)
+    shift = model.shift(theta)
     shared, more = np.zeros_like(covariance), np.zeros(2)
-    for alike in _noisy(model):
-        variance = model.kernels[alike[0]].response.variance
-        decays, (moved, score) = [], np.zeros((2, len(covariance), variance.size))
-        for i in alike:
-            kernel, (own, rows, part) = model.kernels[i], blocks.parts[i]
-            pulse = model.scale(theta, i)[1] * kernel.pulse(light, np.array([i]), shift)[0]
-            by_bin, weight = responses.windows(pulse, kernel.ends), responses.weights(mean[rows])
-            moved[own] += (part / mean[rows]) @ by_bin.T
-            score[own] += (part * weight) @ by_bin.T
-            decays.append((by_bin, mean[rows]))
+    for response in dict.fromkeys(of for of, _ in model.alike):
+        groups = [np.array(own) for (of, _), own in model.alike.items() if of == response]
+        folding = model.kernels[groups[0][0]].response
+        if folding is None or folding.variance is None:
+            continue
+        decays, (moved, score) = [], np.zeros((2, len(covariance), folding.size))
+        for alike in groups:
+            kernel, scales = model.kernels[alike[0]], model.scale(theta, alike)[1]
+            pulses = scales[:, None] * kernel.pulse(light, alike, shift)
+            by_bins = responses.windows(pulses[:, BESIDE:-BESIDE], kernel.ends)
+            for i, by_bin in zip(alike, by_bins):
+                own, rows, part = blocks.parts[i]
+                moved[own] += (part / mean[rows]) @ by_bin.T
+                score[own] += (part * responses.weights(mean[rows])) @ by_bin.T
+                decays.append((by_bin, mean[rows]))
         moved = covariance @ moved
-        shared += (moved * variance) @ moved.T
-        more += responses.deviance(decays, variance, covariance, score)
+        shared += (moved * folding.variance) @ moved.T
+        more += responses.deviance(decays, folding.variance, covariance, score)
     return shared, more
-
-
-def _noisy(model: _Series) -> list[list[int]]:
-    """Transients by the response that they share, of those with noise."""
-    found: dict[int, list[int]] = {}
-    for i, transient in enumerate(model.transients):
-        if transient.response is not None and transient.response.variance is not None:
-            found.setdefault(id(transient.response), []).append(i)
-    return list(found.values())
