@@ -2,6 +2,7 @@
 
 import math
 from dataclasses import replace
+from pathlib import Path
 from types import SimpleNamespace
 
 import numpy as np
@@ -14,7 +15,7 @@ from hassan2021.simulate import led as simulate
 from ledger.files import ROOT
 from peled.conditioning import Signal
 from peled.formats import FormatError
-from peled.formats.sweeps import read_sweeps
+from peled.formats.sweeps import Sweep, read_sweeps
 from peled.led import ceiling, device, lifetime, photometry, printed, routes, sphere, stability
 from peled.quantities import Quantity
 
@@ -511,6 +512,17 @@ def test_efficiency_of_absolute_spectra_is_photons_over_electrons(kind, unit):
 def test_units_of_absolute_spectra(unit, found):
     assert sphere.absolute(SimpleNamespace(settings={}, unit=unit)) == found
     assert sphere.absolute(SimpleNamespace(settings={"spectrum_unit": unit}, unit="a")) == found
+
+
+def test_candela_per_ampere_alone_give_the_luminance():
+    v = np.linspace(0, 4, 9)
+    j = np.maximum(v - 1, 0) * 5  # 15 mA/cm2 at 4 V
+    swept = Sweep(
+        Path("d.csv"), "", "up", v, j, reported_cd_A=np.full(9, 20.0), compliance=np.zeros(9, bool)
+    )
+    run = device.run_of(swept, None, "measured", "")
+    assert run.readings["luminance"] == pytest.approx(20 * 10 * j)
+    assert set(run.lights) == {"luminance"}
 
 
 def test_a_printed_current_efficiency_is_held_against_luminance_over_current():

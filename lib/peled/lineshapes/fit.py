@@ -448,8 +448,7 @@ def _descend_shared(problem, theta, common, max_iterations, tolerance, state):
 
 
 def _at_bound(problem, theta):
-    size = np.maximum(np.abs(theta), 1e-12)
-    return (theta - problem.lower <= 1e-9 * size) | (problem.upper - theta <= 1e-9 * size)
+    return (theta <= problem.lower) | (theta >= problem.upper)  # steps end on it exactly
 
 
 def _bare(problem, theta, common, converged, iterations):
