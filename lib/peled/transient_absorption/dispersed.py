@@ -3,7 +3,7 @@ matrix a wavelength.
 
 Everything a step needs (C, ∂C/∂u·A and the data) lies, at one wavelength, in the span of a few
 functions of x = t − t0(λ): the decays c_i, x·c_i, the response times Hermite polynomials, a step,
-an offset, and the data. Their Gram matrix takes the place of the delays. Near the rise it is one
+an offset, a ramp, and the data. Their Gram matrix takes the place of the delays. Near the rise it is one
 batched product; long after it c_i(t, λ) = e_i(t)·f_i(λ), so that one product of the e_i serves all
 wavelengths, with weights w too: (w²)·(e ⊗ e). Segments that share their spectra add their Gram
 matrices of C, where they share them, and keep their own of the derivatives. What is demanded of the
@@ -21,6 +21,7 @@ from scipy.special import erfcx
 from peled.separable import ROUNDED, Evaluation
 from peled.transient_absorption.irf import FWHM_PER_SIGMA
 from peled.transient_absorption.restricted import kept, negative, placed
+from peled.transient_absorption.terms import Ramp, in_order
 
 _ROOT2, _ROOT2PI = np.sqrt(2.0), np.sqrt(2 * np.pi)
 # of a unit column: its part outside the others' span, below which normal equations are not trusted
@@ -32,7 +33,7 @@ _BEFORE, _AFTER = 8.5, 9.5  # standard deviations of the response beyond which i
 
 def usable(model) -> bool:
     """Whether a model's columns are in the span described above: a Gaussian response, no earlier
-    pulses, no further terms.
+    pulses, no further terms but a ramp.
 
     Parameters
     ----------
@@ -42,7 +43,8 @@ def usable(model) -> bool:
     -------
     bool
     """
-    return model.irf == "gaussian" and model.period_ps is None and not model.terms
+    plain = all(isinstance(term, Ramp) for term in model.terms)
+    return model.irf == "gaussian" and model.period_ps is None and plain
 
 
 class NormalBlock:
@@ -121,7 +123,7 @@ class NormalBlock:
         """Cost, Jᵀr, JᵀJ of some wavelengths; None where normal equations are not to be trusted."""
         given = rules.given(u).T if len(rules.known) else None
         sets = [
-            _Seen(family, part, rules, at, u, given)
+            _Seen(family, part, rules, at, u, given, derivatives)
             for family, at in zip(self.families, rules.columns, strict=True)
         ]
         whole, right = sum(each.whole for each in sets), sum(each.right for each in sets)
@@ -187,12 +189,12 @@ class _Seen:
     A = mix·b + k are the species' spectra; `lift` makes the segment's columns of b.
     """
 
-    def __init__(self, family, part, rules, at, u, given):
+    def __init__(self, family, part, rules, at, u, given, derivatives):
         self.family, self.rules, self.u = family, rules, u
         s, lin = family.segment, family.linear
-        self.gram = g = family.gram(part, u)
+        self.gram = g = family.gram(part, u, derivatives)
         number = len(rules.mix)
-        turned = s.species(u) if s.model.restricted else (np.eye(len(lin)), ())
+        turned = s.species(u) if s.model.restricted else (np.eye(lin.stop), ())
         self.turn = placed(turned[0], at, number)
         self.moved = [placed(d, at, number) for d in turned[1]]
         self.scale = 1.0 if s.scale is None else u[s.scale]
@@ -201,7 +203,7 @@ class _Seen:
         left = g[:, :, -1]
         if given is not None:
             left = left - np.matmul(g[:, :, lin], self.known[:, :, None])[:, :, 0]
-        self.whole = np.matmul(self.lift.T, g[:, lin][:, :, lin] @ self.lift)
+        self.whole = np.matmul(self.lift.T, g[:, lin, lin] @ self.lift)
         self.right = left[:, lin] @ self.lift
         self.square = float(left[:, -1].sum())
         if given is not None:
@@ -253,8 +255,9 @@ def _expanded(h, left, right, part):
 
 
 class _Family:
-    """The functions of one segment: decays c (n) and step, x·c (n), Hermite functions, offset,
-    data."""
+    """The functions of one segment. First the columns of the model: decays c (n), step, offset,
+    Hermite functions of the artefact, ramp; then what their derivatives take beside them: two more
+    Hermite functions, x·c (n). The data are the last."""
 
     def __init__(self, segment):
         m, self.segment = segment.model, segment
@@ -264,17 +267,17 @@ class _Family:
             int(m.infinite),
             int(m.offset),
         )
-        self.artefact, self.hermites = m.artefact, max(m.artefact + 2, 2)
-        n, ni = self.n, self.infinite
-        self.at_x = n + ni
-        self.at_h = self.at_x + n
-        self.at_offset = self.at_h + self.hermites
-        self.size = self.at_offset + self.offset + 1
-        self.linear = [
-            *range(n + ni),
-            *([self.at_offset] * self.offset),
-            *range(self.at_h, self.at_h + m.artefact),
-        ]
+        self.artefact, self.ramp = m.artefact, len(m.terms)
+        first = self.n + self.infinite + self.offset
+        count = first + self.artefact + self.ramp
+        self.linear = slice(0, count)
+        self.hermites = [*range(first, first + self.artefact), count, count + 1]
+        self.at_x = count + 2
+        self.size = self.at_x + self.n + 1
+        # what does not fall to nothing after the response: rows, and which of the functions each is
+        self.staying = [(self.n + i, 0) for i in range(self.infinite + self.offset)]
+        self.staying += [(count - 1, 1)] * self.ramp
+        self.order = in_order(len(self.t))
         self.shift = len(segment.kinetic)  # position of zero time among rates, zero time, width
         self.data = np.ascontiguousarray(segment.data.T)
         w = segment.point_weight
@@ -293,15 +296,17 @@ class _Family:
             axis=1,
         )
 
-    def gram(self, part, u):
-        """Gram matrices (nw, size, size) of the functions at some wavelengths."""
+    def gram(self, part, u, derivatives):
+        """Gram matrices (nw, size, size) of the functions at some wavelengths; without derivatives
+        of the columns and the data alone."""
         s = np.exp(u[self.segment.fwhm]) / FWHM_PER_SIGMA
         k, _ = self.segment.rates(u)
         shift = self.segment.shift(u)[part] if self.apart else u[[self.segment.t0]]
         t = self.t
         first, last = np.searchsorted(t, [shift.min() - _BEFORE * s, shift.max() + _AFTER * s])
-        first = 0 if self.offset else first
-        b = np.empty((len(shift), self.size - 1, last - first))
+        first = 0 if self.offset or self.ramp else first
+        size = self.size if derivatives else self.linear.stop + 1
+        b = np.empty((len(shift), size - 1, last - first))
         z = (t[None, first:last] - shift[:, None]) / s
         bell = np.exp(-0.5 * z * z)
         x = z * s
@@ -310,32 +315,37 @@ class _Family:
             early = (0.5 * bell) * erfcx(np.abs(y))
             full = np.exp(np.minimum(0.5 * (rate * s) ** 2 - rate * x, 0.0)) if rate else 1.0
             b[:, i] = np.where(y > 0, early, full - early)
-        b[:, self.at_x : self.at_h] = x[:, None] * b[:, : self.n]
-        h = self.at_h
-        b[:, h], b[:, h + 1] = bell, -z * bell
-        for m in range(1, self.hermites - 1):
-            b[:, h + m + 1] = -z * b[:, h + m] - m * b[:, h + m - 1]
+        if derivatives:
+            b[:, self.at_x :] = x[:, None] * b[:, : self.n]
+        before, now = 0.0, bell
+        for m, at in enumerate(self.hermites if derivatives else self.hermites[: self.artefact]):
+            b[:, at] = now
+            before, now = now, -z * now - m * before
         if self.offset:
-            b[:, self.at_offset] = 1.0
+            b[:, self.n + self.infinite] = 1.0
+        if self.ramp:
+            b[:, self.linear.stop - 1] = self.order[first:last]
         w = None if self.w is None else self.w[part][: len(shift)]
         if w is not None:
             b *= w[:, None, first:last]
-        gram = np.empty((len(part), self.size, self.size))
+        gram = np.empty((len(part), size, size))
         gram[:, :-1, :-1] = np.matmul(b, b.transpose(0, 2, 1))
         right = np.matmul(b, self.data[part, first:last, None])[:, :, 0]
         gram[:, :-1, -1] = gram[:, -1, :-1] = right
         if last < len(t):
-            self._late(gram, part, shift, k, s, last, w)
+            self._late(gram, part, shift, k, s, last, w, derivatives)
         gram[:, -1, -1] = self.square[part]
         return gram
 
-    def _late(self, gram, part, shift, k, s, last, w):
-        """Add the delays after all responses: e_i(t), t·e_i(t) and 1, common to all wavelengths but
-        for factors."""
+    def _late(self, gram, part, shift, k, s, last, w, derivatives):
+        """Add the delays after all responses: e_i(t), t·e_i(t), 1 and the ramp, common to all
+        wavelengths but for factors."""
         n, t, latest = self.n, self.t[last:], shift.max()
         e = np.exp(-(t[:, None] - latest) * k)
-        common = np.concatenate([e, t[:, None] * e, np.ones((len(t), 1))], axis=1)
-        q = common.shape[1]
+        decays = [e, t[:, None] * e] if derivatives else [e]
+        stays = np.column_stack([np.ones(len(t)), self.order[last:]])[:, : 1 + self.ramp]
+        common = np.concatenate([*decays, stays], axis=1)
+        q, plain = common.shape[1], n * len(decays)
         data = self.data[part, last:]
         if w is None:
             square = (common.T @ common)[None]
@@ -346,14 +356,16 @@ class _Family:
         f = np.where(
             k * s < 8, np.exp((shift[:, None] - latest) * k + 0.5 * np.minimum(k * s, 8) ** 2), 0.0
         )
-        rows = [*range(n), *range(self.at_x, self.at_x + n)]
-        rows += [n] * self.infinite + [self.at_offset] * self.offset
-        to = np.zeros((len(shift), len(rows), q))
+        rows = [*range(n), *(range(self.at_x, self.at_x + n) if derivatives else ())]
+        to = np.zeros((len(shift), len(rows) + len(self.staying), q))
         i = np.arange(n)
         to[:, i, i] = f
-        to[:, n + i, n + i] = f
-        to[:, n + i, i] = -f * shift[:, None]
-        to[:, 2 * n :, q - 1] = 1.0
+        if derivatives:
+            to[:, n + i, n + i] = f
+            to[:, n + i, i] = -f * shift[:, None]
+        for at, (row, which) in enumerate(self.staying, len(rows)):
+            to[:, at, plain + which] = 1.0
+        rows += [row for row, _ in self.staying]
         gram[np.ix_(range(len(part)), rows, rows)] += np.matmul(
             np.matmul(to, square), to.transpose(0, 2, 1)
         )
@@ -366,24 +378,24 @@ class _Family:
         parameters)."""
         s = np.exp(u[self.segment.fwhm]) / FWHM_PER_SIGMA
         k, dk_du = self.segment.rates(u)
-        n, h, at, kinetic = self.n, self.at_h, self.shift, dk_du.shape[1]
+        n, h, at, kinetic = self.n, self.hermites, self.shift, dk_du.shape[1]
         phi = np.zeros((len(a), self.size, kinetic + 2))
         decays = a[:, :n]
         height = 1 / (s * _ROOT2PI)  # of the response, whose shape is the first Hermite function
         for m in range(kinetic):
             moved = decays * dk_du[:, m]
             phi[:, :n, m] = moved * (k * s * s)
-            phi[:, self.at_x : self.at_h, m] = -moved
-            phi[:, h, m] = -s * s * height * moved.sum(1)
+            phi[:, self.at_x : -1, m] = -moved
+            phi[:, h[0], m] = -s * s * height * moved.sum(1)
         everything = a[:, : n + self.infinite].sum(1)
         phi[:, :n, at] = decays * k
-        phi[:, h, at] = -height * everything
+        phi[:, h[0], at] = -height * everything
         phi[:, :n, at + 1] = decays * (s * k) ** 2
-        phi[:, h, at + 1] = -height * s * s * (decays * k).sum(1)
-        phi[:, h + 1, at + 1] = height * s * everything
+        phi[:, h[0], at + 1] = -height * s * s * (decays * k).sum(1)
+        phi[:, h[1], at + 1] = height * s * everything
         first = n + self.infinite + self.offset
         for m in range(self.artefact):
-            phi[:, h + m + 1, at] -= a[:, first + m] / s
-            phi[:, h + m + 2, at + 1] += a[:, first + m]
-            phi[:, h + m, at + 1] += (m + 1) * a[:, first + m]
+            phi[:, h[m + 1], at] -= a[:, first + m] / s
+            phi[:, h[m + 2], at + 1] += a[:, first + m]
+            phi[:, h[m], at + 1] += (m + 1) * a[:, first + m]
         return phi

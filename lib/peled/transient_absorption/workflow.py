@@ -334,7 +334,8 @@ def common_dispersion(
     free = replace(model, t0_ps=model.t0_ps if len(coarse) == 1 else None)
     names = [identifier(m.name) for m in coarse]
     at = {f"t0_{n}": t for n, t in zip(names, t0_ps, strict=False) if t is not None}
-    joint = global_fit(coarse, free, parameters=at, link=("fwhm", "dispersion"))
+    begun = {"parameters": at, "starts": 0 if at else 2}
+    joint = global_fit(coarse, free, link=("fwhm", "dispersion"), **begun)
     if len(coarse) == 1:
         return joint
     apart = tuple(m.name for i, m in enumerate(coarse) if _own_dispersion(joint, i))
@@ -351,7 +352,7 @@ def _own_dispersion(joint: GlobalFit, i: int) -> bool:
     local = joint.setup.locals[i]
     at = {n: joint.optimum[local[n]] for n in model.names}
     bends = [f"dispersion_{j + 1}" for j in range(len(model.dispersion))]
-    alone = global_fit(m, model, parameters=at)
+    alone = global_fit(m, model, parameters=at, starts=0)
     rows = joint.rows[i]
     with_joint = float(np.trace(rows.gram))
     independent = min(effective_wavelengths(differences(rows.gram)), m.shape[1])
