@@ -553,14 +553,19 @@ class GlobalFit:
 
         return to
 
-    def _linear(self, i, transform=None):
-        """Spectra of data set i and their errors, linearly transformed on request."""
+    @cached_property
+    def _moving(self) -> dict:
+        """Of data sets: what the free parameters change of their block's spectra (free, n, nw), and
+        what noise makes of these, without transformation (nw, n, n)."""
+        return {}
+
+    def _moved(self, i):
+        if i in self._moving:
+            return self._moving[i]
         block_number, _ = self.setup.place[i]
         block = self.setup.problem.blocks[block_number]
         a, c, pseudo = self._solved[block_number]
         u, jacobian = self.setup.expand(self.theta)
-        to = self._to_own(i, transform)
-        back = to(u)
         if c.ndim == 3:
             rest = block.data - np.matmul(c, a.T[:, :, None])[:, :, 0].T
             local = block.local(u)
@@ -571,6 +576,20 @@ class GlobalFit:
             _, dc = block.basis(u, True)
             slope = -np.einsum("nt,ptm,mw->pnw", pseudo, dc, a, optimize=True)
         slope = np.einsum("pnw,pq->qnw", slope, jacobian[block.index])
+        spread = sum(
+            kernel.variance(pseudo[..., rows], rest[rows])
+            for kernel, (number, rows) in zip(self.kernels, self.setup.place, strict=True)
+            if number == block_number
+        )
+        self._moving[i] = slope, spread
+        return slope, spread
+
+    def _linear(self, i, transform=None):
+        """Spectra of data set i and their errors, linearly transformed on request."""
+        a = self._solved[self.setup.place[i][0]][0]
+        to = self._to_own(i, transform)
+        back = to(self._u)
+        slope, spread = self._moved(i)
         slope = np.einsum("ij,pjw->piw", back, slope)
         if transform is not None or self.setup.own:
             for q in range(
@@ -582,11 +601,6 @@ class GlobalFit:
                 step[q] = 1e-5
                 up, down = (to(self.setup.expand(self.theta + sign * step)[0]) for sign in (1, -1))
                 slope[q] += (up - down) / 2e-5 @ a
-        spread = sum(
-            kernel.variance(pseudo[..., rows], rest[rows])
-            for kernel, (number, rows) in zip(self.kernels, self.setup.place, strict=True)
-            if number == block_number
-        )
         white = np.einsum("in,wnm,im->iw", back, spread, back)
         shape = np.einsum("piw,pq,qiw->iw", slope, self.covariance, slope, optimize=True)
         scale = self.setup.segments[i].wavelength_weight
