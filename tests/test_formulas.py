@@ -845,13 +845,16 @@ def test_slopes_of_the_cost_are_its_differences(model, each_point):
     assert found == pytest.approx(expected, rel=1e-4, abs=1e-6 * np.abs(expected).max())
 
 
-@pytest.mark.parametrize("artefact, offset", [(0, False), (0, True), (2, True)])
-def test_steps_from_gram_matrices_are_those_of_the_projection(artefact, offset):
+@pytest.mark.parametrize(
+    "artefact, offset, ramp",
+    [(0, False, False), (0, True, False), (2, True, False), (2, True, True), (0, False, True)],
+)
+def test_steps_from_gram_matrices_are_those_of_the_projection(artefact, offset, ramp):
     """Two data sets with spectra in common: what only turns the columns of one turns both."""
     rng, t = np.random.default_rng(33), np.r_[np.arange(-1, 2, 0.06), np.geomspace(2, 80, 25)]
     x = np.linspace(560, 720, 7)
     model = Model((0.5, 14.0), t0_ps=0.1, fwhm_ps=0.25, dispersion=(0.9, 0.4), infinite=True,
-                  reference_nm=640.0, offset=offset, artefact=artefact)  # fmt: skip
+                  reference_nm=640.0, offset=offset, artefact=artefact, ramp=ramp)  # fmt: skip
     late = np.clip(t - 0.1, 0, None)
     bands = np.outer(np.exp(-late / 0.6), np.linspace(1, -1, 7)) + np.exp(-late / 11.0)[:, None]
     seen = [matrices.matrix(t, x, np.where(t > 0.1, 1.0, 0.0)[:, None] * bands * size
@@ -864,6 +867,7 @@ def test_steps_from_gram_matrices_are_those_of_the_projection(artefact, offset):
     at = fit.setup.expand(fit.theta + 0.02 * rng.standard_normal(fit.theta.size))[0]
     quick, exact = block.evaluate(at), block.exact_block.evaluate(at, True)
     assert quick.cost == pytest.approx(exact.cost, rel=1e-8)
+    assert block.evaluate(at, False).cost == pytest.approx(exact.cost, rel=1e-8)
     size = np.abs(exact.gradient).max()
     assert quick.gradient == pytest.approx(exact.gradient, rel=1e-5, abs=1e-6 * size)
     scale = np.sqrt(np.diag(exact.hessian))

@@ -444,7 +444,9 @@ class GlobalFit:
            82 (2004), doi:10.1016/j.bbabio.2004.04.011
         """
         i = self._which(matrix)
-        found = self._transformed(i, lambda u: self._to_decays(i, u), self.model.columns)
+        names = self.model.columns[: self._decays]
+        to = (lambda u: self._to_decays(i, u)) if self.model.restricted else None
+        found = self._transformed(i, to, names)
         later = (np.inf,) if self.model.infinite else ()
         return replace(found, lifetimes_ps=found.lifetimes_ps + later)
 
@@ -531,11 +533,12 @@ class GlobalFit:
 
     def _transformed(self, i, transform, names) -> Spectra:
         values, errors_ = self._linear(i, transform)
+        count = min(len(names), len(values))
         return Spectra(
-            names[: len(values)],
+            names[:count],
             self.matrices[i].wavelength_nm,
-            values,
-            errors_,
+            values[:count],
+            errors_[:count],
             tuple(self.lifetimes(i)),
         )
 
@@ -574,8 +577,8 @@ class GlobalFit:
         else:
             rest = block.data - c @ a
             _, dc = block.basis(u, True)
-            slope = -np.einsum("nt,ptm,mw->pnw", pseudo, dc, a, optimize=True)
-        slope = np.einsum("pnw,pq->qnw", slope, jacobian[block.index])
+            slope = -(pseudo @ dc) @ a
+        slope = np.tensordot(jacobian[block.index], slope, axes=(0, 0))
         spread = sum(
             kernel.variance(pseudo[..., rows], rest[rows])
             for kernel, (number, rows) in zip(self.kernels, self.setup.place, strict=True)
@@ -590,7 +593,7 @@ class GlobalFit:
         to = self._to_own(i, transform)
         back = to(self._u)
         slope, spread = self._moved(i)
-        slope = np.einsum("ij,pjw->piw", back, slope)
+        slope = back @ slope
         if transform is not None or self.setup.own:
             for q in range(
                 len(self.theta)
@@ -602,7 +605,7 @@ class GlobalFit:
                 up, down = (to(self.setup.expand(self.theta + sign * step)[0]) for sign in (1, -1))
                 slope[q] += (up - down) / 2e-5 @ a
         white = np.einsum("in,wnm,im->iw", back, spread, back)
-        shape = np.einsum("piw,pq,qiw->iw", slope, self.covariance, slope, optimize=True)
+        shape = np.sum(slope * np.tensordot(self.covariance, slope, axes=(1, 0)), axis=0)
         scale = self.setup.segments[i].wavelength_weight
         value, error = back @ a / scale, np.sqrt(np.maximum(white + shape, 0)) / scale
         if self.null.shape[1]:

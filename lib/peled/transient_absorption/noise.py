@@ -224,7 +224,9 @@ def _projected(parts, hats):
         other = np.eye(q.shape[1]) - q.T @ q
         halves.append(kq - 0.5 * q @ (q.T @ kq + mean[:, None, None] * other))
     half = np.concatenate(halves, axis=2) @ (np.concatenate(hats, axis=1).T / len(hats))
-    return parts - half - half.transpose(0, 2, 1)
+    out = parts - half
+    out -= half.transpose(0, 2, 1)
+    return out
 
 
 def widening(variances, spread) -> np.ndarray:
