@@ -38,11 +38,12 @@ AXES = {
 CASES = [dict(zip(AXES, case, strict=True)) for case in itertools.product(*AXES.values())]
 
 
-def sample_of_cases():
-    """All cases, or some in which every pair of values of two axes is likely to meet."""
-    if os.environ.get("PELED_MATRIX") == "full":
-        return CASES
-    return [CASES[i] for i in np.random.default_rng(3).permutation(len(CASES))[:10]]
+def folders():
+    """All cases in folders of twenty; or ten, in which every pair of values of two axes is likely
+    to meet."""
+    order = np.random.default_rng(3).permutation(len(CASES))
+    whole = os.environ.get("PELED_MATRIX") == "full"
+    return order.reshape(-1, 20) if whole else [order[:10]]
 
 
 def written(folder, name, case, seed):
@@ -64,11 +65,11 @@ def written(folder, name, case, seed):
     return lines
 
 
-@pytest.fixture(scope="module")
-def laboratory(tmp_path_factory):
+@pytest.fixture(scope="module", params=folders(), ids=lambda found: f"from s{found[0]} on")
+def laboratory(request, tmp_path_factory):
     """Sets by name, and the report of the folder that they are in."""
     folder = tmp_path_factory.mktemp("matrix")
-    cases = {f"s{i}": case for i, case in enumerate(sample_of_cases())}
+    cases = {f"s{i}": CASES[number] for i, number in enumerate(request.param)}
     lines = ["sample,measurement,file,scan,signal_unit"]
     for i, (name, case) in enumerate(cases.items()):
         lines += written(folder, name, case, i)

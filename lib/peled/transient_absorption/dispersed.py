@@ -3,11 +3,11 @@ matrix a wavelength.
 
 Everything a step needs (C, ∂C/∂u·A and the data) lies, at one wavelength, in the span of a few
 functions of x = t − t0(λ): the decays c_i, x·c_i, the response times Hermite polynomials, a step,
-an offset, a ramp, and the data. Their Gram matrix takes the place of the delays. Near the rise it is one
-batched product; long after it c_i(t, λ) = e_i(t)·f_i(λ), so that one product of the e_i serves all
-wavelengths, with weights w too: (w²)·(e ⊗ e). Segments that share their spectra add their Gram
-matrices of C, where they share them, and keep their own of the derivatives. What is demanded of the
-spectra (`restricted.Rules`) acts on these matrices as it does on the model's.
+an offset, a ramp, and the data. Their Gram matrix takes the place of the delays. Near the rise it
+is one batched product; long after it c_i(t, λ) = e_i(t)·f_i(λ), so that one product of the e_i
+serves all wavelengths, with weights w too: (w²)·(e ⊗ e). Segments that share their spectra add
+their Gram matrices of C, where they share them, and keep their own of the derivatives. What is
+demanded of the spectra (`restricted.Rules`) acts on these matrices as it does on the model's.
 
 Normal equations lose digits where columns nearly coincide and where the residual is tiny; there the
 orthogonal projection of `separable.DispersedBlock` is used, as it is for covariances.
@@ -363,9 +363,9 @@ class _Family:
         if derivatives:
             to[:, n + i, n + i] = f
             to[:, n + i, i] = -f * shift[:, None]
-        for at, (row, which) in enumerate(self.staying, len(rows)):
-            to[:, at, plain + which] = 1.0
-        rows += [row for row, _ in self.staying]
+        for row, which in self.staying:
+            to[:, len(rows), plain + which] = 1.0
+            rows.append(row)
         gram[np.ix_(range(len(part)), rows, rows)] += np.matmul(
             np.matmul(to, square), to.transpose(0, 2, 1)
         )
