@@ -1,6 +1,7 @@
 """A laboratory's folder, from its sample sheet to a report."""
 
 import io
+import itertools
 import json
 from types import SimpleNamespace
 
@@ -168,6 +169,24 @@ def test_many_points_of_a_spectrum_are_drawn_as_means_of_neighbours():
     assert 300 < len(x) <= 520 and gap.sum() == 1 and not ((x > 501) & (x < 599)).any()
     assert np.sqrt(np.nanmean((y - np.sin(x / 20)) ** 2)) < 0.2
     assert axes.get_ylabel() == "Amplitude (unit not said)"
+
+
+@pytest.mark.parametrize("width", (1.5, 1.9, 3.5))
+def test_ticks_do_not_touch_and_legends_lie_on_no_curve(width):
+    m = film(seed=1)
+    figure = Figure(figsize=(width, 3.6), layout="constrained")
+    over, under = figure.subplots(2)
+    plots.draw_map(over, m)
+    plots.draw_transients(under, m, m.signal, [(500, 520), (560, 580), (640, 660)])
+    plots.delay_axis(under, m.delay_ps)
+    figure.draw_without_rendering()
+    for ax in (over, under):
+        labels = [t for t in ax.get_xticklabels() if t.get_text()]
+        ends = [t.get_window_extent() for t in labels]
+        assert "0" in [t.get_text() for t in labels] and len(labels) > 1
+        assert all(a.x1 < b.x0 for a, b in itertools.pairwise(ends))
+    legend = under.get_legend().get_window_extent()
+    assert legend.y0 >= under.get_window_extent().y1 - 1
 
 
 @pytest.mark.parametrize("zero", [-10.0, 0.4])

@@ -107,6 +107,26 @@ def plain(text: str) -> str:
     return f"\u200b{text}" if text.startswith("_") else text
 
 
+def legend_above(ax, *, size: float = 5.5) -> None:
+    """The legend over the axes, where no curve can lie under it, in as many columns as fit.
+
+    Parameters
+    ----------
+    ax : Axes
+    size : float
+        Of the letters, points.
+    """
+    handles, labels = ax.get_legend_handles_labels()
+    each = max((0.55 * len(label) + 4) * size for label in labels) if labels else 1.0
+    of = ax.get_subplotspec()
+    share = 1.0 if of is None else len(of.colspan) / of.get_gridspec().ncols
+    width = 0.75 * share * ax.figure.bbox.width / ax.figure.dpi * 72  # about, before the layout
+    columns = min(max(1, int(width / each)), len(labels) or 1)
+    place = {"loc": "lower center", "bbox_to_anchor": (0.5, 1.0), "borderaxespad": 0.1}
+    tight = {"handlelength": 1.4, "handletextpad": 0.4, "columnspacing": 1.0}
+    ax.legend(handles, labels, fontsize=size, ncols=columns, frameon=False, **place, **tight)
+
+
 def panel(
     name: str, *, width: float = SINGLE, height: float | None = None, title: str = "", **subplots
 ):

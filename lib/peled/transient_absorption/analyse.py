@@ -12,6 +12,7 @@ from typing import NamedTuple
 import numpy as np
 from scipy import stats
 
+from peled.figures import legend_above
 from peled.formats.tas import read_tas
 from peled.quantities import Finding, Quantity, derive
 from peled.report import Panel, Problem, Report, from_holdings
@@ -582,13 +583,13 @@ def _map(ax, one: Analysed) -> None:
 
 def _spectra(ax, one: Analysed) -> None:
     plots.draw_spectra(ax, one.fit.dads(), unit=one.matrix.unit)
-    ax.legend(fontsize=5.5, loc="best")
+    legend_above(ax)
 
 
 def _waves(ax, one: Analysed) -> None:
     amplitude, _ = one.fit.oscillations()
     plots.draw_spectra(ax, amplitude, unit=one.matrix.unit)
-    ax.legend(fontsize=5.5, loc="best")
+    legend_above(ax)
 
 
 def _pair(ax, pair) -> None:

@@ -7,8 +7,9 @@ from dataclasses import replace
 import numpy as np
 from matplotlib.colors import TwoSlopeNorm
 from matplotlib.scale import SymmetricalLogTransform
+from matplotlib.ticker import Formatter
 
-from peled.figures import COLOURS
+from peled.figures import COLOURS, legend_above
 from peled.transient_absorption.preprocess import Matrix, band_average, correct_chirp
 
 COMPONENTS = ("blue", "green", "orange", "pink", "amber")
@@ -165,7 +166,7 @@ def draw_pair(ax, before, after, *, edge: float | None = None, unit: str = "OD")
         ax.plot([], [], "-", color="black", lw=0.8, label="before"),
         ax.plot([], [], "--", color="black", lw=0.8, label="after"),
     )
-    ax.legend(fontsize=5.5, ncols=2, loc="best")
+    legend_above(ax)
 
 
 def draw_map(
@@ -248,14 +249,14 @@ def draw_transients(
             ".",
             ms=3,
             color=COLOURS[colour],
-            label=f"{low:.4g}–{high:.4g} nm",
+            label=f"{low:.0f}–{high:.0f} nm",
         )
         ax.plot(model.delay_ps[inside], f[inside], "--", color="black", lw=0.7)
     ax.axhline(0, color=COLOURS["grey"], lw=0.5, zorder=0)
     if logarithmic:
         ax.set_xscale("log")
     ax.set(xlabel="Delay (ps)", ylabel=label)
-    ax.legend(fontsize=5.5, loc="best")
+    legend_above(ax)
 
 
 def draw_missing(ax, what: str) -> None:
@@ -431,5 +432,33 @@ def delay_axis(ax, delay_ps, zero_ps: float = 0.0) -> None:
     ticks = [t for t in (*-decades[::-1], 0.0, *decades) if delay_ps[0] <= t + zero <= delay_ps[-1]]
     before = [t for t in ticks if t < 0][-1:]  # one is enough: there is no signal
     ticks = before + [t for t in ticks if t >= 0]
-    ax.set_xticks([t + zero for t in ticks], [f"{t:g}" for t in ticks])
+    ax.set_xticks([t + zero for t in ticks])
+    ax.xaxis.set_major_formatter(_Apart(zero))
     ax.minorticks_off()
+
+
+class _Apart(Formatter):
+    """Delays after zero time, said from there on outwards; nothing where it would touch the
+    last."""
+
+    def __init__(self, zero_ps: float):
+        self.zero_ps = zero_ps
+
+    def __call__(self, x, pos=None) -> str:
+        return f"{x - self.zero_ps:g}"
+
+    def format_ticks(self, values) -> list[str]:
+        """What stands at the ticks, as wide as the axes are when they are drawn."""
+        ax, said = self.axis.axes, [self(x) for x in values]
+        at = ax.transData.transform([(x, ax.get_ylim()[0]) for x in values])[:, 0]
+        at = at * 72 / ax.figure.dpi
+        digit = 0.62 * self.axis.get_major_ticks(1)[0].label1.get_fontsize()
+        first = int(np.argmin(np.abs(np.asarray(values) - self.zero_ps)))
+        for way in (range(first + 1, len(said)), range(first - 1, -1, -1)):
+            last = first
+            for i in way:
+                if abs(at[i] - at[last]) < digit * (len(said[i]) + len(said[last]) + 1) / 2:
+                    said[i] = ""
+                else:
+                    last = i
+        return said
