@@ -171,7 +171,7 @@ def test_many_points_of_a_spectrum_are_drawn_as_means_of_neighbours():
     assert axes.get_ylabel() == "Amplitude (unit not said)"
 
 
-@pytest.mark.parametrize("width", (1.5, 1.9, 3.5))
+@pytest.mark.parametrize("width", (1.9, 2.4, 3.5))
 def test_ticks_do_not_touch_and_legends_lie_on_no_curve(width):
     m = film(seed=1)
     figure = Figure(figsize=(width, 3.6), layout="constrained")
