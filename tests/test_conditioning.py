@@ -168,6 +168,18 @@ def test_covariance_of_sums_is_that_of_repetitions():
         assert stated == pytest.approx(value.std(), rel=0.08)
 
 
+def test_a_function_has_the_errors_of_its_slopes():
+    """A sum given as a function, against its weights."""
+    rng, w = np.random.default_rng(3), photopic_response(WIDE)
+    spectra = detector(rng, 3000 * band(WIDE, 640), 3, pixels=3) + 50
+    got = condition(Signal(WIDE, spectra), [("baseline", {"order": 1})])
+    value, errors = propagate(got, w)
+    called, by_slopes = propagate(got, lambda y: y @ w)
+    assert called == pytest.approx(value) and by_slopes.keys() == errors.keys()
+    for name, error in errors.items():
+        assert by_slopes[name] == pytest.approx(error, rel=1e-6)
+
+
 def test_slow_waves_of_flicker_noise_are_in_the_errors():
     rng, light = np.random.default_rng(9), np.outer([0.1, 0.3, 1.0], 4000 * band(WIDE, 640))
     w = np.column_stack([photopic_response(WIDE), np.abs(WIDE - 450) < 40])

@@ -35,6 +35,7 @@ from peled.nmr.integrals import Integral, Integrals
 from peled.optics import dipole
 from peled.photoluminescence import (
     confocal,
+    fit_decay,
     fluence,
     gap,
     measures,
@@ -733,6 +734,47 @@ def test_exponents_of_a_lifetime_against_drive():
     assert exact.power_law_error == pytest.approx(line, rel=1e-5)
 
 
+def test_errors_of_a_current_are_those_of_its_slopes():
+    """Those of least squares, by slopes taken numerically and the scatter of the fit."""
+    v, rng = np.arange(0.1, 8.01, 0.1), np.random.default_rng(4)
+    truth = np.array([-16.0, 1.8, 0.5, 2.6, 5.0, 1.5])
+    clean = current_voltage.jv_current(v, truth)
+    fit = current_voltage.fit_jv(v, clean * 10 ** (0.005 * rng.normal(size=v.size)))
+    step = 1e-5
+    slopes = np.transpose([
+        np.log10(current_voltage.jv_current(v, fit.values + move)
+                 / current_voltage.jv_current(v, fit.values - move)) / (2 * step)
+        for move in step * np.eye(6)
+    ])  # fmt: skip
+    expected = fit.scatter * np.sqrt(np.diag(np.linalg.inv(slopes.T @ slopes)))
+    assert fit.standard_errors == pytest.approx(expected, rel=0.05)
+
+
+def test_the_end_of_readings_that_drift_scatters_as_it_says():
+    """At the last of 30 readings along a line, with nothing after it."""
+    rng, at = np.random.default_rng(8), np.arange(30.0)
+    found = [light._offset(0.5 * at + rng.standard_normal(30), 30) for _ in range(300)]
+    ends, errors, _ = np.transpose(found)
+    assert ends.mean() == pytest.approx(14.5, abs=0.1)
+    assert np.sqrt(np.mean(errors**2)) == pytest.approx(ends.std(), rel=0.15)
+
+
+def test_the_place_of_a_shoulder_is_known_as_well_as_the_shape_of_its_band():
+    """Without noise its error is what two shapes of the main band put it apart by."""
+    x = np.linspace(560, 760, 301)
+    share = np.array([0.0, 0.05, 0.1, 0.15, 0.2])[:, None]
+    y = np.exp(-(((x - 630) / 15) ** 2)) + share * np.exp(-(((x - 680) / 15) ** 2))
+    half = 15 * math.sqrt(math.log(2))
+    range_nm = (630 + 1.6 * half, 630 + 6 * half)
+    places = [
+        stability._two_bands(x, y, 630.0, 2 * half, range_nm, shape).value("side_centre")[0]
+        for shape in stability._SHAPES
+    ]
+    _, _, place, error, *_ = stability._shoulder(x, y, 630.0, half)
+    assert place == pytest.approx(680, abs=0.1)
+    assert error == pytest.approx(abs(places[0] - places[1]), rel=0.05)
+
+
 def test_changes_along_a_series_are_differences():
     at, x = np.arange(5.0), np.linspace(560, 760, 301)
     share = np.array([0.0, 0.05, 0.1, 0.15, 0.2])[:, None]
@@ -1345,3 +1387,39 @@ def test_a_setting_within_a_range_is_uniform_over_it():
     found = quantities.assumed("filter_transmission", "", 0.8, 1.1)
     assert found.value == pytest.approx(0.95) and found.interval == (0.8, 1.1)
     assert found.standard_error == pytest.approx(draws.std(), rel=0.01)
+
+
+# ---- sums of squares -----------------------------------------------------------------------------
+
+
+def test_least_squares_without_known_noise_are_those_of_numpy():
+    x, rng = np.linspace(0, 5, 30), np.random.default_rng(12)
+    y = 2 + 3 * x + rng.standard_normal(30)
+    values, expected = np.polyfit(x, y, 1, cov=True)
+    slopes = np.column_stack([x, np.ones(30)])
+    found = quantities.from_jacobian(
+        ("slope", "level"), values, ("", ""), slopes, y - slopes @ values
+    )
+    assert found.covariance == pytest.approx(expected, rel=1e-6)
+
+
+def test_a_decay_of_one_exponential_is_known_to_its_photons():
+    """Cramer and Rao: tau to tau / sqrt(N), its height, N over tau, to sqrt(2 / N)."""
+    t = np.arange(0, 60, 0.05)
+    counts = np.random.default_rng(5).poisson(500 * np.exp(-t / 5))
+    fit = fit_decay(t, counts, background=0.0)
+    n = counts.sum()
+    assert fit.lifetime_errors_ns[0] == pytest.approx(5 / math.sqrt(n), rel=0.03)
+    assert fit.amplitude_errors[0] / fit.amplitudes[0] == pytest.approx(math.sqrt(2 / n), rel=0.03)
+
+
+def test_integrals_of_noise_scatter_as_they_say():
+    """A hundred integrals beside a line, and their covariance where they share a flank."""
+    rng, ppm = np.random.default_rng(17), np.linspace(0, 10, 16384)
+    line = 1 / (1 + ((ppm - 9) / 0.01) ** 2)
+    regions = [(low, low + 0.04) for low in np.arange(1.0, 8.0, 0.07)]
+    y = line + 0.01 * rng.standard_normal(ppm.size)
+    done = processing.from_spectrum(nmr_formats.Spectrum(Path("a"), ppm, y, 400.0, "1H"))
+    found = nmr.integrate(done, regions, flank_ppm=0.01)
+    areas = np.array([r.area for r in found.regions])
+    assert np.sqrt(np.mean(np.diag(found.covariance))) == pytest.approx(areas.std(), rel=0.15)

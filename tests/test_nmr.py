@@ -100,7 +100,7 @@ def test_line_fit_intervals_cover(broadening, fill, truncated):
     clean = decay([(0.0, 2.0, 1.0), (0.012, 3.0, 0.6)], points)
     fid = make(np.repeat(clean[None], SETS, 0), noise=0.03, rng=rng)
     start = [nmr.Component("a", 0.0005, 2.3), nmr.Component("b", 0.0115, 2.5)]
-    hits = np.zeros((SETS, 6), bool)
+    pulls = np.zeros((SETS, 6))
     for i in range(SETS):
         fit = nmr.fit_lines(
             nmr.process(fid, trace=i, line_broadening_Hz=broadening, zero_fill=fill),
@@ -116,9 +116,11 @@ def test_line_fit_intervals_cover(broadening, fill, truncated):
                     (line.area, line.area_error),
                 )
             ):
-                hits[i, 3 * k + j] = abs(value - truth[j]) < 1.96 * error
+                pulls[i, 3 * k + j] = (value - truth[j]) / error
+    hits = np.abs(pulls) < 1.96
     assert 0.93 < hits.mean() < 0.97
     assert (hits.mean(axis=0) > 0.90).all()
+    assert np.sqrt(np.mean(pulls**2, axis=0)) == pytest.approx(np.ones(6), abs=0.2)
 
 
 def test_independent_errors_would_be_too_small():
