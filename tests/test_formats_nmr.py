@@ -203,6 +203,18 @@ def test_varian_reference_by_reffrq_and_by_rfl(tmp_path):
     assert highest(by_line) == pytest.approx((2000 + 500) / 400.13, abs=0.004)
 
 
+@pytest.mark.parametrize("name, kind, unit", [
+    ("d2", "3", 1.0), ("p1", "6", 1e-6), ("bt", "1", 1.0), ("nt", "7", None), ("gzlvl1", "1", None),
+])  # fmt: skip
+def test_varian_times_are_delays_pulses_and_echoes_that_are_varied(name, kind, unit):
+    """An array of transients, powers or gradients is no list of times."""
+    values = ["0.5", "1", "2"]
+    found = nmr.varian._delays({"name": name, "subtype": kind, "values": values}, 3)
+    assert found is None if unit is None else found.tolist() == [unit * float(v) for v in values]
+    assert nmr.varian._delays({"name": "d2", "subtype": "3", "values": values}, 4) is None
+    assert nmr.varian._delays({}, 1) is None
+
+
 def test_varian_broken(tmp_path):
     folder = varian(tmp_path / "a.fid", decay())
     (folder / "fid").write_bytes((folder / "fid").read_bytes()[:-100])

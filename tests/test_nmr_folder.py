@@ -395,6 +395,11 @@ def test_relaxation_times_cover(name, level, amplitude, scatter):
     assert inside >= 43
 
 
+def test_times_that_do_not_vary_are_no_course():
+    with pytest.raises(ValueError, match="at least four, found 1"):
+        nmr.fit_relaxation(np.full(24, 12.0), np.ones(24), np.full(24, 0.1))
+
+
 def test_relaxation_of_nothing_is_no_number():
     t = np.geomspace(0.01, 3.0, 10)
     rng = np.random.default_rng(9)
@@ -415,6 +420,16 @@ def test_a_relaxation_series_from_its_folder(tmp_path, programme):
     report = analyse(read_sheet(tmp_path, "nmr", sniff=sniff))
     (q,) = [q for q in report.quantities if q.name.startswith("T1")]
     assert abs(q.value - 450) < 4 * q.standard_error < 100
+
+
+def test_a_shift_of_thousands_of_ppm_is_no_number(tmp_path):
+    """The carrier of the file is 0.4 MHz off: of a scale it says nothing. A hydride's is one."""
+    rng, shifts = np.random.default_rng(12), {}
+    for name, off in (("off", 0.4), ("hydride", 0.02)):
+        write(tmp_path / name, decay([(1.0, 2.0, 40.0)], rng)[None], reference_MHz=400.0 + off)
+    for q in analyse(read_sheet(tmp_path, "nmr", sniff=sniff)).quantities:
+        shifts[q.sample] = q.value
+    assert shifts["off"] is None and shifts["hydride"] == pytest.approx(1 - 0.02 / 4e-4, abs=0.1)
 
 
 # ---- integrals -----------------------------------------------------------------------------------

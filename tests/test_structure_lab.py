@@ -262,6 +262,39 @@ def test_lattice_constant_covers_with_height_free():
     assert 0.6 < np.std(pulls) < 1.4
 
 
+def test_a_zero_that_is_not_as_assumed_puts_what_rests_on_it_in_doubt(tmp_path, monkeypatch):
+    """Nothing tells it where the height is free; held, it is off by ten of its errors."""
+    options = {"zero_deg": (0.0, 0.02), "displacement_mm": 0.0, "instrument_fwhm_deg": 0.08}
+    whole = xrd.pawley_fit
+    monkeypatch.setattr(xrd, "pawley_fit", lambda *a, **k: whole(*a, **k | options, a_A=6.05))
+    for name, zero in (("off", -0.3), ("right", 0.01)):
+        x, y = pattern_of(np.random.default_rng(6), zero=zero)
+        save(tmp_path / f"{name}.xy", "2theta (deg),counts", x, y)
+    report = report_of(tmp_path, "sample,measurement,file,anode\n{sample},xrd,{sample}.xy,Cu\n")
+    found = {q.sample: q for q in report.quantities if q.name == "lattice constant"}
+    assert found["right"].status == "reported"
+    assert found["off"].status == "doubtful"
+    assert "standard errors from the 0 assumed" in found["off"].reasons
+
+
+def test_a_body_centred_cell_is_no_primitive_one(tmp_path):
+    """All lines of a body-centred cube of 9.4 ångström but those of h² + k² + l² = 14 and 30 are
+    those of a primitive one of 6.65."""
+    x, rng = np.arange(15, 75, 0.02), np.random.default_rng(8)
+    weak, strong = (14, 30), (6, 8, 12, 16, 18, 22, 24, 26, 32)
+    for name, heights in (("both", (60.0, 900.0)), ("strong", (0.0, 900.0))):
+        y = np.full(len(x), 50.0)
+        for sums, height in zip((weak, strong), heights):
+            at = 2 * np.degrees(np.arcsin(CU[0] / 2 / 9.4 * np.sqrt(sums)))
+            y += height * np.exp(-4 * np.log(2) * ((x[:, None] - at) / 0.15) ** 2).sum(axis=1)
+        save(tmp_path / f"{name}.xy", "2theta (deg),counts", x, rng.poisson(y))
+    report = report_of(tmp_path, f"sample,measurement,file,wavelength_A\n,xrd,,{CU[0]}\n"
+                       "{sample},xrd,{sample}.xy,\n")  # fmt: skip
+    found = {q.sample: q for q in report.quantities if q.name == "lattice constant"}
+    assert "body-centred" not in found["strong"].reasons
+    assert found["both"].value is None and "one of 9.40" in found["both"].reasons
+
+
 def test_lead_iodide_is_no_ruler_of_the_height():
     """Its line where its table does not have it, 0.08 degrees off: the height is that of the film,
     0.14 mm before."""

@@ -46,7 +46,7 @@ from peled.nmr.referencing import (
 from peled.nmr.series import Resonance, follow
 from peled.nmr.significance import is_hum, there
 from peled.nmr.titration import trend
-from peled.quantities import FALSE_ALARM, Finding, Gate, Quantity, judge, signal
+from peled.quantities import FALSE_ALARM, Finding, Gate, Quantity, judge, possible, signal
 from peled.report import Problem, Report, from_holdings
 from peled.samples import Held, Holdings, Sheet
 from peled.sources import kind_of
@@ -83,6 +83,10 @@ FLANK_SIGMA, FLANK_SHARE = 10.0, 0.15
 
 #: A fit that misses no more than this over the noise describes its lines.
 DESCRIBED = 1.3
+
+#: Where lines of a nucleus are, hydrides and paramagnets included: a shift beyond says that the
+#: receiver's frequencies in the file are not those of a scale.
+POSSIBLE_PPM = {"1H": (-300.0, 500.0), "13C": (-1000.0, 2000.0)}
 
 
 @dataclass(frozen=True)
@@ -467,17 +471,17 @@ def _shifts(seen: Seen, regions: Sequence[Region], digest: str) -> list[Quantity
             said = f"the {count} lines fitted there are more than the spectrum tells apart"
             said = said if count > 1 else "no line shape that is known describes what stands there"
             findings.append(Finding("determined", "withheld", said, seen.row.label))
-        out.append(
-            Quantity(
-                f"shift, {_label(seen, region, line)}",
-                seen.row.sample,
-                line.position_ppm if told else None,
-                budget if told else {},
-                "ppm",
-                findings=tuple(findings),
-                **_common(seen, digest),
-            )
+        q = Quantity(
+            f"shift, {_label(seen, region, line)}",
+            seen.row.sample,
+            line.position_ppm if told else None,
+            budget if told else {},
+            "ppm",
+            findings=tuple(findings),
+            **_common(seen, digest),
         )
+        ends = POSSIBLE_PPM.get(seen.spectrum.nucleus, ())
+        out.append(judge(q, possible(*ends, where=seen.row.label)))
     return out
 
 

@@ -370,8 +370,8 @@ SURE = 5.0
 
 def _course(time_s, signal, error) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     t, y, e = (np.asarray(a, float) for a in (time_s, signal, error))
-    if len(t) < 4:
-        raise ValueError(f"times: expected at least four, found {len(t)}")
+    if len(np.unique(t)) < 4:
+        raise ValueError(f"times: expected at least four, found {np.unique(t).size}")
     order = np.argsort(t)
     return t[order], y[order], e[order]
 

@@ -28,6 +28,13 @@ ZERO_DEG = 0.02
 #: the ratio 3 : 4 : 8, at most 0.76 for perovskites and LaB6.
 RIVAL_CELL = 0.85
 
+#: Words of a fit's notes that put what it says in doubt, and whose business that is.
+AGAINST = {"chi-square": "described", "assumed": "assumed"}
+
+#: Sums h² + k² + l² that no lattice point has, and how near (degrees) a line stands where they
+#: would: a body-centred cell whose constant is √2 times as large has such lines.
+NO_SUMS, NEAR_DEG = (7, 15, 23, 28), 0.12
+
 
 @lru_cache(maxsize=1)
 def _phases() -> dict[str, tuple[tuple[str, float], ...]]:
@@ -146,7 +153,7 @@ def _pattern(bench: Bench, held: Held, ruler, spread) -> None:
         bench.nothing(held, "lattice constant", "Å", "signal", lines.sentence("two lines"))
         return
     try:
-        _one_cell(x, y, wavelengths[0])
+        _one_cell(x, y, wavelengths[0], lines)
         sound, clipped = _unclipped(held)
         held = replace(held, data=sound)
         fit, wings = _fit(held, ruler, spread, bench.settings)
@@ -158,10 +165,10 @@ def _pattern(bench: Bench, held: Held, ruler, spread) -> None:
     since = len(bench.quantities)
     _quantities(bench, held, fit, ruler, wings)
     _other_phases(bench, held, fit, wavelengths)
-    # Errors are widened by a misfit, but it may have a direction.
-    misfit = [Finding("described", "doubtful", n, held.row.label)
-              for n in fit.notes if "chi-square" in n]  # fmt: skip
-    bench.doubt(since, *misfit)
+    # Errors are widened by a misfit, but it may have a direction; so has what was assumed wrongly.
+    against = [Finding(gate, "doubtful", n, held.row.label) for n in fit.notes
+               for word, gate in AGAINST.items() if word in n]  # fmt: skip
+    bench.doubt(since, *against)
     if ruler is not None and fit.size_nm < 200:
         _single_lines(bench, held, fit, ruler, wavelengths)
     if bench.settings["phases"]:
@@ -169,8 +176,10 @@ def _pattern(bench: Bench, held: Held, ruler, spread) -> None:
     bench.doubt(since, *clipped)
 
 
-def _one_cell(x, y, wavelength: float) -> None:
-    """ValueError where another cubic cell explains the lines nearly as well as the best."""
+def _one_cell(x, y, wavelength: float, lines) -> None:
+    """ValueError where another cubic cell explains the lines nearly as well as the best, or two
+    lines stand where no primitive one has any.
+    """
     (best, a), *others = xrd.cubic_cells(x, y, wavelength_A=wavelength)
     for score, other in others:
         if score > RIVAL_CELL * best and abs(other / a - 1) > 0.03:
@@ -178,6 +187,13 @@ def _one_cell(x, y, wavelength: float) -> None:
                 f"cubic cells of {a:.3f} and {other:.3f} Å explain the lines alike "
                 f"({best:.2f} and {score:.2f}): measure a wider range, or the lattice is another"
             )
+    sines = wavelength / (2 * a) * np.sqrt(NO_SUMS)
+    seen = [at for at in 2 * np.degrees(np.arcsin(sines[sines < 1])) if lines.near(at, NEAR_DEG)]
+    if len(seen) > 1:
+        raise ValueError(
+            f"lines at {' and '.join(f'{at:.2f}' for at in seen)}° are of no primitive cubic cell "
+            f"of {a:.3f} Å: a body-centred one of {a * np.sqrt(2):.3f} Å has them"
+        )
 
 
 def fit_options(held: Held, ruler: standards.Ruler | None, spread: float | None, settings) -> dict:
@@ -271,7 +287,7 @@ def _quantities(bench, held, fit, ruler, wings) -> None:
     )
     notes = "; ".join(
         ["of a primitive cubic cell",
-         *(n for n in fit.notes if "converged" not in n and "chi-sq" not in n)]
+         *(n for n in fit.notes if not any(w in n for w in ("converged", *AGAINST)))]
     )  # fmt: skip
     cell = estimates(
         ("a", "height", "size"),

@@ -14,6 +14,9 @@ from peled.formats.contract import reader
 from peled.formats.delimited import parse_number
 from peled.formats.nmr.records import Fid, need
 
+#: How far the frequency of 0 ppm may be from the carrier, of it.
+FARTHEST = 2e-3
+
 
 @reader("a Varian folder (procpar and fid)", folder=True)
 def read_varian(path: str | os.PathLike) -> Fid:
@@ -51,18 +54,18 @@ def read_varian(path: str | os.PathLike) -> Fid:
     number, text = partial(_number, parameters), partial(_text, parameters)
     needed = {"sw": number("sw"), "sfrq": number("sfrq")}
     width, carrier = (need(needed, path / "procpar", name, positive=True) for name in needed)
-    reference, notes = number("reffrq"), ()
     rfl, rfp = number("rfl"), number("rfp")
-    if not reference or abs(reference / carrier - 1) > 2e-3:
-        reference = carrier
-        if None not in (rfl, rfp):  # a line's place from the right edge, and its own frequency
-            reference = carrier - (width / 2 - rfl + rfp) * 1e-6
-        else:
-            notes = ("no reference (reffrq, or rfl and rfp): the carrier is taken as 0 ppm",)
+    # A line's place from the right edge, and its own frequency.
+    by_line = None if None in (rfl, rfp) else carrier - (width / 2 - rfl + rfp) * 1e-6
+    known = [f for f in (number("reffrq"), by_line) if f and abs(f / carrier - 1) < FARTHEST]
+    reference, notes = known[0] if known else carrier, ()
+    if not known:
+        notes = (
+            "no reference near the carrier (reffrq, or rfl and rfp): the carrier is taken as 0 ppm",
+        )
     element = re.fullmatch(r"([A-Za-z]+)(\d+)", text("tn"))
     data = np.conj(np.atleast_2d(np.asarray(data, complex)))[:, int(number("lsfid") or 0) :]
-    delays = parameters.get(text("array"))
-    known = isinstance(delays, list) and len(delays) == len(data)
+    delays = _delays(procpar.get(text("array"), {}), len(data))
     return Fid(
         path,
         data,
@@ -71,7 +74,7 @@ def read_varian(path: str | os.PathLike) -> Fid:
         reference,
         f"{element[2]}{element[1].capitalize()}" if element else text("tn"),
         0.0,
-        np.array(delays, float) if known else None,
+        delays,
         number("srate") or None,
         text("solvent"),
         text("comment"),
@@ -80,6 +83,18 @@ def read_varian(path: str | os.PathLike) -> Fid:
         notes,
         not notes,
     )
+
+
+#: What a parameter is, by its kind in `procpar`: delays in s, pulses in µs; and those of series of
+#: echoes, which are plain numbers there.
+_SECONDS, _ECHOES = {"3": 1.0, "6": 1e-6}, ("bigtau", "bt")
+
+
+def _delays(varied: dict, count: int) -> np.ndarray | None:
+    """Times that an experiment varies, s; None where it varies transients, powers, gradients."""
+    values = varied.get("values", ())
+    unit = 1.0 if varied.get("name") in _ECHOES else _SECONDS.get(varied.get("subtype", ""))
+    return unit * np.array(values, float) if unit and len(values) == count > 1 else None
 
 
 def _by_nmrglue(path: Path) -> tuple[dict, np.ndarray]:

@@ -10,6 +10,7 @@ from scipy import optimize
 from scipy.ndimage import uniform_filter1d
 
 from peled import separable
+from peled.quantities import threshold
 from peled.separable import SeparableFit, Sought, differences
 from peled.structure.detection import find_lines
 from peled.structure.xrd.crystal import (
@@ -430,8 +431,8 @@ def pawley_fit(
     width = _typical_width(x, y, a, wavelengths_A[0])
     sought = {
         "a": Sought(a, step=1e-3 * a, known=known, unit="Å"),
-        "zero": _freedom(zero_deg, 0.02),
-        "displacement": _freedom(displacement_mm, 0.05),
+        "zero": _freedom(zero_deg, 0.02, "°"),
+        "displacement": _freedom(displacement_mm, 0.05, "mm"),
         "size": Sought(
             _start_size(width, wavelengths_A[0], instrument_fwhm_deg, shape), step=0.3, log=True
         ),
@@ -453,7 +454,7 @@ def pawley_fit(
         ]
         return np.column_stack([own, *extra])
 
-    steps = [1e-3 * s.step * (s.value if s.log else 1.0) for s in sought.values()]
+    steps = [1e-5 * s.step * (s.value if s.log else 1.0) for s in sought.values()]
     names = [
         *("line " + " ".join(f"{i:g}" for i in hkl) for hkl in hkls),
         *(f"extra {i}" for i in range(len(extra_d_A))),
@@ -502,13 +503,13 @@ def _ground(x, order: int | None = None) -> np.ndarray:
     return np.polynomial.chebyshev.chebvander(2 * (x - x[0]) / np.ptp(x) - 1, order)
 
 
-def _freedom(value, step: float) -> Sought:
+def _freedom(value, step: float, unit: str) -> Sought:
     if value is None:
-        return Sought(0.0, step=step)
+        return Sought(0.0, step=step, unit=unit)
     if np.ndim(value) == 0:
-        return Sought(float(value), step=step, held=True)
+        return Sought(float(value), step=step, held=True, unit=unit)
     mean, sd = value
-    return Sought(float(mean), step=step, known=(float(mean), float(sd)))
+    return Sought(float(mean), step=step, known=(float(mean), float(sd)), unit=unit)
 
 
 def _typical_width(x, y, a, wavelength) -> float:
@@ -564,6 +565,14 @@ def _report(x, y, sigma, fit: SeparableFit, sought, hkls, extras, shape) -> Pawl
         notes.append("the lines are as narrow as the instrument: the size is a lower bound")
     if reduced > 4:
         notes.append(f"reduced chi-square {reduced:.3g}: the model misses something in the pattern")
+    for name, of in sought.items():
+        if of.known and not of.held and name != "extra":
+            pull = (values[name] - of.known[0]) / of.known[1]
+            if abs(pull) > threshold():
+                notes.append(
+                    f"{name} is {values[name]:.3g} {of.unit}, {abs(pull):.1f} standard errors from "
+                    f"the {of.known[0]:.3g} assumed"
+                )
     if errors["zero"] and errors["displacement"]:
         i, j = free.index("zero"), free.index("displacement")
         c = found.covariance

@@ -362,8 +362,8 @@ class _Model:
         """Parameters in the order of `basis`."""
         step = float(np.median(np.diff(self.x)))
         out = {
-            "zero": _freedom(zero, 0.02),
-            "height": _freedom(displacement, 0.05),
+            "zero": _freedom(zero, 0.02, "°"),
+            "height": _freedom(displacement, 0.05, "mm"),
             "width": Sought(fwhm or max(0.1, 3 * step), step / 5, 5.0, 0.3, log=True,
                             held=fwhm is not None, unit="°"),
         }  # fmt: skip
