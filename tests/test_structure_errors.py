@@ -244,6 +244,17 @@ def test_an_edge_whose_lower_and_upper_part_disagree_has_the_error_of_that():
     assert 0.05 < abs(found.energy_eV - 1.3) < 1.96 * found.error_eV < 0.5
 
 
+@pytest.mark.parametrize("counts", [400.0, 1000.0])
+def test_a_soft_edge_covers_where_noise_hides_that_its_parts_disagree(counts):
+    x, rng, inside = np.arange(-1.5, 4, 0.02), np.random.default_rng(17), 0
+    for _ in range(14):
+        at = rng.uniform(1.2, 1.5)
+        e = np.maximum(x - at, 0)
+        found = ups.valence_onset(x, rng.poisson(10 + counts * e**2 / (e**2 + 1.2**2)))
+        inside += abs(found.energy_eV - at) < 1.96 * found.error_eV < 0.8
+    assert inside >= 12
+
+
 @pytest.mark.parametrize(
     "step, power, width, foot, said",
     [(0.02, 0.5, 1e-6, 0.0, "sharper than 0.01 eV"), (0.05, 1.0, 1e-6, 0.0, "sharper than 0.025"),

@@ -176,8 +176,8 @@ def valence_onset(binding_eV, counts) -> Onset:
     for a parabola that rises over 1.2 eV, 0.2 eV too shallow for a root. Which straight part is
     taken moves the edges of halide perovskites by as much [1]_ [2]_. Power and resolution are
     therefore fitted, known to a factor of two beforehand, and the edge is fitted up to half of its
-    height and up to 80 %: by what the two differ, carried on to no height at all (5/3 of it), the
-    edge may be off where it is no power throughout.
+    height and up to 80 %: by what the two differ, or may differ by their noise [4]_, carried on to
+    no height at all (5/3 of it), the edge may be off where it is no power throughout.
 
     Parameters
     ----------
@@ -199,6 +199,7 @@ def valence_onset(binding_eV, counts) -> Onset:
     .. [1] J. Endres et al., J. Phys. Chem. Lett. 7, 2722 (2016), doi:10.1021/acs.jpclett.6b00946
     .. [2] F. Zhang et al., Adv. Energy Mater. 10, 1903252 (2020), doi:10.1002/aenm.201903252
     .. [3] E. A. Kraut et al., Phys. Rev. Lett. 44, 1620 (1980), doi:10.1103/PhysRevLett.44.1620
+    .. [4] J. A. Hausman, Econometrica 46, 1251 (1978), doi:10.2307/1913827
     """
     x, y = np.asarray(binding_eV, float), np.asarray(counts, float)
     order = np.argsort(x)
@@ -219,8 +220,12 @@ def valence_onset(binding_eV, counts) -> Onset:
         )
     lower, upper = (_power_fit(x[:end], y[:end], smooth[:end], x[first]) for end in (half, most))
     energy, width, power = lower.values[0], *np.exp(lower.values[1:])
-    _credible(width, power, _sharpest(x))
-    moved = LOWER / (UPPER - LOWER) * (upper.values[0] - energy)
+    _credible(lower, width, _sharpest(x))
+    # The points of the lower fit are in the upper one too: what they differ by has the variance of
+    # the lower less that of the upper, and is not known to be less.
+    apart = (upper.values[0] - energy) ** 2
+    apart += max(lower.errors[0] ** 2 - upper.errors[0] ** 2, 0.0)
+    moved = LOWER / (UPPER - LOWER) * np.sqrt(apart)
     steep = np.gradient(upper.model, x[:most])
     i = int(np.argmax(steep))
     above = np.flatnonzero((smooth > level + 3.0 * noise) & (x > x[ground][-1]))
@@ -269,14 +274,14 @@ def _sharpest(x) -> float:
     return min(0.5 * float(np.median(np.diff(x))), WIDTH_EV)
 
 
-def _credible(width: float, power: float, sharpest: float) -> None:
-    """Refuses an edge that only the ends of what is credible describe, to two hundredths."""
-    near = 1.02
-    if width < near * sharpest:
+def _credible(fit: separable.SeparableFit, width: float, sharpest: float) -> None:
+    """Refuses an edge that only an end of what is credible describes."""
+    _, wide, power, *_ = fit.estimates.at_bound
+    if wide and width < WIDTH_EV:
         said = f"sharper than {sharpest:.2g} eV, half the distance of points: take smaller steps"
-    elif width > WIDEST_EV / near:
+    elif wide:
         said = f"wider than a resolution of {WIDEST_EV:g} eV"
-    elif not near / STEEPEST < power < STEEPEST / near:
+    elif power:
         said = f"whose power is not 1/{STEEPEST:g} to {STEEPEST:g}, as with strong tails below it"
     else:
         return
