@@ -541,10 +541,11 @@ def test_series_in_another_format_gives_the_same_shifts(tmp_path, root):
         folder.mkdir()
         shutil.copy(source / "resonances.csv", folder)
         sheet = (
-            "sample,measurement,file,solvent,host_mM,equivalents\n,line_table,resonances.csv,,,\n"
+            "sample,measurement,file,solvent,host_mM,titrant,equivalents\n"
+            ",line_table,resonances.csv,,,,\n"
         )
         name = "{equivalents}" if kind == "fids" else "{equivalents}.*"
-        sheet += f"EDTA,1h,{name},DMSO-d6,10,\n"
+        sheet += f"EDTA,1h,{name},DMSO-d6,10,PbI2,\n"
         (folder / "samples.csv").write_text(sheet)
     for k, path in enumerate(sorted((source / "1h_dmso").glob("EDTA_*"))):
         step = path.name.split("_")[1]
@@ -570,6 +571,8 @@ def test_series_in_another_format_gives_the_same_shifts(tmp_path, root):
     for folder in folders.values():
         report = analyse(read_sheet(folder, "nmr", sniff=sniff))
         found.append([q for q in report.quantities if "over the titration" in q.name])
+        (bound,) = [q for q in report.quantities if q.name == "log10 K of PbI2"]
+        assert abs(bound.value - 3.0) < 3 * bound.standard_error < 0.3
     for one, other in zip(*found, strict=True):
         assert one.name == other.name and abs(one.value) > 0.05
         assert one.value == pytest.approx(other.value, abs=0.002)

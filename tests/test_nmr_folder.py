@@ -432,6 +432,31 @@ def test_a_shift_of_thousands_of_ppm_is_no_number(tmp_path):
     assert shifts["off"] is None and shifts["hydride"] == pytest.approx(1 - 0.02 / 4e-4, abs=0.1)
 
 
+def test_contact_times_of_one_file_each_are_a_series(tmp_path):
+    """The same times as from one experiment with a list of them; without times they are asked
+    for."""
+    rng = np.random.default_rng(12)
+    size = nmr.build_up(TIMES, 90.0, 0.6e-3, 9e-3)
+    data = np.array([decay([(1.0, 2.0, a)], rng) for a in size])
+    found = []
+    for kind, column in (("list", ""), ("files", "contact_ms"), ("none", "x_contact")):
+        folder = tmp_path / kind
+        pairs = zip(TIMES, data, strict=True)
+        for time, one in [(None, data)] if kind == "list" else pairs:
+            name = "film" if time is None else f"film_{1e3 * time:g}"
+            listed = {"contact_times_s": TIMES} if time is None else {}
+            write(folder / name, np.atleast_2d(one), pulse_program="cp", **listed)
+        line = f"film,contact,film_{{{column}}}" if column else "film,contact,film"
+        (folder / "samples.csv").write_text(f"sample,measurement,file\n{line}\n")
+        report = analyse(read_sheet(folder, "nmr", sniff=sniff))
+        found.append({q.name: q for q in report.quantities})
+        assert ("contact_ms of the sample sheet" in str(report.problems)) == (kind == "none")
+    first, second, nothing = found
+    assert set(first) == set(second) and len(first) > 1 and not nothing
+    for name, q in first.items():
+        assert second[name].value == pytest.approx(q.value, rel=1e-6), name
+
+
 # ---- integrals -----------------------------------------------------------------------------------
 
 

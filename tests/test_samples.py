@@ -3,6 +3,7 @@
 import csv
 import io
 import pickle
+import re
 import zipfile
 from functools import cache
 from pathlib import Path
@@ -746,6 +747,27 @@ def test_the_schema_is_a_frictionless_table_schema():
     for column in schema.columns().values():
         assert column.description and set(column.topics) <= {"*", *schema.topics()}
         assert column.kind != "number" or column.unit, f"{column.name}: a number without unit"
+
+
+def code_of(*folders):
+    paths = (p for f in folders for p in (ROOT / "lib" / "peled" / f).rglob("*.py"))
+    return "\n".join(path.read_text(encoding="utf-8") for path in paths)
+
+
+def test_every_column_is_read_by_what_it_is_for():
+    """What is common to all topics by the corridor, others by each of their topics or the corridor;
+    where a measurement was taken (`Column.where`) stands in the labels of all rows."""
+    corridor = code_of("samples", "conditioning", "report", "campaign", "lab")
+    rooms = {topic: corridor + code_of(topic) for topic in schema.topics()} | {"*": corridor}
+    unread = [
+        (name, topic)
+        for name, column in schema.columns().items()
+        for topic in column.topics
+        if not column.where
+        and not re.search(rf"""["']{name}["']""", rooms[topic])
+        and not (topic == "*" and re.search(rf"row\.{name}\b", corridor))
+    ]
+    assert not unread
 
 
 def test_the_page_is_up_to_date():

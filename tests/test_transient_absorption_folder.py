@@ -171,6 +171,27 @@ def test_many_points_of_a_spectrum_are_drawn_as_means_of_neighbours():
     assert axes.get_ylabel() == "Amplitude (unit not said)"
 
 
+def test_zero_time_of_the_stage_counts_where_no_rise_tells_it(tmp_path):
+    """Amplitudes at zero time are those of the film; a zero time after the first signal is none."""
+    late, zero = np.geomspace(1.0, 800, 60), -2.0
+    m = film(late + zero, bands=((1.0, 8.0, 620.0), (1.0, 120.0, 680.0)), t0=zero, seed=4)
+    write_matrix(tmp_path / "film.csv", m.delay_ps, m.wavelength_nm, m.signal, digits=7)
+    lines = "sample,measurement,file,signal_unit,zero_ps\nfilm,ta,film.csv,OD,{}\n"
+    amplitude = {}
+    for said in ("", "-2", "-0.5"):
+        (tmp_path / "samples.csv").write_text(lines.format(said))
+        sheet = read_sheet(tmp_path, "transient_absorption", sniff=analyse.sniff)
+        report = analyse.analyse(sheet, {"drift": 0.0, "components": 2})
+        if said == "-0.5":
+            assert "zero_ps: expected none after the first delay, -1 ps" in str(report.problems)
+            continue
+        ((one,),) = (states.values() for states in report.found.values())
+        assert one.fit.lifetimes_ps == pytest.approx((8.0, 120.0), rel=0.02)
+        amplitude[said] = one.fit.dads().values[0].max()
+    assert amplitude["-2"] == pytest.approx(1e-2, rel=0.02)
+    assert amplitude[""] < 0.97e-2
+
+
 @pytest.mark.parametrize("width", (1.9, 2.4, 3.5))
 def test_ticks_do_not_touch_and_legends_lie_on_no_curve(width):
     m = film(seed=1)

@@ -14,6 +14,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
+from scipy.special import chdtrc
 
 from peled.formats.nmr import Fid, GYROMAGNETIC_MHz_T, read_gradients
 from peled.nmr import drawers
@@ -43,10 +44,10 @@ from peled.nmr.referencing import (
     read_standards,
     reference,
 )
-from peled.nmr.series import Resonance, follow
+from peled.nmr.series import Followed, Resonance, follow
 from peled.nmr.significance import is_hum, there
-from peled.nmr.titration import trend
-from peled.quantities import FALSE_ALARM, Finding, Gate, Quantity, judge, possible, signal
+from peled.nmr.titration import LOG_K_RANGE, fit_binding, trend
+from peled.quantities import FALSE_ALARM, Z95, Finding, Gate, Quantity, judge, possible, signal
 from peled.report import Problem, Report, from_holdings
 from peled.samples import Held, Holdings, Sheet
 from peled.sources import kind_of
@@ -168,7 +169,8 @@ def analyse(sheet: Sheet, settings: Mapping[str, Any] = {}) -> Report:
     Report
         `found[sample]` is a `Tube`. Quantities: shifts of the lines that stand out of the noise of
         their spectrum, integrals over that of the strongest line, T_IS and T1rho of a contact
-        series, T1 or T2 of a relaxation series, D of a diffusion series, shifts along a titration.
+        series, T1 or T2 of a relaxation series, D of a diffusion series, shifts along a titration
+        and, where all its spectra have `host_mM`, the constant of a one-to-one complex.
 
     Raises
     ------
@@ -245,9 +247,30 @@ def _external(holdings: Holdings, bench: _Bench, problems: list[Problem]):
     return out
 
 
+def _contacts(held: Sequence[Held]) -> list[Held]:
+    """Contact times of one file each (`contact_ms`) as one series, a scan's worth of each."""
+    out: list[Held] = []
+    series: dict[tuple, list[Held]] = {}
+    for one in held:
+        row, content = one.row, one.data
+        said = row.measurement == "contact" and "contact_ms" in row.settings
+        if said and isinstance(content, Fid) and len(content.data) == 1:
+            setup = content.data.shape, receiver(content), content.reference_MHz
+            series.setdefault((row.state, row.replicate, *setup), []).append(one)
+        else:
+            out.append(one)
+    for members in series.values():
+        members.sort(key=lambda one: one.row.settings["contact_ms"])
+        times = np.array([one.row.settings["contact_ms"] for one in members]) * 1e-3
+        data = np.concatenate([one.data.data / max(one.data.scans, 1) for one in members])
+        first = members[0]
+        out.append(replace(first, data=replace(first.data, data=data, delays_s=times)))
+    return out
+
+
 def _tube(name: str, holdings: Holdings, bench: _Bench, problems: list[Problem]):
     spectra, series, quantities = [], [], []
-    held = holdings.select(sample=name, role="sample")
+    held = _contacts(holdings.select(sample=name, role="sample"))
     for one in held:
         try:
             if one.row.measurement in SPECTRA:
@@ -645,7 +668,10 @@ def _axis(row, content) -> np.ndarray:
     if row.measurement == "dosy" and isinstance(content, Fid):
         axis = read_gradients(content.path).weights_s_m2(GYROMAGNETIC_MHz_T[content.nucleus])
     elif not isinstance(content, Fid) or content.delays_s is None:
-        raise ValueError("a series needs its list of times (vdlist, vclist, vplist) in the folder")
+        raise ValueError(
+            "a series needs its list of times (vdlist, vclist, vplist) in the folder; contact "
+            "times of one file each stand in contact_ms of the sample sheet"
+        )
     else:
         axis = content.delays_s
     if len(axis) < len(content.data) and row.measurement == "dosy":
@@ -677,6 +703,8 @@ def _titration(name: str, seen: Sequence[Seen], table: Sequence[Resonance]) -> l
     if len(set(ratios)) < 3 or not wanted:
         return []
     f = follow([s.spectrum for s in steps], ratios, wanted)
+    said = [x for s in steps for x in (*s.findings, *s.scale)]
+    findings = tuple(dict.fromkeys(x for x in said if x.status != "withheld"))  # a difference
     out = []
     for i, line in enumerate(f.names):
         common = {"kind": kind_of(*(s.row.path for s in steps)), "unit": "ppm"}
@@ -689,10 +717,38 @@ def _titration(name: str, seen: Sequence[Seen], table: Sequence[Resonance]) -> l
             continue
         columns = (f.shift_ppm, f.shift_error_ppm, f.width_Hz, f.width_error_Hz)
         t = trend(line, f.ratio[kept], *(c[kept, i] for c in columns))
-        said = [x for s in steps for x in (*s.findings, *s.scale)]
-        findings = tuple(dict.fromkeys(x for x in said if x.status != "withheld"))  # a difference
         budget = {"lines": t.shift_error_ppm}
         out.append(
             Quantity(label, name, t.shift_ppm, budget, findings=findings, note=t.kind, **common)
         )
-    return out
+    return [*out, *(q.found(*findings) for q in _bound(name, steps, f))]
+
+
+def _bound(name: str, steps: Sequence[Seen], f: Followed) -> list[Quantity]:
+    """The constant of a one-to-one complex, by the lines that were followed through all spectra;
+    none where a spectrum does not say `host_mM`, or the shifts are too few."""
+    host = [s.row.settings.get("host_mM") for s in steps]
+    through = np.isfinite(f.shift_ppm).all(axis=0)
+    if None in host or not through.any():
+        return []
+    host_M = np.array(host) * 1e-3
+    shifts = f.shift_ppm[:, through], f.shift_error_ppm[:, through]
+    try:
+        b = fit_binding(host_M, host_M * f.ratio, *shifts)
+    except ValueError:
+        return []
+    low, high = b.log10_K_intervals[0]
+    findings = []
+    if low <= LOG_K_RANGE[0] or high >= LOG_K_RANGE[1]:
+        said = f"log10 K lies between {low:.2g} and {high:.2g}, an end of the search"
+        findings.append(Finding("determined", "withheld", said, steps[0].row.label))
+    if chdtrc(b.freedom, b.chi2) < FALSE_ALARM:
+        said = f"one-to-one binding leaves chi2 = {b.chi2:.3g} of {b.freedom} degrees of freedom"
+        findings.append(Finding("described", "doubtful", said, steps[0].row.label))
+    added = " and ".join(dict.fromkeys(s.row.settings.get("titrant", "") for s in steps))
+    of = f"log10 K of {added}".removesuffix(" of ")
+    error = {"shifts": (high - low) / (2 * Z95)}
+    kind = kind_of(*(s.row.path for s in steps))
+    note = f"L/mol, 1:1, by {', '.join(np.array(f.names)[through])}"
+    ends = {"interval": (low, high), "findings": tuple(findings), "kind": kind, "note": note}
+    return [Quantity(of, name, b.log10_K[0], error, "1", **ends)]

@@ -247,7 +247,8 @@ def _fitted(prepared, settings, problems) -> Iterator[tuple[tuple, Analysed]]:
     started, tables = {}, {}
     for key, made in prepared.items():
         try:
-            started[key], tables[key] = _started(made.matrix, settings, key[0])
+            zero = made.members[0].row.settings.get("zero_ps")
+            started[key], tables[key] = _started(made.matrix, settings, key[0], zero)
         except ValueError as error:
             problems.append(Problem(made.members[0].row.label, str(error)))
     models = _with_shared_dispersion({k: prepared[k].matrix for k in started}, started)
@@ -281,9 +282,11 @@ def said_of(setting, label: str, sample: str, otherwise):
     return setting.get(label, setting.get(sample, otherwise))
 
 
-def _started(m: Matrix, settings, sample: str) -> tuple[Model, ComponentTable | None]:
-    """A model with its own dispersion and as many lifetimes as asked for, or as the data
-    support."""
+def _started(
+    m: Matrix, settings, sample: str, zero_ps: float | None
+) -> tuple[Model, ComponentTable | None]:
+    """A model with its own dispersion and as many lifetimes as asked for, or as the data support;
+    where no rise tells zero time, with the stage's."""
     options = {k: settings[k] for k in ("lifetimes_ps", "fwhm_ps", "dispersion_order", "artefact")}
     period = settings["period_ps"]
     model, _ = workflow.start_model(m, **{**options, **({"artefact": 0} if period else {})})
@@ -296,6 +299,13 @@ def _started(m: Matrix, settings, sample: str) -> tuple[Model, ComponentTable | 
         offset=m.rise.seen and not period,
         period_ps=period,
     )
+    if zero_ps is not None and m.rise.late:
+        if zero_ps > m.delay_ps[0]:
+            raise ValueError(
+                f"zero_ps: expected none after the first delay, {m.delay_ps[0]:g} ps, where the "
+                f"signal is there already; found {zero_ps:g}"
+            )
+        model = replace(model, t0_ps=zero_ps, fixed=("t0", "fwhm"))
     if points := said_of(settings["chirp_ps"], m.name, sample, ()):
         model = workflow.with_chirp(model, points)
     rough = coarse(m)
