@@ -573,6 +573,7 @@ def test_series_in_another_format_gives_the_same_shifts(tmp_path, root):
         found.append([q for q in report.quantities if "over the titration" in q.name])
         (bound,) = [q for q in report.quantities if q.name == "log10 K of PbI2"]
         assert abs(bound.value - 3.0) < 3 * bound.standard_error < 0.3
+        assert bound.standard_error == pytest.approx(np.ptp(bound.bounds) / 3.92, rel=1e-3)
     for one, other in zip(*found, strict=True):
         assert one.name == other.name and abs(one.value) > 0.05
         assert one.value == pytest.approx(other.value, abs=0.002)
