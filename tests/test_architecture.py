@@ -20,13 +20,24 @@ def named(path):
     return path.relative_to(LIB).as_posix()
 
 
-def imported(path):
-    """Names of our packages that a module imports, also inside functions."""
-    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+def imported(path, *, types=True):
+    """Names of our packages that a module imports, also inside functions, and for its types."""
+    tree = ast.parse(path.read_text(encoding="utf-8"))
+    guards = [
+        node
+        for node in ast.walk(tree)
+        if isinstance(node, ast.If) and ast.unparse(node.test) == "TYPE_CHECKING"
+    ]
+    left_out = {id(node) for guard in guards if not types for node in ast.walk(guard)}
+    for node in ast.walk(tree):
+        if id(node) in left_out:
+            continue
         if isinstance(node, ast.Import):
             found = [alias.name for alias in node.names]
-        elif isinstance(node, ast.ImportFrom) and node.module and not node.level:
-            found = [node.module, *(f"{node.module}.{alias.name}" for alias in node.names)]
+        elif isinstance(node, ast.ImportFrom):
+            package = path.relative_to(LIB).parts[: -node.level] if node.level else ()
+            module = ".".join([*package, *filter(None, [node.module])])
+            found = [module, *(f"{module}.{alias.name}" for alias in node.names)]
         else:
             continue
         yield from (name for name in found if name.split(".")[0] in PACKAGES)
@@ -68,13 +79,15 @@ def test_the_ledger_knows_no_paper():
 
 
 def test_no_module_imports_itself_through_others():
-    """Imports inside functions count: a circle is no order."""
+    """Imports inside functions count: a circle is no order. Those for types load nothing."""
     name = {path: ".".join(path.relative_to(LIB).with_suffix("").parts) for path in MODULES}
     known = {n.removesuffix(".__init__") for n in name.values()}
     graph = {}
     for path, own in name.items():
         own = own.removesuffix(".__init__")
-        found = {target for target in imported(path) if target in known and target != own}
+        found = {
+            target for target in imported(path, types=False) if target in known and target != own
+        }
         # A package's own face is loaded with any of its modules: no arrow of theirs.
         graph[own] = {target for target in found if not own.startswith(target + ".")}
     sorter = graphlib.TopologicalSorter(graph)

@@ -25,7 +25,7 @@ from peled import report as pr
 from peled.cli import main
 from peled.quantities import Finding, Quantity, quantity
 from peled.report import pdf
-from peled.report.report import as_text
+from peled.report.text import as_text
 from peled.samples import read_sheet
 
 SCHEMA = json.loads((Path(peled.__file__).parent / "tables/report.schema.json").read_text("utf-8"))

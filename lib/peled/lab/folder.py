@@ -362,11 +362,11 @@ class Shown:
         self.notes = list(notes)
 
     def __repr__(self) -> str:
-        from peled.report.report import as_text
+        from peled.report.text import as_text
 
         return "\n".join([as_text(self.rows), *self.notes])
 
     def _repr_html_(self) -> str:
-        from peled.report.report import as_html
+        from peled.report.text import as_html
 
         return as_html(self.rows) + "".join(f"<p>{html.escape(note)}</p>" for note in self.notes)

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 from peled.figures import CYCLE, plain
 from peled.led import plots
 from peled.led.device import Device
-from peled.report.report import Panel
+from peled.report.parts import Panel
 
 if TYPE_CHECKING:
     from peled.report import Report

@@ -22,7 +22,7 @@ from peled.led.device import Context, Curve, Run, external
 from peled.led.light import Light
 from peled.led.plots import LIGHT
 from peled.quantities import Finding, Quantity, signal
-from peled.report.report import Panel
+from peled.report.parts import Panel
 
 if TYPE_CHECKING:
     from peled.report import Report

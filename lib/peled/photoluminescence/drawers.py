@@ -12,7 +12,7 @@ from peled.figures import plain
 from peled.lineshapes import HC_EV_NM
 from peled.photoluminescence import plots
 from peled.photoluminescence.lifetimes import preferred
-from peled.report.report import Panel
+from peled.report.parts import Panel
 
 if TYPE_CHECKING:
     from peled.report import Report

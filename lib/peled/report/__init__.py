@@ -2,7 +2,8 @@
 
 from .export import code_digest, record, to_csv
 from .groups import Comparison, Summary, compare, summarise
-from .report import Drawer, Panel, Problem, Report, from_holdings
+from .parts import Drawer, Panel, Problem
+from .report import Report, from_holdings
 
 __all__ = [
     "Comparison",

@@ -17,11 +17,12 @@ from matplotlib.figure import Figure
 from peled import figures
 from peled.quantities import shown
 
-from .report import as_text
+from .parts import Panel
+from .text import as_text
 
 if TYPE_CHECKING:
     from .groups import Summary
-    from .report import Panel, Report
+    from .report import Report
 
 PAGE = (8.27, 11.69)  # A4, inch
 PANELS = 6  # on a page
@@ -146,8 +147,6 @@ def spreads(report: Report) -> Iterator[Panel]:
     ------
     Panel
     """
-    from .report import Panel
-
     for (name, state, unit), found in itertools.groupby(
         report.summaries, key=lambda s: (s.name, s.state, s.unit)
     ):

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from peled.figures import plain
-from peled.report.report import Panel
+from peled.report.parts import Panel
 
 if TYPE_CHECKING:
     from peled.report import Report
