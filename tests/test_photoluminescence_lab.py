@@ -9,6 +9,7 @@ from types import SimpleNamespace
 import matplotlib.pyplot as plt
 import numpy as np
 import pytest
+from matplotlib.figure import Figure
 
 from hassan2021.simulate.photoluminescence.tcspc import phu_file
 from peled import photoluminescence as pl
@@ -813,9 +814,40 @@ def test_one_film_at_two_temperatures_says_which(tmp_path):
         read_sheet(tmp_path, "photoluminescence"), {"rate_laws": ("first order + radiative",)}
     )
     states = [q.state for q in report.select(name="PL peak")]
-    assert states == ["new, 295 K", "new, 77 K"]
+    assert states == ["new, 77 K", "new, 295 K"]
     assert len({one.state for one in report.found["f"].decays}) == 4
     assert {one.state for one in report.found["f"].rates} == set(states)
     titles = [p.title for p in report.panels() if p.name in ("pl", "trpl")]
     assert len(set(titles)) == 6 and all(" K" in title for title in titles)
     assert len([s for s in report.summaries if s.name == "PL peak"]) == 2
+
+
+def test_a_steady_series_draws_no_red_share_and_decays_stand_in_order_of_fluence(tmp_path):
+    """What is shown nowhere is drawn nowhere; a state that is called what it is stands once."""
+    rng, x = np.random.default_rng(3), np.arange(560.0, 740.0, 0.8)
+    band = 3000 * np.exp(-(((x - 640) / 18) ** 2))
+    columns = [rng.poisson(band + 20) for _ in range(8)]
+    heads = ",".join(["Wavelength (nm)", *(f"{30 * k} s" for k in range(8))])
+    table = np.column_stack([x, *columns])
+    np.savetxt(tmp_path / "s.csv", table, "%g", ",", header=heads, comments="")
+    t = np.arange(300) * 0.5
+    for fluence in (0.2, 2, 20):
+        decay = np.column_stack([t, rng.poisson(2000 * np.exp(-t / 20) + 5)])
+        name = tmp_path / f"f_{fluence:g}uJ.csv"
+        np.savetxt(name, decay, "%g", ",", header="Time (ns),counts", comments="")
+    (tmp_path / "samples.csv").write_text(
+        "file,sample,measurement,state,thickness_nm,excitation_nm\n"
+        "s.csv,f,pl_series,,,\n"
+        "f_{fluence_uJ_cm2}uJ.csv,f,trpl,fluence series,50,405\n"
+    )
+    report = analyse(
+        read_sheet(tmp_path, "photoluminescence"), {"rate_laws": ("first order + radiative",)}
+    )
+    panels = {p.name: p for p in report.panels()}
+    figure = Figure()
+    panels["pl_course"].draw(figure)
+    assert [ax.get_ylabel() for ax in figure.axes] == ["Centroid (nm)"]
+    assert panels["trpl_fluence"].title == "f: fluence series, excited at 405 nm"
+    assert [one.state.split(", ")[1] for one in report.found["f"].decays] == [
+        f"{fluence} uJ/cm2" for fluence in ("0.2", "2", "20")
+    ]

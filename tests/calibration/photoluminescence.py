@@ -32,6 +32,7 @@ RATES = ("first-order rate", "radiative rate (leaving)")
 GROWTH = ("red share, growth", "red share at the end", "centroid, drift")
 #: Standard error of the wavelength scale that the analysis takes for granted, nm.
 SCALE_NM = 0.3
+WINGS = 0.04  #: of a band in Lorentzian wings, one standard deviation, as the analysis states
 LASER_DRIFT = 0.01  #: of its power from run to run, relative standard deviation, as the sheet says
 #: The calibration of the sphere ends at 780 nm: what a wide band has beyond is in the error.
 X = np.arange(380.0, 800.0, 0.8)
@@ -48,6 +49,7 @@ CONDITIONS = (
     Condition("common mode", "offset of each run", {"common": 20.0}),
     Condition("correlated", "three pixels", {"shape": "correlated"}),
     Condition("proportional", "1 % of the light", {"proportional": 0.01}),
+    Condition("wide", "60 to 90 nm, with wings", {"wide": True}),
     Condition("missing cells", "3 %", {"missing": 0.03}),
     Condition("offsets", "400 counts, rising by 100", {"offset": 400.0, "slope": 100.0}),
     Condition("contamination", "laser, second order, scatter", {"laser": 0.3}),
@@ -64,7 +66,7 @@ CONDITIONS = (
 
 def draw(folder: Path, sample: str, rng, *, bright=1.0, clip=None, shape="white", common=0.0,
          proportional=0.0, missing=0.0, offset=30.0, slope=0.0, laser=0.0,
-         two=False, counts=None, grown=None) -> dict[str, float]:  # fmt: skip
+         two=False, wide=False, counts=None, grown=None) -> dict[str, float]:  # fmt: skip
     """Files of one film.
 
     Parameters
@@ -86,6 +88,8 @@ def draw(folder: Path, sample: str, rng, *, bright=1.0, clip=None, shape="white"
         share of its pulse in the decay (a third).
     two : bool
         Whether the decay has two lifetimes.
+    wide : bool
+        Whether the band is two to three times as wide, with wings as the analysis states them.
     counts : float, optional
         Of the decays at three fluences, in place of all else.
     grown : float, optional
@@ -109,7 +113,10 @@ def draw(folder: Path, sample: str, rng, *, bright=1.0, clip=None, shape="white"
                np.char.mod("%.3f", X + line_nm), cells)  # fmt: skip
 
     peak, fwhm = rng.uniform(620, 680), rng.uniform(22, 36)
-    band = np.exp(-4 * np.log(2) * ((X - peak) / fwhm) ** 2)
+    wings = 0.0
+    if wide:
+        fwhm, wings = 2.6 * fwhm, WINGS * abs(rng.standard_normal())
+    band = _band(X, peak, fwhm, wings)
     line = np.exp(-0.5 * ((X - 405) / 1.5) ** 2)
     height = 9000 * bright
     detected(height * (band + laser * line), "pl", SCALE_NM * rng.standard_normal())
@@ -129,13 +136,21 @@ def draw(folder: Path, sample: str, rng, *, bright=1.0, clip=None, shape="white"
     found |= {"PLQY": plqy, "absorptance": absorbed}
     if bright:
         fine = np.arange(peak - 30, peak + 30, 0.001)
-        per_energy = np.exp(-4 * np.log(2) * ((fine - peak) / fwhm) ** 2) * fine**2
+        per_energy = _band(fine, peak, fwhm, wings) * fine**2
         found |= {
             "PL peak": peak, "PL centroid": peak, "PL width": fwhm,
             "PL peak energy": 1239.841984 / fine[np.argmax(per_energy)],
-            "PL area": height * fwhm * np.sqrt(np.pi / np.log(16)),
+            "PL area": height * band.sum() * (X[1] - X[0]),
         }  # fmt: skip
     return found
+
+
+def _band(x, peak, fwhm, wings):
+    """A Gaussian with some of its area in a Lorentzian of its width; 1 in the maximum."""
+    away = 2 * (x - peak) / fwhm
+    gauss, lorentz = 2.0 ** -(away**2), 1 / (1 + away**2)
+    share = wings * np.sqrt(np.log(2) / np.pi)  # a Lorentzian of that height holds as much
+    return (1 - share) * gauss + share * lorentz
 
 
 def _decay(folder, sample, rng, light: float, scatter: float, two: bool) -> dict[str, float]:

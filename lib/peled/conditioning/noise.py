@@ -25,14 +25,18 @@ LEAST_FREE = 20  #: points free of signal that a scatter is judged by
 
 
 class Noise(NamedTuple):
-    """Noise of n spectra: variance = read + gain * level, level above the baseline; correlation
-    from lag 1 on, of the read noise, and of the rest too unless that is `white`.
+    """Noise of n spectra: variance = read + gain * level + square * level², level above the
+    baseline; correlation from lag 1 on, of the read noise, and of the rest too unless that is
+    `white`.
+
+    Photons make the gain; light that flickers, or pixels that differ, the square.
     """
 
     read: np.ndarray | float
     gain: np.ndarray | float
     correlation: np.ndarray = np.empty(0)
     white: bool = False
+    square: np.ndarray | float = 0.0
 
     @property
     def lumping(self) -> float:
@@ -55,12 +59,16 @@ class Noise(NamedTuple):
         array
             In the shape and the squared unit of `level`.
         """
-        read, gain = (np.reshape(part, (-1, 1)[-level.ndim :]) for part in self[:2])
-        if not gain.any():
+        parts = (self.read, self.gain, self.square)
+        read, gain, square = (np.reshape(part, (-1, 1)[-level.ndim :]) for part in parts)
+        if not (gain.any() or square.any()):
             return np.broadcast_to(read, level.shape)
         smooth = uniform_filter1d(level, 5, axis=-1, mode="nearest")
         np.maximum(smooth, 0.0, out=smooth)
-        smooth *= gain
+        if square.any():
+            smooth *= gain + square * smooth
+        else:
+            smooth *= gain
         smooth += read
         return smooth
 
@@ -442,14 +450,14 @@ def slow_in(region: Region, noise: Noise) -> tuple[Noise, np.ndarray]:
         return none
     seen, pairs = np.array(lags).T
     held = int(np.clip(CELLS / region.level.size, TURNS / 4, TURNS))
-    curves, fast = _one_over_f(region.t.size, held)
+    curves, quick = _one_over_f(region.t.size, held)
     some = slice(None, None, max(len(region.level) // 5, 1))
     free = region.free[some]
     part = _after_line(curves, region, some) * free
     slow = float((part**2).sum()) / max(np.count_nonzero(free), 1)
     every = np.broadcast_to(free, part.shape).reshape(-1, region.t.size)
     said = np.array([r for r, _ in _lags(part.reshape(every.shape), every)])[: seen.size]
-    said = (slow * said + fast[1 : seen.size + 1]) / (slow + fast[0])
+    said = (slow * said + quick[1 : seen.size + 1]) / (slow + quick[0])
     # Few neighbours that are alike may have been smoothed together.
     near = NEAR if noise.correlation.size < max(LONG * region.t.size, NEAR) else 0
     far, weight = said[near:], pairs[near:]
@@ -460,17 +468,18 @@ def slow_in(region: Region, noise: Noise) -> tuple[Noise, np.ndarray]:
         known *= far @ far / (far @ convolve1d(far, np.convolve(alike, alike), mode="constant"))
     if not share * np.sqrt(known) > SHOWN:
         return none
-    variance = share * noise.read / (slow + fast[0])
-    read = max(1 - share, 0.0) * noise.read + variance * fast[0]
-    correlation = fast[1:] * np.median(variance / read)
+    variance = share * noise.read / (slow + quick[0])
+    read = max(1 - share, 0.0) * noise.read + variance * quick[0]
+    correlation = quick[1:] * np.median(variance / read)
     # What grows with the light is no 1/f noise.
-    gain = noise.gain * (1.0 if noise.white else _in_third(_of_third(noise.correlation)))
+    grows = 1.0 if noise.white else _in_third(_of_third(noise.correlation))
     lagged = np.concatenate([far[::-1], np.zeros(2 * near + 1), far])
     waves = part[:, 0] @ convolve1d(part[:, 0], lagged, mode="constant").T
     waves = len(region.level) * np.trace(waves) ** 2 / np.sum(waves**2)
     wider = special.stdtrit(waves, 0.975) / special.ndtri(0.975)
     moved = _after_line(curves, region, slice(None))
-    return Noise(read, gain, correlation, True), wider * np.sqrt(variance)[:, None] * moved
+    fast = Noise(read, grows * noise.gain, correlation, True, grows * noise.square)
+    return fast, wider * np.sqrt(variance)[:, None] * moved
 
 
 def _after_line(curves, region, rows):
@@ -515,12 +524,13 @@ def noise_in(region: Region, good: np.ndarray | None = None) -> Noise:
     like = _of_third(correlation)
     white = bool(correlation.size) and _grows_white(third, height, read, like)
     share = _in_third(like)
-    v, _, _ = block_means(third**2 / 20.0, use)
-    height, _, _ = block_means(height, use)
+    v, *_ = block_means(third**2 / 20.0, use)
+    powers = [block_means(height**power, use)[0] for power in (1, 2)]
     far = np.maximum(np.roll(v, 2, axis=1), np.roll(v, -2, axis=1))
     v = np.where(v > 8 * far, far, v)  # a spike or a line sits in one block or two
-    gain = _gain(height, v, share * read) / (1.0 if white else share)
-    return Noise(read, gain, correlation, white)
+    gain, square = _growth(*powers, v, share * read)
+    seen = 1.0 if white else share
+    return Noise(read, gain / seen, correlation, white, square / seen)
 
 
 THIRD = np.array([-1.0, 6.0, -15.0, 20.0, -15.0, 6.0, -1.0])  #: autocovariance of third differences
@@ -554,6 +564,29 @@ def _grows_white(third, height, read, like) -> bool:
     ])  # fmt: skip
     white = _of_third(np.empty(0))
     return bool(found @ white / np.linalg.norm(white) > found @ like / np.linalg.norm(like))
+
+
+def _growth(height, squares, v, read):
+    """Growth of the variance with the signal and with its square, (n,) each, none negative.
+
+    The course of the growth is that of all spectra together, how much of it there is that of each.
+    """
+    unit = max(height.max(), 1e-300)
+    shapes = np.array([height, squares / unit])
+    least = np.maximum(read, 1e-300)[:, None]
+    parts = np.array([1.0, 0.0])
+    gain = _gain(height, v, read)
+    for _ in range(4):
+        grown = np.tensordot(parts, shapes, 1)
+        weight = (least + gain[:, None] * grown) ** -2.0
+        normal = np.einsum("anb,nb,cnb->ac", shapes, weight, shapes)
+        rise = np.einsum("anb,nb->a", shapes, weight * (v - least))
+        found = nnls(normal, rise)[0]
+        if not found.any():
+            break
+        parts = found / found.sum()
+        gain = _gain(np.tensordot(parts, shapes, 1), v, read)
+    return gain * parts[0], gain * parts[1] / unit
 
 
 def _gain(height, v, read):

@@ -19,9 +19,9 @@ if TYPE_CHECKING:
 
 
 def _title(sample: str, result, what: str) -> str:
-    said = f", excited at {result.excitation_nm:g} nm" if result.excitation_nm else ""
-    state = f", {plain(result.state)}" if result.state else ""
-    return f"{plain(sample)}: {what}{state}{said}"
+    laser = f"excited at {result.excitation_nm:g} nm" if result.excitation_nm else ""
+    said = dict.fromkeys([what, plain(result.state), laser])  # a state may be called what it is
+    return f"{plain(sample)}: {', '.join(filter(None, said))}"
 
 
 def absorption(report: Report) -> Iterator[Panel]:
@@ -203,7 +203,7 @@ def _rates(one, figure) -> None:
 
 
 def series(report: Report) -> Iterator[Panel]:
-    """Spectra of each series in time, and the course of centroid and red share.
+    """Spectra of each series in time, and the course of the centroid and of a red share.
 
     Parameters
     ----------
@@ -233,13 +233,15 @@ def _series(one, figure) -> None:
 
 
 def _course(one, figure) -> None:
-    first, second = figure.subplots(2, 1, sharex=True)
-    t = one.fit.time_s / 60
-    first.errorbar(t, one.fit.centroid_nm, 1.96 * one.fit.centroid_error_nm, fmt="o", ms=2.5)
-    first.set_ylabel("Centroid (nm)")
-    error = 196 * np.nan_to_num(one.fit.fraction_error)
-    second.errorbar(t, 100 * one.fit.fraction, error, fmt="o", ms=2.5)
-    second.set(xlabel="Time (min)", ylabel="Red share (%)", title=one.fit.account)
+    panels = figure.subplots(1 + one.fit.segregates, 1, sharex=True, squeeze=False)[:, 0]
+    t, known = one.fit.time_s / 60, one.fit.known
+    panels[0].errorbar(t, one.fit.centroid_nm, 1.96 * one.fit.centroid_error_nm, fmt="o", ms=2.5)
+    panels[0].set(ylabel="Centroid (nm)", title=one.fit.account)
+    for ax in panels[1:]:  # without a second band there is no share of it
+        share, error = one.fit.fraction[known], one.fit.fraction_error[known]
+        ax.errorbar(t[known], 100 * share, 196 * error, fmt="o", ms=2.5)
+        ax.set(ylabel="Red share (%)")
+    panels[-1].set(xlabel="Time (min)")
 
 
 def images(report: Report) -> Iterator[Panel]:

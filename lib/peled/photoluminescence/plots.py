@@ -320,9 +320,9 @@ def tracks(axes, found: dict, kinetics: dict) -> None:
     for name, t in found.items():
         c = chosen[name]
         axes[0].errorbar(
-            t.time_s / 60,
-            100 * t.fraction,
-            196 * np.nan_to_num(t.fraction_error),
+            t.time_s[t.known] / 60,
+            100 * t.fraction[t.known],
+            196 * t.fraction_error[t.known],
             fmt="o",
             ms=2.5,
             color=c,

@@ -104,6 +104,11 @@ class Segregation:
     by_shape_error: np.ndarray = field(default_factory=lambda: np.zeros(1), repr=False)
 
     @property
+    def known(self) -> np.ndarray:
+        """(m,) bool: whose 95 % interval of the red share is narrower than all that it may be."""
+        return self.fraction_error < 0.25
+
+    @property
     def segregates(self) -> bool:
         return self.account == "two bands"
 

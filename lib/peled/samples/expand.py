@@ -141,6 +141,28 @@ def _placeholder(name: str, groups: dict, columns, known, part: bool) -> str:
     return f"(?P<{groups[name]}>{text})"
 
 
+def in_order(name: str) -> tuple[list, str]:
+    """Key that sorts names with numbers in them by the numbers: 0.2uJ, 2uJ, 20uJ.
+
+    Parameters
+    ----------
+    name : str
+        Of a file, with its folders.
+
+    Returns
+    -------
+    list, str
+        Text and numbers in turn, and the name itself.
+
+    Examples
+    --------
+    >>> sorted(["f/20uJ", "f/2uJ", "f/0.2uJ"], key=in_order)
+    ['f/0.2uJ', 'f/2uJ', 'f/20uJ']
+    """
+    parts = re.split(r"(\d+(?:\.\d+)?)", name)
+    return [float(part) if i % 2 else part for i, part in enumerate(parts)], name
+
+
 def claims(
     lines: Sequence[Line], files: Iterable[str], columns: Mapping[str, Column]
 ) -> dict[str, list[Claim]]:
@@ -160,7 +182,7 @@ def claims(
     dict
         File or folder -> its claims, in the order of the lines; without those that no line fits.
     """
-    files = sorted(files)
+    files = sorted(files, key=in_order)
     folders = {folder for file in files for folder in _above(file)}
     matchers = []
     for line in lines:

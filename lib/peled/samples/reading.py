@@ -94,7 +94,7 @@ def _files(folder: Path) -> list[str]:
         for name in names:
             if may_be_data(name):
                 found.append((Path(place) / name).relative_to(folder).as_posix())
-    return sorted(found)
+    return sorted(found, key=expand.in_order)
 
 
 class _Reading:
@@ -149,7 +149,8 @@ class _Reading:
         claims = expand.claims(lines, self.files, self.columns)
         settings = [li for li in lines if "file" not in li.cells and not li.problems]
         rows, left, used = [], [], set()
-        for file, fits in sorted(claims.items()):
+        for file in sorted(claims, key=expand.in_order):
+            fits = claims[file]
             parted = any("part" in claim.line.cells for claim in fits)
             content = self.content(file) if parted else None
             kept, problems, parts = expand.resolve(
