@@ -12,6 +12,8 @@ from hypothesis import strategies as st
 from hassan2021.simulate.writers import write_ufs
 from peled.formats import FormatError
 from peled.formats.tas import read_tas
+from peled.samples import read_sheet
+from peled.transient_absorption.analyse import sniff
 from writers import write_glotaran, write_matrix
 
 T = np.r_[-1.0, -0.5, 0.0, 0.1, 0.2, 1.0, 10.0, 100.0]
@@ -422,6 +424,25 @@ def test_a_matrix_and_its_axes_in_three_files(tmp_path, down):
     (tmp_path / "wl.dat").write_text("500\n600\n")
     with pytest.raises(FormatError, match="as long as its rows and columns"):
         read_tas(tmp_path)
+
+
+def test_matrices_share_the_axes_that_lie_beside_them(tmp_path):
+    """Axes are told by their names; a matrix with axes of its own, and one that fits no axis, are
+    read and refused as anywhere."""
+    np.savetxt(tmp_path / "delays.txt", T, header="ps")
+    np.savetxt(tmp_path / "wavelengths.txt", W)
+    np.savetxt(tmp_path / "data1.txt", X)
+    np.savetxt(tmp_path / "data2.txt", X.T)
+    same(read_tas(tmp_path / "data1.txt"))
+    same(read_tas(tmp_path / "data2.txt"))
+    sheet = read_sheet(tmp_path, "transient_absorption", sniff=sniff)
+    assert [row.file for row in sheet.rows] == ["data1.txt", "data2.txt"]
+    assert not any(row.problems for row in sheet.rows)
+    write_matrix(tmp_path / "own.txt", T, W, X)
+    same(read_tas(tmp_path / "own.txt"))
+    np.savetxt(tmp_path / "short.txt", X[:-2])
+    with pytest.raises(FormatError, match="as long as its rows and columns"):
+        read_tas(tmp_path / "short.txt")
 
 
 def test_a_matrix_in_a_workbook(tmp_path):

@@ -98,7 +98,9 @@ def read_tas(
     Parameters
     ----------
     path : path-like
-        A file, or a folder that holds nothing but a matrix and its two axes, a text file each.
+        A file, or a folder that holds nothing but a matrix and its two axes, a text file each. Of
+        several matrices in a folder with two files that are named after axes
+        (`delays.txt`, `wavelengths.txt`) each has these, where it has none itself.
     orientation : "delays down" or "delays across", optional
         For matrices of text whose axes could be either: which axis runs down the first column. By
         default told from words in the corner, signs and ranges of the axes.
@@ -157,6 +159,14 @@ def read_tas(
         r"^\s*((time|wavelength)\s+explicit|intervalnr)", head, re.MULTILINE | re.IGNORECASE
     ):
         return _read_explicit(sheet, asked)
+    if (axes := _axes_beside(path)) and path not in axes:
+        try:
+            return _with_axes(path, [path, *axes], orientation, asked)
+        except FormatError as error:  # axes of other matrices, unless this has none of its own
+            try:
+                return _read_matrix(sheet, orientation, asked)
+            except FormatError:
+                raise error from None
     return _read_matrix(sheet, orientation, asked)
 
 
@@ -431,29 +441,67 @@ def _axis_row(sheet: Sheet, i: int, width: int) -> tuple[str, np.ndarray]:
 
 
 def _read_folder(folder: Path, orientation: str | None, asked: dict) -> TransientMap:
-    """A matrix without axes and the two axes beside it: told from their lengths."""
+    """A matrix without axes and the two axes beside it."""
     files = sorted(p for p in folder.iterdir() if p.is_file() and may_be_data(p.name))
     if len(files) != 3:
         expected = "a matrix and its two axes, a file each"
         names = ", ".join(sorted(p.name for p in folder.iterdir())) or "an empty folder"
         raise FormatError(folder, expected=expected, found=names)
-    arrays, lines, book = {}, [], {}
-    for file in files:
-        sheet = Sheet.read(file, what="a matrix or an axis")
-        named = {i for i in sheet.content if None not in sheet.row(i)[1] or i > sheet.content[0]}
-        named = sorted(i for i in named if not sheet.is_comment(i))
-        rows = [sheet.numbers(i, missing=True) for i in named]
-        if len(rows) == 1 or max(map(len, rows), default=0) == 1:
-            rows = [sheet.numbers(i) for i in named]  # an axis has no gaps
-        if len(rows) > 2 and [*rows[0]] == [len(rows) - 1] and len(rows[1]) > 1:
-            named, rows = named[1:], rows[1:]  # LabVIEW writes how many rows follow
-        ragged = next((r for r in rows if len(r) != len(rows[0])), None)
-        if ragged:
-            raise sheet.refuse(
-                named[rows.index(ragged)], f"{len(rows[0])} numbers", f"{len(ragged)}"
-            )
-        arrays[file], book[file] = np.array(rows), sheet.settle()
-        lines += [sheet.lines[i] for i in sheet.content if sheet.claims[i] != "data"]
+    return _with_axes(folder, files, orientation, asked)
+
+
+def _axes_beside(path: Path) -> list[Path]:
+    """The two files in the folder of a file that are named after axes."""
+    named: dict[str, list[Path]] = {"delay": [], "wave": []}
+    for file in path.parent.iterdir():
+        words = file.stem.replace("_", " ")
+        kinds = {"delay": _DELAY_WORD.search(words), "wave": _WAVE_WORD.search(words)}
+        if file.suffix.lower() == path.suffix.lower() and sum(map(bool, kinds.values())) == 1:
+            named["delay" if kinds["delay"] else "wave"].append(file)
+    alone = all(len(files) == 1 for files in named.values())
+    return [file for files in named.values() for file in files] if alone else []
+
+
+def is_axis(path: Path) -> bool:
+    """Whether a file is an axis of the matrices in its folder, by its name and its numbers.
+
+    Parameters
+    ----------
+    path : Path
+
+    Returns
+    -------
+    bool
+    """
+    try:
+        return path in _axes_beside(path) and 1 in _array(path)[0].shape
+    except FormatError:
+        return False
+
+
+def _array(file: Path) -> tuple[np.ndarray, list[str], Account]:
+    """The numbers of a file without axes, and the lines that are none."""
+    sheet = Sheet.read(file, what="a matrix or an axis")
+    named = {i for i in sheet.content if None not in sheet.row(i)[1] or i > sheet.content[0]}
+    named = sorted(i for i in named if not sheet.is_comment(i))
+    rows = [sheet.numbers(i, missing=True) for i in named]
+    if len(rows) == 1 or max(map(len, rows), default=0) == 1:
+        rows = [sheet.numbers(i) for i in named]  # an axis has no gaps
+    if len(rows) > 2 and [*rows[0]] == [len(rows) - 1] and len(rows[1]) > 1:
+        named, rows = named[1:], rows[1:]  # LabVIEW writes how many rows follow
+    ragged = next((r for r in rows if len(r) != len(rows[0])), None)
+    if ragged:
+        raise sheet.refuse(named[rows.index(ragged)], f"{len(rows[0])} numbers", f"{len(ragged)}")
+    account = sheet.settle()
+    lines = [sheet.lines[i] for i in sheet.content if sheet.claims[i] != "data"]
+    return np.array(rows), lines, account
+
+
+def _with_axes(place: Path, files, orientation: str | None, asked: dict) -> TransientMap:
+    """A matrix without axes and its two axes: told from their lengths."""
+    made = {file: _array(file) for file in files}
+    arrays = {file: array for file, (array, _, _) in made.items()}
+    lines = [line for _, found, _ in made.values() for line in found]
     axes = {f: a.ravel() for f, a in arrays.items() if 1 in a.shape}
     matrix = next((f for f in files if f not in axes), None)
     fitting = [
@@ -465,24 +513,25 @@ def _read_folder(folder: Path, orientation: str | None, asked: dict) -> Transien
     if len(axes) != 2 or not fitting:
         sizes = ", ".join(f"{f.name} {a.shape[0]} × {a.shape[1]}" for f, a in arrays.items())
         expected = "a matrix and axes as long as its rows and columns"
-        raise FormatError(folder, expected=expected, found=sizes)
+        raise FormatError(place, expected=expected, found=sizes)
     if len(fitting) > 1:
         raise FormatError(
-            folder,
+            place,
             expected="as many delays as rows and another number of wavelengths",
             found=f"a square matrix of {len(axes[fitting[0][0]])}",
             advice="put the axes into one file with the matrix",
         )
     down, across = fitting[0]
     corner = f"{down.stem} {across.stem}".replace("_", " ")
-    delays = _delays_down(folder, axes[down], axes[across], "", corner, orientation)
+    delays = _delays_down(place, axes[down], axes[across], "", corner, orientation)
     data = arrays[matrix] if delays else arrays[matrix].T
     delay, wavelength = (down, across) if delays else (across, down)
     texts = Texts(corner, key_values(lines), lines, f"{corner} {' '.join(lines)}")
     spectral = asked["spectral"] or _word(_SPECTRAL_UNIT, texts.spectral) or "nm"
     _nanometres(wavelength, axes[wavelength], spectral)  # so that the error names the file
+    account = made[matrix][2]
     return _finish(
-        folder, "matrix and axes", axes[delay], axes[wavelength], data, asked, texts, book[matrix]
+        place, "matrix and axes", axes[delay], axes[wavelength], data, asked, texts, account
     )
 
 

@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import re
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path, PurePosixPath
 
@@ -89,7 +89,10 @@ class _Guess:
 
 
 def propose(
-    contents: Mapping[str, Content], columns: Mapping[str, Column], name: str
+    contents: Mapping[str, Content],
+    columns: Mapping[str, Column],
+    name: str,
+    strangers: Sequence[str] = (),
 ) -> list[Line]:
     """Lines for files of which the content is known.
 
@@ -101,6 +104,8 @@ def propose(
         The topic's columns.
     name : str
         Of the folder itself.
+    strangers : sequence of str
+        Files that are none of the topic's: no pattern takes them.
 
     Returns
     -------
@@ -113,7 +118,9 @@ def propose(
         groups[_general(line.cells, columns)].append(line)
     short = []
     for pattern, members in groups.items():
-        short += [replace(members[0], cells=dict(pattern))] if len(members) > 1 else members
+        one = replace(members[0], cells=dict(pattern))
+        alone = len(members) == 1 or expand.claims([one], strangers, columns)
+        short += members if alone else [one]
     short = [replace(line, number=i) for i, line in enumerate(short, start=1)]
     want = {(line.cells["file"], line.cells.get("part", "")): dict(line.cells) for line in lines}
     if _expanded(short, contents, columns) == want:

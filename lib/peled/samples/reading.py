@@ -65,7 +65,8 @@ def read_sheet(
         rows, unlisted = reading.expand(table.lines, source)
         lines = table.lines
     else:
-        lines = tuple(propose(reading.contents(reading.files), columns, reading.name))
+        known = reading.contents(reading.files)
+        lines = tuple(propose(known, columns, reading.name, reading.strangers()))
         rows, _ = reading.expand(lines, None)
         listed = {row.file for row in rows}
         unlisted = [
@@ -97,6 +98,9 @@ def _files(folder: Path) -> list[str]:
     return sorted(found, key=expand.in_order)
 
 
+_STRANGE = "not recognised"
+
+
 class _Reading:
     """The files of one folder while its sheet is being expanded: each is sniffed at most once."""
 
@@ -116,13 +120,17 @@ class _Reading:
 
     def reason(self, file: str) -> str:
         """Why a file's content is not known."""
-        return "not recognised" if self.content(file) else str(self._seen[file])
+        return _STRANGE if self.content(file) else str(self._seen[file])
+
+    def strangers(self) -> list[str]:
+        """Files that were looked at and are none of the topic's."""
+        return [file for file, seen in self._seen.items() if seen == _STRANGE]
 
     def _sniff(self, file: str) -> Content | str:
         if self.sniff is None:
-            return "not recognised"
+            return _STRANGE
         try:
-            return self.sniff(self.folder / file) or "not recognised"
+            return self.sniff(self.folder / file) or _STRANGE
         except Exception as error:  # one odd file, or a fault of its reader, never stops another
             return str(error) or type(error).__name__
 

@@ -13,7 +13,7 @@ import numpy as np
 from scipy import stats
 
 from peled.figures import legend_above
-from peled.formats.tas import read_tas
+from peled.formats.tas import is_axis, read_tas
 from peled.quantities import Finding, Quantity, derive
 from peled.report import Panel, Problem, Report, from_holdings
 from peled.samples import Content, Held, Holdings, Row, Sheet
@@ -116,13 +116,16 @@ def sniff(path: Path) -> Content | None:
 
     Returns
     -------
-    Content
+    Content or None
+        None for an axis of the matrices in its folder.
 
     Raises
     ------
     FormatError
         If the file cannot be read, or is no matrix.
     """
+    if path.is_file() and is_axis(path):
+        return None
     read_tas(path)
     return Content("ta")
 
