@@ -636,7 +636,9 @@ def test_bands_that_no_shape_describes_are_doubtful(tmp_path):
         ("t={t}s.txt", "", "folder"),
         ("film_{k:02d}.txt", "Elapsed time (s): {t}\n", "film"),
         ("frame_{k:04d}.txt", "Frame interval: 10 s\nIntegration time: 50 ms\n", "frame"),
-        ("film_{k:02d}.txt", "Time: 12:03:{k:02d}\n", ""),
+        ("film_{k:02d}.txt", "Date: Mon Nov 30 23:{t:02d}:01 CET 2026\n", "film"),
+        ("film_{k:02d}.txt", "Date: 30.11.2026\nTime: 12:{t:02d}:07\n", "film"),
+        ("film_{k:02d}.txt", "Date: 2026-11-30 0{k}:{odd:02d}:00\n", ""),
         ("film_{k:02d}.txt", "", ""),
     ],
 )
@@ -647,7 +649,13 @@ def test_a_series_of_one_file_a_spectrum(tmp_path, name, head, sample):
     for k in range(8):
         light = 2e4 * ((1 - 0.04 * k) * line(636, 12) + 0.04 * k * line(678, 12)) * 32 + 20
         rows = "\n".join(f"{x:g}\t{y}" for x, y in zip(X[400::4], rng.poisson(light[400::4])))
-        said = head.format(k=k, t=10 * k) + "Wavelength (nm)\tIntensity (counts)\n" + rows
+        # Stamps of minutes stop at an hour; those of odd minutes are as irregular as a hand.
+        minute = "{t:02d}" in head
+        said = (
+            head.format(k=k, t=(5 if minute else 10) * k, odd=k * k)
+            + "Wavelength (nm)\tIntensity (counts)\n"
+            + rows
+        )
         (folder / name.format(k=k, t=10 * k)).write_text(said)
     sheet = read_sheet(folder, "photoluminescence", sniff=sniff)
     report = analyse(sheet)
@@ -656,10 +664,12 @@ def test_a_series_of_one_file_a_spectrum(tmp_path, name, head, sample):
         assert len({row.sample for row in sheet}) == 8 and not report.select(name="red share")
         return
     assert {row.sample for row in sheet} == {sample} and not report.select(name="PL peak")
-    assert sorted(row.settings["time_s"] for row in sheet) == [10.0 * k for k in range(8)]
+    step = 300.0 if minute else 10.0
+    assert sorted(row.settings["time_s"] for row in sheet) == [step * k for k in range(8)]
     (end,) = report.select(name="red share at the end")
     assert abs(end.value - 0.28) < 3 * end.standard_error < 0.06 and "by name" in end.reasons
-    assert np.array_equal(report.found[sample].series[0].raw.at, 10.0 * np.arange(8))
+    assert minute == ("times by the clock" in end.reasons)
+    assert np.array_equal(report.found[sample].series[0].raw.at, step * np.arange(8))
 
 
 def test_spectra_elsewhere_are_of_another_series(tmp_path):

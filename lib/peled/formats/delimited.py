@@ -370,6 +370,34 @@ def split_unit(head: str) -> tuple[str, str]:
     return head, ""
 
 
+def clock_s(stamp: str) -> float | None:
+    """Seconds that one stamp of a clock shows, from midnight or, with a date, from 1970.
+
+    Of a series within one month differences are right whichever way day and month stand.
+
+    Parameters
+    ----------
+    stamp : str
+
+    Returns
+    -------
+    float or None
+        None where it is none.
+
+    Examples
+    --------
+    >>> clock_s("Mon Nov 30 12:00:30 CET 2026") - clock_s("2026-11-30 12:00:00"), clock_s("12:01")
+    (30.0, None)
+    """
+    plain = re.sub(r" [A-Z]{3,5}(?= \d{4}$)", "", stamp.strip())
+    for form in _STAMPS:
+        try:
+            return _time(plain, form)
+        except (ValueError, AttributeError):
+            continue
+    return None
+
+
 def _time(stamp: str, form: str) -> float:
     if form:
         return (datetime.strptime(stamp.strip(), form) - datetime(1970, 1, 1)).total_seconds()

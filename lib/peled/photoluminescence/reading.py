@@ -56,6 +56,14 @@ class Decay:
     sigma: np.ndarray | None = field(default=None, repr=False)
 
 
+#: Names by which heads of files say when they were measured.
+_STAMP = re.compile(
+    r"(date|time)([ _/-]*(and[ _]?)?(time|date))?|time[ _]?stamp|"
+    r"(acquired|measured|recorded|created)([ _](on|at))?|"
+    r"(acquisition|measurement|start)[ _](date|time|date[ _/]?time)"
+)
+
+
 def sniff(path: Path) -> Content | None:
     """What a file holds, from its content alone (see `peled.samples.Sniffer`).
 
@@ -120,7 +128,18 @@ def _sniff_spectra(path: Path) -> Content:
         return Content("pl_series", labels, "time_s")
     if first.value_unit in ("", "a.u.") and _ABSORBED.search(path.stem):
         return Content("absorption", many)
-    return Content("pl", many, cells=() if many else _when(first))
+    if many:
+        return Content("pl", many)
+    return Content("pl", cells=_when(first), clock_s=_clock(first))
+
+
+def _clock(one: Spectra) -> float | None:
+    """When a spectrum was measured, by a date with a time, or the two, in its head."""
+    said = {key.lower().strip(): str(text) for key, text in one.metadata.items()}
+    stamps = [text for key, text in said.items() if _STAMP.fullmatch(key)]
+    stamps += [f"{said['date']} {said['time']}"] if {"date", "time"} <= set(said) else []
+    known = (delimited.clock_s(stamp) for stamp in stamps)
+    return next((clock for clock in known if clock is not None), None)
 
 
 def _when(one: Spectra) -> tuple[tuple[str, str], ...]:

@@ -383,6 +383,8 @@ def to_row(
     doubt = "joined by name" if values.pop("proposed", "") else ""
     doi = values.pop("doi", "")
     free = {k: values.pop(k) for k in [*values] if k in _FREE or k.startswith("x_")}
+    if doubt and free.get("note"):
+        doubt += f", {free['note']}"
     origin = claim.line.place
     return Row(
         path, file, claim.part, role=role, settings=values, free=free, doi=doi, doubt=doubt,

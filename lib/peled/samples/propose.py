@@ -13,6 +13,7 @@ import re
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from itertools import pairwise
 from pathlib import Path, PurePosixPath
 
 from peled.samples import expand
@@ -23,6 +24,11 @@ from peled.samples.table import Line
 #: Units of how something was driven; a share, a length or a concentration belongs to the sample.
 _DRIVE = {prefix + unit for unit in "VAWJ" for prefix in ("", "m", "u", "n")}
 _DRIVE |= {"Hz", "kHz", "MHz", "ps", "ns", "us", "ms", "s", "min", "h"}
+
+
+FRAMES = 4  #: numbered files at least that a clock makes a series
+EVEN = 0.1  #: share of their mean by which steps of a clock may differ in a series
+CLOCK = "times by the clock of the files"
 
 
 @dataclass(frozen=True)
@@ -44,6 +50,8 @@ class Content:
         What each part is, where they are not of one measurement (sheets of a workbook).
     cells : tuple of (str, str)
         Columns of the sheet that the file itself states, and their cells.
+    clock_s : float, optional
+        When the file says it was measured, in s; the zero is that of the clock.
     """
 
     measurement: str
@@ -52,6 +60,7 @@ class Content:
     role: str = ""
     kinds: tuple[Content, ...] = ()
     cells: tuple[tuple[str, str], ...] = ()
+    clock_s: float | None = None
 
     def of(self, part: str) -> Content:
         """What a part is.
@@ -148,6 +157,7 @@ def explicit(
         Column -> text, in the order of the files' names; `proposed` is "yes" in rows that rest on
         names.
     """
+    contents = _clocked(contents, columns)
     names = {file: name if file == WHOLE else file for file in contents}
     guesses = {file: _guess(names[file], contents[file], columns, name) for file in contents}
     samples = _joined(guesses, contents)
@@ -273,6 +283,29 @@ def _joined(guesses: Mapping[str, _Guess], contents: Mapping[str, Content]) -> d
         others = [head for head in heads if kinds.get(head, set()) - {kind}]
         joined[file] = max(others, key=len, default=sample)
     return joined
+
+
+def _clocked(contents: Mapping[str, Content], columns: Mapping[str, Column]) -> dict[str, Content]:
+    """Contents with the times since the first of numbered files that a clock shows to be frames.
+
+    At least `FRAMES` of them, in order of their numbers and as regular as no one measures by hand.
+    """
+    out, series = dict(contents), defaultdict(list)
+    for file, content in contents.items():
+        found = re.fullmatch(r"(.*\D)(\d+)\D*", _stem(PurePosixPath(file).name))
+        if found and content.clock_s is not None and not content.cells and "time_s" in columns:
+            key = (content.measurement, PurePosixPath(file).parent, found[1])
+            series[key].append((int(found[2]), content.clock_s, file))
+    for frames in series.values():
+        _, times, files = zip(*sorted(frames))
+        steps = [b - a for a, b in pairwise(times)]
+        even = 2.0 + EVEN * (sum(steps) / len(steps)) if steps else 0.0  # stamps are whole seconds
+        if len(files) < FRAMES or min(steps) <= 0 or max(steps) - min(steps) > even:
+            continue
+        for time, file in zip(times, files):
+            said = ("time_s", f"{time - times[0]:.6g}"), ("note", CLOCK)
+            out[file] = replace(out[file], cells=said)
+    return out
 
 
 def _counted(guesses: Mapping[str, _Guess], contents: Mapping[str, Content]) -> dict[str, _Guess]:
