@@ -110,7 +110,7 @@ def test_height_of_the_sample_moves_the_lattice_constant():
 
 @pytest.fixture(scope="module")
 def repeated_fits():
-    """200 counted patterns of 12 nm cubes; zero error known to 0.003 degrees, height free."""
+    """100 counted patterns of 12 nm cubes; zero error known to 0.003 degrees, height free."""
     rng = np.random.default_rng(11)
     x = np.arange(11.5, 34.5, 0.08)
     mu = diffraction.film_pattern(
@@ -138,7 +138,7 @@ def repeated_fits():
             background_order=4,
             max_evaluations=20,
         )
-        for _ in range(200)
+        for _ in range(100)
     ]
 
 
@@ -146,10 +146,10 @@ def repeated_fits():
     ("value", "error", "truth"), [("a_A", "a_error_A", 6.05), ("size_nm", "size_error_nm", 12.0)]
 )
 def test_coverage_of_lattice_constant_and_edge(repeated_fits, value, error, truth):
-    inside = np.mean(
-        [abs(getattr(f, value) - truth) < 1.96 * getattr(f, error) for f in repeated_fits]
-    )
-    assert 0.93 <= inside <= 0.985, inside  # binomial scatter of 200 sets is 0.0154
+    pulls = np.array([(getattr(f, value) - truth) / getattr(f, error) for f in repeated_fits])
+    # Their spread is known to 7 % from 100 sets, as well as coverage from 200 tells it.
+    assert 0.8 < np.sqrt(np.mean(pulls**2)) < 1.2
+    assert np.mean(np.abs(pulls) < 1.96) >= 0.89  # binomial scatter 0.022
 
 
 def test_standard_to_a_thousandth():
