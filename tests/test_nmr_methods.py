@@ -10,7 +10,7 @@ from scipy import stats
 from hassan2021.simulate.writers import write_bruker
 from peled import nmr
 from peled.formats.nmr import Fid, Spectrum, read, read_gradients
-from peled.nmr import integrals, processing, referencing, series, significance
+from peled.nmr import integrals, processing, referencing, series, significance, titration
 from peled.nmr.analyse import analyse, sniff
 from peled.samples import read_sheet
 
@@ -767,6 +767,78 @@ def test_sidebands_stand_at_multiples_of_the_spinning_rate():
     line = nmr.fit_lines(spectrum, (-1.7, 2.3), [family])["a"]
     assert line.position_ppm == pytest.approx(0.3, abs=1e-3)
     assert line.areas_by_order == pytest.approx(list(sizes.values()), rel=0.03)
+    assert line.area == pytest.approx(sum(line.areas_by_order))
+
+
+@pytest.mark.parametrize("height, parts", [(8.0, 2), (6.0, 1)])
+def test_a_maximum_is_two_lines_where_two_explain_more(height, parts):
+    """8² + 8² above 10², 6² + 6² below."""
+    ppm, ratio = np.linspace(0.0, 10.0, 1001), np.zeros((2, 1001))
+    ratio[0, [480, 520]] = height
+    ratio[1, 500] = 10.0
+    seen = significance.Matched(
+        ppm,
+        400.0,
+        ratio,
+        np.array([40.0, 160.0]),
+        ratio.max(axis=0),
+        np.where(ratio[1] > ratio[0], 160.0, 40.0),
+        5.0,
+        1000,
+        1e-3,
+    )
+    seen.ratio[[480, 520]] = 0.0  # the wide shape is the likelier one everywhere
+    index, width = seen.lines()
+    assert index.tolist() == ([480, 520] if parts == 2 else [500])
+    assert set(width) == {40.0 if parts == 2 else 160.0}
+
+
+@pytest.mark.parametrize("times, wider", [(2.0, False), (6.0, True)])
+def test_a_limit_grows_only_by_what_chance_does_not_leave(times, wider):
+    """The mean square of what is left is 1 ± √(2/n) by chance."""
+    rng, size = np.random.default_rng(33), 4096
+    white, ppm = np.zeros(size // 2, complex), np.linspace(0.0, 10.0, size)
+    white[0] = 1.0
+    spectrum = processing.Processed(ppm, rng.standard_normal(size) + 0j, white, 400.0, 4000.0, 5.0)
+    of = {"shifts_ppm": [5.0], "width_Hz": 4.0, "window_ppm": (4.7, 5.3)}
+    part = spectrum.window(4.7, 5.3)
+    y, axis = spectrum.real[part], ppm[part]
+    line = nmr.lines.shape_columns(spectrum, axis, np.array([5.0]), 4.0)
+    design = np.column_stack([line, np.vander(np.linspace(-1, 1, y.size), 3)])
+    rest = y - design @ np.linalg.lstsq(design, y, rcond=None)[0]
+    points = spectrum.independent_points(y.size)
+    freedom = points - design.shape[1]
+    now = np.mean(rest**2) * points / freedom / spectrum.noise_sd**2
+    scale = np.sqrt((1 + times * np.sqrt(2 / freedom)) / now)
+    plain = nmr.limit_at(spectrum, **of).area_error
+    data = spectrum.values.copy()
+    data[part] *= scale
+    found = nmr.limit_at(replace(spectrum, values=data), **of).area_error
+    assert (found > 1.05 * plain) is wider
+
+
+def test_what_wings_may_take_goes_with_the_unit_of_the_spectrum():
+    rng, size = np.random.default_rng(34), 4096
+    white, ppm = np.zeros(size // 2, complex), np.linspace(0.0, 10.0, size)
+    white[0] = 1.0
+    y = 400.0 * np.exp(-(((ppm - 5) / 0.004) ** 2)) + 40.0 * np.exp(-np.abs(ppm - 5) / 0.1)
+    y += rng.standard_normal(size)  # wings of more than the sharp top has
+    made = [
+        integrals.integrate(
+            processing.Processed(ppm, unit * y + 0j, unit**2 * white, 400.0, 4000.0, 5.0),
+            [(4.9, 5.1)], flank_ppm=0.0,
+        ).regions[0]
+        for unit in (1.0, 1e3, 1e-3)
+    ]  # fmt: skip
+    for other, unit in zip(made[1:], (1e3, 1e-3)):
+        assert other.wing_error == pytest.approx(unit * made[0].wing_error)
+
+
+def test_a_weak_complex_is_found_below_where_the_search_begins():
+    ligand, metal = np.full(7, 0.5), 0.5 * np.array([0, 0.5, 1, 2, 4, 8, 16])
+    shifts = 3.0 + 0.2 * titration.bound_fractions(ligand, metal, [10**0.3])[0]
+    found = nmr.fit_binding(ligand, metal, shifts + 1e-4 * np.cos(np.arange(7)), 1e-4)
+    assert found.log10_K[0] == pytest.approx(0.3, abs=0.02)
 
 
 def test_noise_that_a_filter_shapes_is_taken_around_each_region():

@@ -2,6 +2,8 @@
 
 import itertools
 import math
+import re
+from pathlib import Path
 from types import SimpleNamespace
 
 import numpy as np
@@ -11,7 +13,17 @@ from scipy import special
 from peled import materials
 from peled.lineshapes.bands import pseudo_voigt
 from peled.quantities import Quantity, threshold
-from peled.structure import composition, diffract, microscopy, standards, ups, urbach, xps, xrd
+from peled.structure import (
+    composition,
+    diffract,
+    ftir,
+    microscopy,
+    standards,
+    ups,
+    urbach,
+    xps,
+    xrd,
+)
 from peled.structure.xrd import pawley, phases, profiles
 from peled.structure.xrd.breadths import _breadth
 from peled.structure.xrd.phases import Phase, fit_phases, widths
@@ -571,6 +583,102 @@ def test_a_cell_takes_two_reflections(errors, seen):
     """By what they are in their errors, not by their heights."""
     made, _ = _told({"intensity_errors": np.array(errors)})
     assert (not made["lattice constant"][1]) is seen
+
+
+@pytest.mark.parametrize("a, cells", [(6.34, 1), (6.6, 2)])
+def test_a_cubic_phase_within_a_twentieth_is_the_lattice_found(monkeypatch, a, cells):
+    """Else the lattice is fitted beside what the settings name."""
+    asked = []
+
+    def fit(*_, phases, **__):
+        asked.append(phases)
+        raise ArithmeticError
+
+    monkeypatch.setattr(diffract, "fit_options", lambda *_: {})
+    monkeypatch.setattr(diffract.xrd, "fit_phases", fit)
+    phase = Phase("own", (a, a, a, 90.0, 90.0, 90.0), "P m -3 m")
+    monkeypatch.setattr(diffract, "_phase_of", lambda *_: phase)
+    held = SimpleNamespace(row=SimpleNamespace(path=Path("a")))
+    whole = SimpleNamespace(a_A=6.05, two_theta_deg=None, observed=None, sigma=None)
+    with pytest.raises(ArithmeticError):
+        diffract._several(SimpleNamespace(settings={"phases": ("own",)}), held, whole, None)
+    assert len(asked[0]) == cells
+
+
+def test_mass_of_a_cell_is_of_its_atoms(tmp_path):
+    """One PbI2 a cell, 461.01 g/mol; half of the lead gone, 357.4."""
+    text = (Path(__file__).parent / "formats" / "pbi2.cif").read_text()
+    assert xrd.read_cif(Path(__file__).parent / "formats" / "pbi2.cif").mass == pytest.approx(
+        461.01, abs=0.05
+    )
+    lead = next(line for line in text.splitlines() if line.split()[:1] == ["Pb1"])
+    halved = text.replace(lead, re.sub(r"1(?:\.0*)?$", "0.5", lead))
+    (tmp_path / "half.cif").write_text(halved)
+    assert xrd.read_cif(tmp_path / "half.cif").mass == pytest.approx(461.01 - 103.6, abs=0.05)
+
+
+def test_neighbours_are_alike_over_a_quarter_of_the_narrowest_band(monkeypatch):
+    """Of bands of 8 and 40 cm⁻¹ on steps of 0.5: over four points."""
+    asked = []
+    monkeypatch.setattr(ftir, "likeness_z", lambda left, lags: asked.append(lags) or 0.0)
+    x = np.arange(1000.0, 1200.0, 0.5)
+    y = sum(h * np.exp(-4 * np.log(2) * ((x - c) / w) ** 2)
+            for c, w, h in ((1080.0, 8.0, 1.0), (1110.0, 40.0, 0.7)))  # fmt: skip
+    ftir._fit_group(x, y, np.array([1080.0, 1110.0]), np.array([8.0, 40.0]),
+                    np.full(x.size, 1e-3), np.zeros(x.size, bool))  # fmt: skip
+    assert asked == [4]
+
+
+@pytest.mark.parametrize("narrow", [True, False])
+def test_a_band_of_few_points_is_fitted_over_three_widths(narrow):
+    """1.6 widths on either side hold too few of them for six numbers."""
+    step = 2.5 if narrow else 0.2
+    x = np.arange(1000.0, 1100.0, step)
+    y = np.exp(-4 * np.log(2) * ((x - 1050.0) / 4.0) ** 2)
+    _, curve = ftir._fit_group(x, y, np.array([1050.0]), np.array([4.0]),
+                               np.full(x.size, 1e-3), np.zeros(x.size, bool))  # fmt: skip
+    fitted = np.abs(x[curve != 0] - 1050.0).max()
+    assert fitted == pytest.approx(10.0 if narrow else 6.3, abs=0.15)
+
+
+def test_a_step_follows_the_lines_that_make_it():
+    """Shirley's ground is the sum of the line up to there: put in, it comes out."""
+    e = np.arange(276.0, 294.0, 0.05)
+    line = 900 * np.exp(-4 * np.log(2) * ((e - 284.8) / 1.2) ** 2)
+    ground = 200 + 300 * np.cumsum(line) / line.sum()
+    found = xps.fit_levels(e, ground + line, [xps.Doublet("C 1s", 284.8, fwhm_eV=1.2)])
+    assert found.background == pytest.approx(ground, abs=15.0)
+    assert found.areas[0] == pytest.approx(line.sum() * 0.05, rel=0.01)
+
+
+@pytest.mark.parametrize("shift", [12.0, -12.0, 11.9])
+def test_a_shift_at_the_end_of_the_reach_is_found(shift):
+    e = np.arange(265.0, 305.0, 0.1)
+    y = 200 + 900 * np.exp(-4 * np.log(2) * ((e - 284.8 - shift) / 1.2) ** 2)
+    found = xps.find_shift(e, y, [xps.Doublet("C 1s", 284.8, fwhm_eV=1.2)])
+    assert found.value_eV == pytest.approx(shift, abs=0.06)
+
+
+def test_strength_of_a_spot_is_its_power_over_the_mean_of_the_noise():
+    """A wave of amplitude A in noise σ over n² points: A² n² / 4σ², two thirds by Hann's window
+    and a bit more than half of that after smoothing."""
+    rng, n, strong = np.random.default_rng(14), 256, []
+    x = np.arange(n)[None] * 0.05
+    for _ in range(4):
+        grey = rng.standard_normal((n, n)) + 0.15 * np.cos(2 * np.pi * x / 0.4 + rng.uniform(0, 6))
+        spots, *_ = microscopy.find_spots(grey, 0.05)
+        strong.append(spots[0].strength)
+    assert np.mean(strong) == pytest.approx(0.15**2 * n**2 / 4 * 2 / 3, rel=0.45)
+
+
+def test_the_smallest_particle_counts_by_its_edge_without_the_blur():
+    """Blurred corners take four times 0.86 of the blur's square from a square's area."""
+    grey = np.full((240, 240), 200.0)
+    for row, column in np.ndindex(4, 4):
+        grey[20 + 55 * row :, 20 + 55 * column :][:21, :21] = 100.0
+    grey += np.random.default_rng(15).normal(0, 4, grey.shape)
+    found = microscopy.segment(grey, 0.4, smallest_nm=8.2)
+    assert len(found.particles) == 16
 
 
 @pytest.mark.parametrize("wavelength", [400.0, 633.0, 1500.0])
