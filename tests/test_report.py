@@ -307,7 +307,7 @@ def room(monkeypatch, tmp_path):
     samples.read_sheet = read_sheet
     for name, module in (("peled.toy.analyse", analyse), ("peled.samples", samples)):
         monkeypatch.setitem(sys.modules, name, module)
-    monkeypatch.setattr("peled.cli.topics", lambda: ["toy"])
+    monkeypatch.setattr("peled.lab.folder.topics", lambda: ["toy"])
     (tmp_path / "data").mkdir()
     monkeypatch.chdir(tmp_path)
     return answer

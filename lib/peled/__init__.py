@@ -6,3 +6,6 @@ repository. This file imports nothing, so that each program pays only for what i
 """
 
 __version__ = "0.1.0"
+
+#: Variables that say how many threads linear algebra takes, read when numpy is imported.
+THREADS = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")

@@ -7,11 +7,12 @@ understood.
 from __future__ import annotations
 
 import importlib
+import os
 from pathlib import Path
 
 import click
 
-from peled.lab.folder import topics
+from peled import THREADS
 
 LOOK_S = 2.0  # between two looks at a folder that grows
 
@@ -19,6 +20,8 @@ LOOK_S = 2.0  # between two looks at a folder that grows
 @click.group()
 def main() -> None:
     """Analyses of perovskite-LED laboratories."""
+    for name in THREADS:  # on matrices as small as these, threads spend their time waiting
+        os.environ.setdefault(name, "1")
 
 
 @main.command()
@@ -60,6 +63,8 @@ def report(topic: str, folder: Path, out: Path | None, samples: Path | None) -> 
 
 
 def _check(topic: str) -> None:
+    from peled.lab.folder import topics
+
     if topic not in topics():
         known = ", ".join(topics()) or "none is installed"
         raise click.BadParameter(f"{topic!r}: expected one of {known}", param_hint="TOPIC")

@@ -16,6 +16,8 @@ import sys
 import threading
 from dataclasses import asdict, dataclass
 
+from peled import THREADS
+
 RECYCLE = 2000  # samples after which a child is replaced: what leaks stays small
 START_S = 300.0  # for the imports of a child
 TRIES = 3  # of what was killed, perhaps from outside
@@ -23,7 +25,6 @@ _CODE = (
     "import json, sys; said = json.loads(sys.argv[1]); sys.path[:] = said.pop('path'); "
     "from peled.campaign.child import main; main(**said)"
 )
-_THREADS = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")
 
 
 @dataclass(frozen=True)
@@ -66,7 +67,7 @@ class Child:
             self.process = process = subprocess.Popen(
                 [sys.executable, "-c", _CODE, said],
                 stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL,
-                env={**dict.fromkeys(_THREADS, "1"), **os.environ},
+                env={**dict.fromkeys(THREADS, "1"), **os.environ},
                 start_new_session=True,  # the keyboard's interrupt is for the parent
             )  # fmt: skip
             if reply := self._reply(process, START_S):
