@@ -844,6 +844,28 @@ def test_lifetime_density_peaks_at_the_lifetimes(penalty):
         lifetime_density(m, t0_ps=T0, fwhm_ps=FWHM, strength="guess")
 
 
+@pytest.mark.parametrize("penalty", ["second difference", "identity"])
+def test_curves_of_a_density_are_those_of_the_densities_along_them(penalty):
+    """Norms of residual and (penalised) density at a strength: those of the density found with
+    it, which is Tikhonov's."""
+    m = noisy(6, 0.3, 1)
+    tau = np.geomspace(0.05, 2000, 30)
+    given = {"t0_ps": T0, "fwhm_ps": FWHM, "penalty": penalty, "lifetimes_ps": tau}
+    curves = lifetime_density(m, **given)
+    c = columns(m.delay_ps - T0, 1 / tau, FWHM / FWHM_PER_SIGMA, derivatives=False)[0]
+    rows = np.eye(30)
+    if penalty == "second difference":
+        rows = 2 * rows - np.eye(30, k=1) - np.eye(30, k=-1)
+    for k in (40, 80, 110):
+        strength = curves.strengths[k]
+        found = lifetime_density(m, strength=strength, **given).density
+        right = np.vstack([m.signal, np.zeros((30, 6))])
+        direct = np.linalg.lstsq(np.vstack([c, strength * rows]), right, rcond=None)[0]
+        assert found == pytest.approx(direct, rel=1e-5, abs=1e-6 * np.abs(direct).max())
+        assert curves.residual_norms[k] == pytest.approx(np.linalg.norm(m.signal - c @ found))
+        assert curves.solution_norms[k] == pytest.approx(np.linalg.norm(rows @ found), rel=1e-6)
+
+
 def test_record_repeats_the_fit():
     data = noisy(20, 0.1, 5)
     for model in (
