@@ -443,6 +443,9 @@ def test_matrices_share_the_axes_that_lie_beside_them(tmp_path):
     np.savetxt(tmp_path / "short.txt", X[:-2])
     with pytest.raises(FormatError, match="as long as its rows and columns"):
         read_tas(tmp_path / "short.txt")
+    np.savetxt(tmp_path / "alone.dat", X)
+    with pytest.raises(FormatError, match="rise and fall along both; put the axes into the file"):
+        read_tas(tmp_path / "alone.dat")
 
 
 def test_a_matrix_in_a_workbook(tmp_path):

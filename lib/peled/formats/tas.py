@@ -368,6 +368,15 @@ def _read_matrix(sheet: Sheet, orientation: str | None, asked: dict) -> Transien
                 found="a missing one",
                 advice="fill it, or take its row or column out",
             )
+    if not any(np.all(np.diff(turned) >= 0) for a in (down, across) for turned in (a, -a)):
+        raise FormatError(
+            sheet.path,
+            place="axes",
+            expected="delays and wavelengths along the first row and column",
+            found="numbers that rise and fall along both",
+            advice="put the axes into the file, or beside it as delays.txt and wavelengths.txt "
+            "(with its ending)",
+        )
     account = sheet.settle(width)
     lines = [sheet.lines[i] for i in sheet.content if sheet.claims[i] != "data"]
     header = [sheet.lines[i] for i in sheet.content if i < rows[0]]
