@@ -668,6 +668,8 @@ def test_bootstrap_agrees_with_the_covariance():
     assert np.allclose(
         np.log(draws.lifetimes).std(0), fit.lifetime_errors() / fit.lifetimes_ps, rtol=0.3
     )
+    low, high = draws.interval()
+    assert np.all((low < fit.lifetimes_ps) & (fit.lifetimes_ps < high))
     low, high = draws.band()
     assert np.mean((low < fit.dads().values) & (fit.dads().values < high)) > 0.97
     rng = np.random.default_rng(0)

@@ -69,6 +69,22 @@ def test_lifetime_and_spectrum_have_the_errors_of_least_squares():
     assert 0.95 < ratio.mean() < 1.2 and np.ptp(ratio) < 0.6
 
 
+def test_errors_are_widened_by_their_ratio_to_those_of_even_noise():
+    rng, m = np.random.default_rng(5), _made(0)
+    slow = np.cumsum(rng.standard_normal(len(m.delay_ps)))[:, None] * np.ones(m.shape[1])
+    fit = global_fit(replace(m, signal=m.signal + 0.5 * SIGMA * slow), MODEL, starts=0)
+    now = fit.setup.problem.evaluate(fit.theta, covariance=True)
+    scores, even = errors.residual_scores(now.rows, fit.kernels)
+    known = [([even], np.array([[1e-9]]))]
+    found, plain = (
+        errors.covariances(fit.setup, now, fit.minimum, parts, even, fit.degrees_of_freedom)
+        for parts in (scores, known)
+    )
+    ratio = np.sqrt(np.diag(found.covariance) / np.diag(plain.covariance))
+    assert found.widened == pytest.approx(ratio.max(), rel=1e-5) and found.widened > 1.5
+    assert plain.widened == pytest.approx(1.0, rel=1e-5)
+
+
 def test_drift_has_the_error_of_least_squares_beside_the_decay():
     expected = _errors(_columns(drift=True))[-1]
     found = [ta_drift.drift(_made(seed), MODEL, (0.0, 10.0)) for seed in range(6)]
