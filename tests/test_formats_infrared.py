@@ -1,12 +1,16 @@
 """Infrared readers: the same spectrum from .spa, .dpt, .jdx in its packings, and text."""
 
 import struct
+from dataclasses import replace
 
 import numpy as np
 import pytest
 
 from peled.formats import FormatError
 from peled.formats.infrared import is_infrared, read_infrared
+from peled.samples import read_sheet
+from peled.structure import rows
+from peled.structure.analyse import sniff
 
 X = np.arange(4000.0, 599.0, -4.0)
 Y = 0.2 * np.exp(-0.5 * ((X - 2920) / 20) ** 2) + 0.1 * np.exp(-0.5 * ((X - 1640) / 30) ** 2) + 0.01
@@ -344,3 +348,18 @@ def test_galactic_spc_over_wavenumbers_is_infrared(tmp_path):
     path.write_bytes(spc_of(values, version=b"M"))
     with pytest.raises(FormatError, match="4B of SPC"):
         read_infrared(path)
+
+
+def test_spectra_without_names_are_told_by_their_numbers(tmp_path):
+    """Columns without heads: each is a row of its own, `films 1` is not the eleventh too."""
+    path = tmp_path / "films.csv"
+    np.savetxt(path, np.column_stack([X, *(Y * k for k in range(1, 12))]), delimiter=",")
+    found = read_infrared(path)
+    assert [s.label for s in found] == [f"films {k}" for k in range(1, 12)]
+    assert found[10].values == pytest.approx(11 * Y[::-1])
+    sheet = read_sheet(tmp_path, "structure", sniff=sniff)
+    assert [row.part for row in sheet] == [s.label for s in found]
+    first = next(iter(sheet))
+    assert rows.READERS["ftir"](path, first).values == pytest.approx(Y[::-1])
+    with pytest.raises(FormatError, match="found 0 of 'films 1', 'films 2'"):
+        rows.READERS["ftir"](path, replace(first, part="foil"))

@@ -617,6 +617,14 @@ def test_mass_of_a_cell_is_of_its_atoms(tmp_path):
     assert xrd.read_cif(tmp_path / "half.cif").mass == pytest.approx(461.01 - 103.6, abs=0.05)
 
 
+def test_a_level_of_zeros_is_no_place_without_noise():
+    y = np.zeros(4000)
+    y[2500:2800] = np.random.default_rng(16).normal(0.0, 1.0, 300)
+    noise = ftir.local_noise(y)
+    assert noise.min() == pytest.approx(0.5, rel=0.2) and noise[2650] == pytest.approx(1, rel=0.3)
+    assert (ftir.local_noise(np.full(400, 0.3)) > 0).all()
+
+
 def test_neighbours_are_alike_over_a_quarter_of_the_narrowest_band(monkeypatch):
     """Of bands of 8 and 40 cm⁻¹ on steps of 0.5: over four points."""
     asked = []

@@ -87,6 +87,7 @@ def read_bytes(path: str | os.PathLike, *, what: str = "a data file") -> bytes:
 _BINARY = {
     b"PK\x03\x04": "a zip archive or an Office file",
     b"\xd0\xcf\x11\xe0": "an old or an encrypted Office file",
+    b"\x89HDF": "an HDF5 file (Velox .emd, NeXus)",
 }
 
 

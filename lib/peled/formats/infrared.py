@@ -120,7 +120,7 @@ def read_infrared(path: str | os.PathLike) -> tuple[InfraredSpectrum, ...]:
     Returns
     -------
     tuple of InfraredSpectrum
-        Wavenumbers increasing, cm⁻¹.
+        Wavenumbers increasing, cm⁻¹; labels are numbered where they do not tell them apart.
 
     Raises
     ------
@@ -140,7 +140,10 @@ def read_infrared(path: str | os.PathLike) -> tuple[InfraredSpectrum, ...]:
         found = _read_jcamp(path)
     else:
         found = _read_columns(path)
-    return tuple(_ordered(s) for s in found)
+    found = [_ordered(s) for s in found]
+    if len({s.label for s in found}) < len(found):
+        found = [replace(s, label=f"{s.label or path.stem} {i}") for i, s in enumerate(found, 1)]
+    return tuple(found)
 
 
 def _ordered(s: InfraredSpectrum) -> InfraredSpectrum:

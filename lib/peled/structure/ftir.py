@@ -128,7 +128,8 @@ def local_noise(values) -> np.ndarray:
     Returns
     -------
     (n,) array
-        Median of the scaled third differences over `NOISE_POINTS`; at least half of that over all.
+        Median of the scaled third differences over `NOISE_POINTS`; at least half of that over all
+        that are not 0.
         It is known to 14 %, as from `NOISE_DOF` degrees of freedom.
 
     Notes
@@ -149,7 +150,8 @@ def local_noise(values) -> np.ndarray:
     """
     third = np.pad(third_differences(values), (1, 2), mode="reflect")
     found = ndimage.median_filter(third, NOISE_POINTS, mode="mirror")
-    return np.maximum(found, 0.5 * np.median(third))
+    moves = third[third > 0] if third.any() else np.ones(1)  # a level of zeros has no noise
+    return np.maximum(found, 0.5 * np.median(moves))
 
 
 def fit_bands(

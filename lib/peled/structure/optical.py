@@ -49,13 +49,13 @@ def _spectrum(bench: Bench, held: Held) -> None:
         noise = float(np.interp(band.position_cm1, x, fit.noise))
         what = " / ".join(dict.fromkeys(a.vibration for a in band.assignments))
         place = estimates(
-            ("at",), (band.position_cm1,), ("1/cm",), (max(band.position_error_cm1, 1e-3),)
+            ("position",), (band.position_cm1,), ("1/cm",), (max(band.position_error_cm1, 1e-3),)
         )
         bench.make(
             held,
             f"band near {band.position_cm1:.0f}",
             "1/cm",
-            lambda p: p["at"],
+            lambda p: p["position"],
             place,
             gates=(
                 signal(band.height, max(band.height_error, noise), "the band",

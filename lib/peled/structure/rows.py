@@ -138,6 +138,8 @@ def _sniff_table(path: Path) -> Content | None:
             found=f"{axis.head!r} from {axis.values[0]:g} to {axis.values[-1]:g}",
             advice="write it into the head, or the measurement into the sample sheet",
         )  # fmt: skip
+    if word == "ftir":
+        return _sniff_infrared(path)
     names = tuple(c.name for c in table.numeric[1:])
     return Content(word, names if len(set(names)) == len(names) > 1 else ())
 
@@ -203,13 +205,14 @@ def _spectra(path: Path, row: Row) -> tuple[Spectrum, ...]:
 
 def _infrared(path: Path, row: Row) -> InfraredSpectrum:
     spectra = read_infrared(path)
-    if row.part:
-        spectra = tuple(s for s in spectra if row.part.lower() in s.label.lower())
-    if len(spectra) != 1:
-        raise FormatError(
-            path, expected="one spectrum", found=str(len(spectra)), advice="give its label as part"
-        )
-    return spectra[0]
+    part = row.part.lower()
+    meant = [s for s in spectra if part == s.label.lower()]
+    meant = meant or [s for s in spectra if part in s.label.lower()]
+    if len(meant) != 1:
+        labels = ", ".join(repr(s.label) for s in spectra[:8])
+        raise FormatError(path, expected="one spectrum", found=f"{len(meant)} of {labels}",
+                          advice="give its label as part")  # fmt: skip
+    return meant[0]
 
 
 def _binding(path: Path, axis: Column, photon: float | None) -> np.ndarray:
