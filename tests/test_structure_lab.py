@@ -715,7 +715,7 @@ def test_axes_of_other_laboratories(tmp_path):
     [
         ("a.raw", b"RAW_1.06Powdat", "RAW4.00"),
         ("a.spc", bytes([0, 75]) + bytes(40), "over wavenumbers"),
-        ("a.emd", b"\x89HDF\r\n\x1a\n" + bytes(600), "binary content"),
+        ("a.emd", b"\x89HDF\r\n\x1a\n" + bytes(600), "an HDF5 file"),
     ],
 )
 def test_files_that_are_not_read_are_named(tmp_path, name, head, said):

@@ -128,8 +128,8 @@ def local_noise(values) -> np.ndarray:
     Returns
     -------
     (n,) array
-        Median of the scaled third differences over `NOISE_POINTS`; at least half of that over all
-        that are not 0.
+        Median of the scaled third differences over `NOISE_POINTS`; at least half of that over all,
+        where that is 0 over those that are not.
         It is known to 14 %, as from `NOISE_DOF` degrees of freedom.
 
     Notes
@@ -150,8 +150,8 @@ def local_noise(values) -> np.ndarray:
     """
     third = np.pad(third_differences(values), (1, 2), mode="reflect")
     found = ndimage.median_filter(third, NOISE_POINTS, mode="mirror")
-    moves = third[third > 0] if third.any() else np.ones(1)  # a level of zeros has no noise
-    return np.maximum(found, 0.5 * np.median(moves))
+    moves = third if np.median(third) else third[third > 0]  # most of it may be zeros
+    return np.maximum(found, 0.5 * np.median(moves) if moves.size else 1.0)
 
 
 def fit_bands(
