@@ -508,3 +508,15 @@ def test_counts_alone_of_a_counter_take_their_bins_from_the_sheet(tmp_path):
         sniff(path)
     found = read_histogram(path, bin_ns=0.05)
     assert found.bin_ns == pytest.approx(0.05) and found.counts[0, 2] == 40
+
+
+def test_channels_beside_times_are_no_axis(tmp_path):
+    """A column that counts them, and a quantity over its unit in the head of the times."""
+    time, path = np.arange(60) * 0.055, tmp_path / "das.txt"
+    rows = [f"{i + 1}\t{t:.4f}\t{5 + i % 3}\t{90 - i}" for i, t in enumerate(time)]
+    path.write_text("\n".join(["Chan\tTime/ns\tPrompt\tDecay", *rows]) + "\n")
+    (found,) = read_histograms(path)
+    assert found.labels == ("Prompt", "Decay") and not found.asks
+    np.testing.assert_allclose(found.time_ns, time, atol=1e-4)
+    path.write_text("\n".join(["Chan\tTime/ps\tPrompt\tDecay", *rows]) + "\n")
+    np.testing.assert_allclose(read_histograms(path)[0].time_ns, 1e-3 * time, atol=1e-7)

@@ -973,3 +973,38 @@ def test_neighbours_that_err_together_widen_the_gap_by_what_they_share():
             noise[i] += follow * noise[i - 1]
         errors.append(gap.elliott_gap(energy, law + 2e-3 * noise).errors_eV[0])
     assert errors[1] / errors[0] == pytest.approx(np.sqrt((1 + rho) / (1 - rho)), rel=0.25)
+
+
+def test_the_ends_of_a_line_alone_are_an_offset_from_none_to_all_of_it():
+    run = Signal(np.arange(5.0), np.array([[6.0, 8.0, 90.0, 9.0, 7.0]]))
+    found = yields._on_its_ends(run)
+    assert found.mode_names == ("offset",)
+    levels = np.linspace(0, 6.0, 100_001)  # the root of the mean square from none
+    assert found.modes[0] == pytest.approx(np.sqrt(np.mean(levels**2)), rel=1e-4)
+
+
+@pytest.mark.parametrize("points, said", [(14, False), (18, True), (60, True)])
+def test_a_band_of_nine_sixth_differences_shows_whether_it_has_noise(points, said):
+    """All above a tenth of the maximum; of fewer points nothing can be said."""
+    x = np.linspace(-1, 1, points)
+    held = SimpleNamespace(counts=np.exp(-0.7 * x**2), area_error=1e-3, area=1.0, label="f")
+    assert bool(measures._noiseless(held)) == said
+    noisy = np.random.default_rng(1).normal(held.counts, 0.01)
+    assert not measures._noiseless(SimpleNamespace(**{**vars(held), "counts": noisy}))
+
+
+@pytest.mark.parametrize("points", [2, 3, 5])
+def test_a_band_of_a_sphere_holds_three_points(points):
+    run = Signal(np.arange(600.0, 620.0), np.ones((1, 20)), variance=np.ones((1, 20)), source="f")
+    bands = SimpleNamespace(emission=(610.0, 609.5 + points))
+    names = {"emission": {"direct": "direct"}}
+    flat = Calibration(Path("flat"), np.array([300.0, 900.0]), np.ones(2), "energy")
+
+    def photons():
+        return yields._photons(bands, {"direct": run}, names, flat)[0]
+
+    if points < 3:
+        with pytest.raises(yields.ConditioningError, match="expected a band 610"):
+            photons()
+    else:
+        assert photons()[0] > 0

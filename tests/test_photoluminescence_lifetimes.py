@@ -406,6 +406,6 @@ def test_a_law_that_does_not_know_the_mean_says_nothing_of_it(error, counts):
 def test_what_bins_have_widened_is_undone_to_the_fourth_order():
     """A bin's width, folded in twice, is sinc² of the frequency."""
     turns = np.arange(401) / 4000  # per bin
-    left = np.fft.rfft(np.roll(np.pad(responses._UNDO, (0, 3993)), -3))[: turns.size].real
+    left = np.fft.rfft(np.roll(np.pad(responses._undo(), (0, 3993)), -3))[: turns.size].real
     left *= np.sinc(turns) ** 2
     assert left == pytest.approx(1, abs=1e-5)

@@ -7,6 +7,7 @@ import re
 import zipfile
 from functools import cache
 from pathlib import Path
+from types import SimpleNamespace
 
 import openpyxl
 import pytest
@@ -329,6 +330,36 @@ def test_a_companion_serves_its_sample_or_all(tmp_path):
     with pytest.raises(SheetError, match=r"i1\.txt.*i2\.txt"):
         sheet.companion(a, "index")
     assert len(sheet.companions(a, "index")) == 2
+
+
+def test_what_serves_stands_alone_or_was_taken_alike(tmp_path):
+    """A response among the decays of another file is theirs; of two darks the one as long."""
+    text = (
+        "sample,measurement,file,part,role\na,trpl,a.txt,A,\n,trpl,a.txt,IRF,irf\n"
+        "b,trpl,b.txt,,\n,trpl,irf.txt,,irf\n"
+        "s,plqy,s_direct.txt,,direct\n,plqy,dark_1.txt,,dark\n,plqy,dark_2.txt,,dark\n"
+    )
+    for name in ("a.txt", "b.txt", "irf.txt", "s_direct.txt", "dark_1.txt", "dark_2.txt"):
+        (tmp_path / name).write_text("1 2\n")
+    (tmp_path / "samples.csv").write_text(text)
+    sheet = read_sheet(tmp_path, "photoluminescence")
+    rows = {(row.file, row.part): row for row in sheet}
+    assert sheet.companion(rows["a.txt", "A"], "irf").file == "a.txt"
+    assert sheet.companion(rows["b.txt", ""], "irf").file == "irf.txt"
+    ms = {"s_direct.txt": 400.0, "dark_1.txt": 200.0, "dark_2.txt": 400.0}
+
+    def read(path, row):
+        return SimpleNamespace(exposure_ms=ms.get(path.name))
+
+    def served():
+        return Holdings(sheet, dict.fromkeys(("trpl", "plqy"), read)).companion(
+            rows["s_direct.txt", ""], "dark"
+        )
+
+    assert served().row.file == "dark_2.txt"
+    ms["dark_2.txt"] = 300.0
+    with pytest.raises(SheetError, match="two rows of role dark"):
+        served()
 
 
 def test_what_leans_on_a_row_in_doubt_is_in_doubt(tmp_path):

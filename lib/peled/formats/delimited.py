@@ -66,6 +66,10 @@ _KEY = re.compile(
 _UNIT = re.compile(
     r"^(?P<name>.*?)\s*(?:\((?P<round>[^()]*)\)|\[(?P<square>[^\[\]]*)\]|\s/\s(?P<slash>\S.*))\s*$"
 )
+#: `Time/ns`: a quantity over its unit; `counts/s` is none.
+_QUANTITY = re.compile(
+    r"(time|delay|wavelength|wavenumber|(?:photon )?energy)/([a-zµμ][a-z0-9µμ^-]*)", re.IGNORECASE
+)
 _BARE_UNIT = re.compile(
     r"[\[(]?(nm|um|µm|cm\^?-1|1/cm|eV|meV|ps|ns|fs|us|µs|s|min|h|V|mV|A|mA|uA|µA|mA/?cm\^?-?2|"
     r"cd/?m\^?-?2|ppm|Hz|deg|°|a\.?u\.?|arb\.? ?u\.?|counts|cts|%|W|mW|OD|mOD|-|)[\])]?",
@@ -364,6 +368,8 @@ def split_unit(head: str) -> tuple[str, str]:
     if match := _UNIT.match(head):
         unit = match["round"] or match["square"] or match["slash"] or ""
         return match["name"].strip(), unit.strip()
+    if match := _QUANTITY.fullmatch(head):
+        return match[1], match[2]
     for match in re.finditer(r"\s*[(\[]([^()\[\]]+)[)\]]", head):
         if is_unit(match[1].strip()):
             return (head[: match.start()] + head[match.end() :]).strip(), match[1].strip()

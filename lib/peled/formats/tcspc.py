@@ -402,7 +402,7 @@ def _tables(sheet: Sheet, bin_ns: float | None) -> tuple[Histogram, ...]:
     numeric = [j for j, column in enumerate(table.columns) if column.numeric]
     axes = [j for j in numeric if _AXIS_HEAD.match(table.columns[j].name)]
     found: list[Histogram] = []
-    index = axes and _is_index(table, numeric[0])
+    index = {*axes} - {numeric[0]} and _is_index(table, numeric[0])
     if index:
         table = _without(table, numeric[:1])
     for name, piece in _stacked(table, begins):
@@ -540,10 +540,13 @@ def _side_by_side(table: Table, name: str, bin_ns: float | None) -> list[Histogr
 
 
 def _is_index(table: Table, j: int) -> bool:
-    """Whether a nameless column only counts the rows, as data frames are saved."""
-    column, rows = table.columns[j], np.arange(len(table))
+    """Whether a column without a name, or of channels, only counts the rows from 0 or 1 on."""
+    column = table.columns[j]
+    if column.head and not re.match(r"chan|#|no\b|index", column.head, re.IGNORECASE):
+        return False
     told = ~np.isnan(column.values)
-    return not column.head and np.array_equal(column.values[told], rows[told])
+    counted = (column.values - np.arange(len(table)))[told]
+    return bool(counted.size and counted[0] in (0, 1) and (counted == counted[0]).all())
 
 
 def _is_error(columns, j: int) -> bool:
@@ -639,8 +642,9 @@ def _time(table: Table, axis: int | None, rows: slice, bin_ns: float | None):
             _refuse_gap(table.path, table.lines)
         channels = np.arange(len(table)) if column is None else column.values
         return channels[rows] * width, ()
+    said = {key.lower(): text for key, text in table.metadata.items()}
     unit = column.unit or next(
-        iter(_TIME_UNIT.findall(f"{column.name} {table.metadata.get('Xaxis', '')}")), ""
+        iter(_TIME_UNIT.findall(f"{column.name} {said.get('xaxis', '')}")), ""
     )
     if unit and unit.lower() not in _TO_NS:
         raise table.refuse(

@@ -115,6 +115,8 @@ class Holdings:
     def companion(self, row: Row, role: str) -> Held | None:
         """What was read of the one row of a role that serves `row`; None if there is none.
 
+        Of several those do whose files state the same exposure.
+
         Parameters
         ----------
         row : Row
@@ -130,9 +132,15 @@ class Holdings:
         SheetError
             If two rows would serve.
         """
-        other = self.sheet.companion(row, role)
-        served = (held for of, held in zip(self._rows, self.held, strict=True) if of == other)
-        return next(filter(None, served), None)
+
+        def read(of: Row | None) -> Held | None:
+            same = (held for row, held in zip(self._rows, self.held, strict=True) if row == of)
+            return next(filter(None, same), None)
+
+        def exposed(of: Row) -> float | None:
+            return getattr(getattr(read(of), "data", None), "exposure_ms", None)
+
+        return read(self.sheet.companion(row, role, lambda other: exposed(other) == exposed(row)))
 
     @property
     def problems(self) -> tuple[tuple[Row, str], ...]:

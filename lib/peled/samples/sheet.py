@@ -8,7 +8,7 @@ import html
 import io
 import json
 import os
-from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
@@ -98,18 +98,22 @@ class Sheet:
             )
         )
 
-    def companion(self, row: Row, role: str) -> Row | None:
+    def companion(
+        self, row: Row, role: str, alike: Callable[[Row], bool] = lambda _: True
+    ) -> Row | None:
         """The one row of a role that serves `row`, or None.
 
-        Of several, one in the row's own file goes first; then those of another kind than the row
-        (another word in a column), and those taken with other settings (another integration time),
-        do not serve.
+        Of several, one in the row's own file goes first, then one in a file of its own; then those
+        of another kind than the row (another word in a column), and those taken with other settings
+        (another integration time), do not serve.
 
         Parameters
         ----------
         row : Row
         role : str
             `dark`, `blank`, `irf`, ...
+        alike : callable
+            Whether a row was taken as `row` was, as its file says; asked where two would serve.
 
         Returns
         -------
@@ -122,9 +126,14 @@ class Sheet:
         """
         found = self.companions(row, role)
         found = tuple(other for other in found if other.path == row.path) or found
+        # One that stands among what it serves is of that file.
+        serves = {other.path for other in self.rows if other.role in ("sample", "scan")}
+        found = tuple(other for other in found if other.path not in serves - {row.path}) or found
         for kind in (str, object):
             if len(found) > 1:
                 found = tuple(other for other in found if _agree(other, row, kind))
+        if len(found) > 1:
+            found = tuple(filter(alike, found)) or found
         if len(found) > 1:
             both = " and ".join(f"{other.label} ({other.origin})" for other in found[:2])
             raise SheetError([f"{row.label}: two rows of role {role} would serve it: {both}"])
