@@ -149,6 +149,46 @@ def test_breadth_of_a_line_scatters_as_it_says():
     assert np.mean(error) / value.std(ddof=1) == pytest.approx(1.07, abs=0.25)
 
 
+def test_a_line_is_one_with_its_second_wavelength():
+    """Half as strong and 0.25 % longer: left out or put on the other side, the line is too wide."""
+    x, at, second = np.arange(56.0, 64.0, 0.03), 60.0, 1.5444
+    full, mixing, *_ = widths(0.1, np.array([0.3]))
+    other = 2 * np.degrees(np.arcsin(np.sin(np.radians(at / 2)) * second / LINE))
+    y = 50 + 2000 * sum(
+        share * pseudo_voigt(x, c, full, mixing, False)[0] for c, share in ((at, 1.0), (other, 0.5))
+    )
+    (one,) = _breadth(x, y, np.sqrt(y), (2, 0, 0), at, 0.3, (LINE, second), 0.1)
+    assert one.breadth_deg == pytest.approx(math.pi / 2 * 0.3, rel=0.01)
+    assert one.two_theta_deg == pytest.approx(at, abs=2e-3)
+
+
+@pytest.mark.parametrize("size, count", [(3.6, 0), (4.2, 2)])
+def test_lines_nearer_than_four_widths_have_no_breadth_of_their_own(size, count):
+    """Of 0.0637 λ/(L cos θ) in radians: 1.56° for 3.6 nm, where the two are 6.1° apart."""
+    x = np.arange(8.0, 29.0, 0.04)
+    at = [float(xrd.two_theta(6.0, hkl, LINE)) for hkl in ((1, 0, 0), (1, 1, 0))]
+    full, mixing, *_ = widths(0.05, np.degrees(0.0637 * LINE / np.array([size])))
+    lines = 900 * np.column_stack([pseudo_voigt(x, c, full, mixing, False)[0] for c in at])
+    y = 50 + lines.sum(axis=1)
+    fit = SimpleNamespace(
+        two_theta_deg=x, a_A=6.0, indices=((1, 0, 0), (1, 1, 0)), size_nm=size, lines=lines,
+        intensities=np.full(2, 900.0), intensity_errors=np.ones(2), observed=y, model=y,
+        background=np.full(x.size, 50.0), sigma=np.sqrt(y),
+    )  # fmt: skip
+    assert len(xrd.breadths(fit, (LINE,), 0.05)) == count
+
+
+def test_absorption_of_a_perovskite_is_of_lead_and_of_what_stands_beside_it():
+    """f'' of lead at the origin, of halides at the middles of the edges, each with its motion."""
+    f2, b, a = {"Pb": 8.5, "I": 6.8, "Br": 1.3}, (1.2, 3.4), 6.05
+    for hkl, signs in (((1, 0, 0), 1), ((1, 1, 0), -1), ((2, 1, 0), 1), ((1, 1, 1), -3)):
+        s2 = sum(i * i for i in hkl) / (4 * a * a)
+        halide = signs * (0.4 * 6.8 + 0.6 * 1.3) * math.exp(-3.4 * s2)
+        found = xrd.crystal._imaginary_part(hkl, f2, 0.6, a, b)
+        assert found == pytest.approx(8.5 * math.exp(-1.2 * s2) + halide)
+    assert xrd.crystal._imaginary_part((1, 0, 0), {}, 0.6, a, b) == 0.0
+
+
 # ---- micrographs ---------------------------------------------------------------------------------
 
 
@@ -677,6 +717,13 @@ def test_strength_of_a_spot_is_its_power_over_the_mean_of_the_noise():
         spots, *_ = microscopy.find_spots(grey, 0.05)
         strong.append(spots[0].strength)
     assert np.mean(strong) == pytest.approx(0.15**2 * n**2 / 4 * 2 / 3, rel=0.45)
+
+
+def test_a_slow_ground_is_a_plane_whichever_way_it_leans():
+    row, column = np.mgrid[0:90, 0:120]
+    for down, across in ((0.5, -0.2), (-0.3, 0.4)):
+        leaning = 30 + down * row + across * column
+        assert np.ptp(leaning - microscopy._plane(leaning)) < 1e-9
 
 
 def test_the_smallest_particle_counts_by_its_edge_without_the_blur():
