@@ -4,6 +4,7 @@ it must not do.
 
 from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -345,6 +346,23 @@ def test_noise_of_a_detector_is_weighed_by_itself():
     assert gain == pytest.approx(0.5, rel=0.4) and np.mean(gain) == pytest.approx(0.5, rel=0.05)
     told = detector_noise(rng.normal(light, np.sqrt(4 + 0.5 * light)), read=4.0)
     assert told.read == 4.0 and told.gain == pytest.approx(0.5, rel=0.3)
+    loud = detector_noise(rng.normal(light, np.sqrt(400 + 0.5 * light)), read=400.0)
+    assert loud.gain == pytest.approx(0.5, rel=0.3)
+
+
+def test_nothing_is_left_of_lines_fitted_to_themselves():
+    """Of two lines and a bend, each over its own points beside a band off the middle."""
+    t = np.linspace(-1, 1, 21)
+    free = np.array([t < 0.3, t > -0.8], float)
+    count = free.sum(1)
+    centre = free @ t / count
+    spread = (free * (t - centre[:, None]) ** 2).sum(1)
+    region = SimpleNamespace(free=free, t=t, count=count, centre=centre, spread=spread)
+    rest = conditioning_noise._after_line(np.array([3 + 2 * t, t**2]), region, slice(None))
+    assert rest[0] == pytest.approx(np.zeros((2, 21)), abs=1e-12)
+    for one, seen in zip(rest[1], free > 0, strict=True):
+        line = np.polynomial.Polynomial.fit(t[seen], t[seen] ** 2, 1)
+        assert one == pytest.approx(t**2 - line(t))
 
 
 # --- cosmic rays ------------------------------------------------------------

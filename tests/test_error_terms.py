@@ -759,6 +759,47 @@ def test_the_end_of_readings_that_drift_scatters_as_it_says():
     assert np.sqrt(np.mean(errors**2)) == pytest.approx(ends.std(), rel=0.15)
 
 
+@pytest.mark.parametrize("count", [4, 6, 12])
+def test_readings_that_stand_still_drift_one_time_in_fifty_either_way(count):
+    rng = np.random.default_rng(count)
+    drawn = rng.standard_normal((4000, count))
+    drifts = [light._offset(y, count)[0] != pytest.approx(y.mean(), abs=1e-12) for y in drawn]
+    assert np.mean(drifts) == pytest.approx(0.04, abs=0.01)
+
+
+def test_a_largest_efficiency_has_the_errors_of_reading_offset_and_calibration():
+    j = np.geomspace(0.01, 10, 6)
+    values = np.array([1.0, 20.0, 400.0, 3e3, 1.2e4, 3e4])
+    held = light.Light(values, 0.3, 0.004, 0.1, 0.02, j < 0, j > 0)
+    row = SimpleNamespace(state="", label="a")
+    sweep = _Sweep(current_density_mA_cm2=j, voltage_V=np.linspace(2, 4, 6))
+    run = SimpleNamespace(lights={"luminance": held}, sweep=sweep, row=row, kind="measured",
+                          digest="")  # fmt: skip
+    found = current_voltage.Peak(0.12, 2e-3, float(j[3]), math.nan, math.nan, False, False)
+    one = SimpleNamespace(settings={"wavelength_error_nm": 0.0}, kind="measured", inputs=(),
+                          label="")  # fmt: skip
+    seen = routes.Response(
+        "bias_V",
+        np.array([2.0]),
+        np.ones(1),
+        {"counting": np.full(1, 0.02)},
+        np.zeros(1),
+        (),
+        (one,),
+    )
+    curve = SimpleNamespace(route="luminance", peak=found, response=seen, place=2.0)
+    context = device.Context("d", run, "", {"current_relative": 0.02, "spectrum_shift_nm": 0.0,
+                                            "wavelength_nm": 0.0})  # fmt: skip
+    angle = quantities.Quantity("angle", "", math.pi, {"pattern": 1e-9}, "sr")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(device, "_remarks", lambda *a: ())
+        made = device.eqe_quantities(context, curve, angle, 0.04)[0]
+    assert made.value == pytest.approx(12.0)
+    assert made.budget["reading"] == pytest.approx(0.2)
+    assert made.budget["offset"] == pytest.approx(12 * 0.02 / 3e3)
+    assert made.budget["calibration"] == pytest.approx(12 * math.hypot(0.02, 0.04))
+
+
 def test_the_place_of_a_shoulder_is_known_as_well_as_the_shape_of_its_band():
     """Without noise its error is what two shapes of the main band put it apart by."""
     x = np.linspace(560, 760, 301)
