@@ -9,7 +9,7 @@ from scipy.optimize import least_squares
 from uncertainties import correlated_values, umath
 
 from peled import quantities as pq
-from peled.quantities import Quantity, derive, from_jacobian, from_normal, threshold
+from peled.quantities import Quantity, derive, estimates, from_jacobian, from_normal, threshold
 
 COVARIANCE = np.array([[0.04, -0.012, 0.003], [-0.012, 0.09, 0.01], [0.003, 0.01, 0.01]])
 
@@ -525,3 +525,48 @@ def test_likeness_of_white_noise_is_a_standard_normal(lags):
     rng = np.random.default_rng(lags)
     z = [pq.likeness_z(7 * rng.standard_normal(300), lags) for _ in range(600)]
     assert abs(np.mean(z)) < 0.15 and np.std(z) == pytest.approx(1, abs=0.1)
+
+
+def test_what_is_open_is_left_where_it_changes_least():
+    """Of all amounts along an open direction the one of least relative change; what does not lean
+    on that direction keeps its variance."""
+    rng = np.random.default_rng(2)
+    root, size = rng.standard_normal((4, 4)), np.array([1.0, 30.0, 0.2, 5.0])
+    null = np.array([[1.0, 2.0, 0.0, -1.0]]).T
+    found = estimates._least_change(root @ root.T, null, size)
+    assert null.T / size**2 @ found == pytest.approx(np.zeros((1, 4)), abs=1e-9)
+    sound = np.array([2.0, -1.0, 3.0, 0.0])  # orthogonal to what is open
+    assert sound @ found @ sound == pytest.approx(sound @ root @ root.T @ sound)
+    assert estimates._least_change(found, 0 * null, size) is found
+
+
+def test_interval_of_a_bent_function_shares_its_way_among_the_causes():
+    """1.96 errors along each cause by its part of the variance: exp(±) of the fit, plain the rest."""
+    fit = from_normal(["x"], [1.0], [""], np.array([[1 / 0.3**2]]), log=["x"])
+    made = derive("y", "", lambda p: p["x"], fit, other=0.2)
+    error = math.hypot(0.3, 0.2)
+    way, beyond = 1.959964 * 0.3**2 / error, 1.959964 * 0.2**2 / error
+    assert made.standard_error == pytest.approx(error)
+    assert made.interval == pytest.approx((math.exp(-way) - beyond, math.exp(way) + beyond))
+
+
+@pytest.mark.parametrize("low, high, told", [
+    (-9.0, 9.0, False), (2.0 - 1e-4, 9.0, True), (-9.0, 2.0 + 1e-4, True),
+])  # fmt: skip
+def test_bounds_of_lmfit_count_on_either_side_and_its_report_has_these_errors(low, high, told):
+    """Within a small share of the error of the value, from below as from above."""
+    lmfit = pytest.importorskip("lmfit")
+    x = np.linspace(-1, 1, 40)
+    y = 2.0 + 3.0 * x + 0.1 * np.sin(40 * x) - 0.1 * np.sin(40 * x).mean()
+    start = lmfit.Parameters()
+    start.add("a", 2.0, min=low, max=high)
+    start.add("b", 2.0)
+    result, found = pq.fit_lmfit(lambda p: p["a"] + p["b"] * x - y, [start], {})
+    assert bool(found.at_bound[0]) == told and not found.at_bound[1]
+    if not told:
+        errors = np.sqrt(np.diag(found.covariance))
+        assert [result.params[n].stderr for n in "ab"] == pytest.approx(errors)
+        shared = found.covariance[0, 1] / errors.prod()
+        assert result.errorbars and result.params["a"].correl["b"] == pytest.approx(shared)
+        left = y - np.polyval(np.polyfit(x, y, 1), x)
+        assert errors[0] == pytest.approx(np.sqrt(left @ left / 38 / 40), rel=1e-4)
