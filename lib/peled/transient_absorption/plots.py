@@ -30,8 +30,8 @@ def time_label(tau_ps: float) -> str:
 
     Examples
     --------
-    >>> time_label(0.4), time_label(14.2), time_label(float("inf"))
-    ('400 fs', '14.2 ps', 'stays')
+    >>> time_label(0.4), time_label(14.2), time_label(2734.0), time_label(float("inf"))
+    ('400 fs', '14.2 ps', '2.73 ns', 'stays')
     """
     if not np.isfinite(tau_ps):
         return "stays"
@@ -39,7 +39,7 @@ def time_label(tau_ps: float) -> str:
         f"{tau_ps * 1e3:.0f} fs"
         if tau_ps < 1
         else f"{tau_ps:.3g} ps"
-        if tau_ps < 1e4
+        if tau_ps < 999.5
         else f"{tau_ps / 1e3:.3g} ns"
     )
 
