@@ -313,7 +313,7 @@ def fit_relaxation(time_s: np.ndarray, signal: np.ndarray, error: np.ndarray) ->
     >>> t = np.array([0.01, 0.05, 0.1, 0.2, 0.4, 0.8, 1.6, 3.2])
     >>> course = fit_relaxation(t, 5 - 9.6 * np.exp(-t / 0.3), np.full(8, 0.02))
     >>> print(course.time("T1", "s"))
-    0.3000±0.0017 s
+    0.3000±0.0018 s
     """
     t, y, e = _course(time_s, signal, error)
     late = t > np.median(t)
