@@ -541,7 +541,7 @@ def test_what_is_open_is_left_where_it_changes_least():
 
 
 def test_interval_of_a_bent_function_shares_its_way_among_the_causes():
-    """1.96 errors along each cause by its part of the variance: exp(±) of the fit, plain the rest."""
+    """1.96 errors along each cause by its part of the variance: of the fit exp(±), else plain."""
     fit = from_normal(["x"], [1.0], [""], np.array([[1 / 0.3**2]]), log=["x"])
     made = derive("y", "", lambda p: p["x"], fit, other=0.2)
     error = math.hypot(0.3, 0.2)
