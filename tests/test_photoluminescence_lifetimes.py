@@ -357,6 +357,17 @@ def test_errors_of_mean_lifetimes_are_carried_by_their_slopes(stretched):
     assert found == pytest.approx(np.linalg.norm(root.T @ (slopes * free[:, None]), axis=0))
 
 
+@pytest.mark.parametrize("begin", [0.3, 2.0, 6.0])
+def test_a_stretched_decay_right_after_its_pulse_is_no_smooth_rest(begin):
+    """Bins that begin when the pulse has just been, as the decay integrated twice."""
+    h, tau, beta, period = 0.1, 2.7, 0.6, 20.0
+    edges = begin + h * np.arange(-1, 181)
+    (found,) = lifetimes._stretched_in_bins(edges, h, tau, beta, period, False)
+    fine = np.linspace(0, 1, 41)  # of a bin, over which the pulse is spread
+    each = [np.diff(lifetimes._accumulated(edges[:-1] + h * f, tau, beta, 0, period)) for f in fine]
+    assert found == pytest.approx(np.trapezoid(each, fine, axis=0), rel=2e-4)
+
+
 def test_errors_beside_the_counts_say_their_scale(tmp_path):
     rng = np.random.default_rng(8)
     t = np.arange(400) * 0.25

@@ -370,7 +370,7 @@ def _edge(ready: Signal):
 
 def _errors(values, axis):
     """Standard errors (n,) of one spectrum by the scatter of its points."""
-    variance = estimate_noise(values[None], axis).variance(np.maximum(values, 0)[None])
+    variance = estimate_noise(values[None], axis).variance(values[None])
     return np.sqrt(np.maximum(np.ravel(variance), 1e-18))
 
 
@@ -1033,10 +1033,11 @@ def segregation(holdings: Holdings, members: Sequence[Held], settings: Mapping, 
         return Result(held.row.label, labels["state"], (), raw, ready, None, tuple(problems),
                       _set(held, "excitation_nm"))  # fmt: skip
     values = ready.values[used]
-    lost = ~ready.good[used]  # rays and masks stay on the axis without weight
     variance = detector_noise(*values).variance(values)
-    variance = np.where(lost, 1e4 * variance.max(), variance)
-    found = track(ready.axis, values, ready.at[used], variance=variance, window_nm=window)
+    lost = ~ready.good[used]  # rays and masks
+    found = track(
+        ready.axis, values, ready.at[used], variance=variance, lost=lost, window_nm=window
+    )
     made = []
     for name, drift, unit, low, high in (
         ("red share, growth", found.growth, "1/min", -np.inf, np.inf),

@@ -182,6 +182,7 @@ def track(
     time_s: np.ndarray,
     *,
     variance: np.ndarray | None = None,
+    lost: np.ndarray | None = None,
     window_nm: tuple[float, float] | None = None,
 ) -> Segregation:
     """Follow a series under illumination.
@@ -195,6 +196,8 @@ def track(
     variance : ndarray, shape (m, n), optional
         Of the counts. When left out: Poisson, iterated once on the fitted spectra, for raw counts;
         else estimated from the scatter of each spectrum.
+    lost : ndarray of bool, shape (m, n), optional
+        Points that were not measured: no fit looks at them, centroids take what was fitted there.
     window_nm : (float, float), optional
 
     Returns
@@ -220,9 +223,10 @@ def track(
             f"series: expected at least 4 spectra of {w.size} points with one time each, found "
             f"{y.shape} and {t.size} times"
         )
+    lost = np.zeros(y.shape, bool) if lost is None else np.asarray(lost, bool)
     if window_nm is not None:
         inside = (w >= window_nm[0]) & (w <= window_nm[1])
-        w, y = w[inside], y[:, inside]
+        w, y, lost = w[inside], y[:, inside], lost[:, inside]
         variance = None if variance is None else np.asarray(variance)[:, inside]
     if not np.all(np.isfinite(y)):
         raise ValueError("counts: expected finite numbers, found others")
@@ -238,10 +242,13 @@ def track(
     scale = np.abs(signal).sum() * abs(np.median(np.diff(energy))) / t.size
     signal, spread = signal / scale, spread / scale**2
     jacobian = (HC_EV_NM / energy) ** 2 / HC_EV_NM / scale
+    lost, noise = lost[:, np.argsort(-w)], spread
+    spread = _unlooked(noise, lost)
     start, two = _two_bands(energy, signal, spread)
     if variance is None:
         # Weights from the fit rather than from the noisy data take the bias out of them.
-        spread = jacobian * np.maximum(two.evaluate(energy), 0.3 * jacobian)
+        noise = jacobian * np.maximum(two.evaluate(energy), 0.3 * jacobian)
+        spread = _unlooked(noise, lost)
     two = lineshapes.fit_series(
         energy, signal, two.model, two.values, variance=spread, shared=_SHARED
     )
@@ -259,7 +266,8 @@ def track(
     }
     best, by_shape, shape_error = _of_best_shape(energy, signal, spread, two)
     fraction, error = best.ratio("red")
-    centroid, centroid_error = _centroids(energy, signal, spread, jacobian, best)
+    filled = np.where(lost, best.evaluate(energy), signal)
+    centroid, centroid_error = _centroids(energy, filled, spread, noise, jacobian, best)
     growth = drift(t, fraction, error)
     main, red = float(best.value("main_centre")[0]), float(best.value("red_centre")[0])
     red_error = float(np.nan_to_num(best.error("red_centre")[0], nan=np.inf))
@@ -292,8 +300,14 @@ def track(
     )
 
 
-def _centroids(energy, signal, spread, jacobian, fit):
-    """Centroids (m,) in nm of spectra less the baseline of their two-band fit, and their errors.
+def _unlooked(variance, lost):
+    """Variance (m, n) by which a fit does not look at what is lost."""
+    return np.where(lost, 1e4 * variance.max(), variance) if lost.any() else variance
+
+
+def _centroids(energy, signal, spread, noise, jacobian, fit):
+    """Centroids (m,) in nm of spectra less the baseline of their two-band fit, and their errors, of
+    spectra with the variance `noise` that were fitted with the variance `spread`.
 
     A background of b a point draws the centroid to the middle of the window: its drift is short by
     the share of the window's counts that are background. The baseline is linear in the spectrum
@@ -313,7 +327,7 @@ def _centroids(energy, signal, spread, jacobian, fit):
     held = np.linalg.pinv(weighted @ design, hermitian=True)[:, :, 2:]
     taken = np.einsum("mij,mj->mi", held, plain @ design[:, 2:])
     gradient = plain - np.einsum("mi,min->mn", taken, weighted)
-    return centroid, np.sqrt((gradient**2 * spread).sum(axis=1))
+    return centroid, np.sqrt((gradient**2 * noise).sum(axis=1))
 
 
 def _goodness(fit, signal) -> tuple[float, float]:
