@@ -550,7 +550,7 @@ def integrals(
     """
     if len(regions) < 2:
         return []
-    found = integrate(seen.spectrum, [r.window for r in regions], wings=True)
+    found = integrate(seen.spectrum, [r.window for r in regions], wings=True, local=True)
     found = _by_lines(found, regions)
     over = _largest(found, regions) if over is None else over
     where = seen.row.label

@@ -102,7 +102,7 @@ def integrate(
         systematic error.
     local : bool
         Noise as it is around each region, from few points, in place of that of the quiet stretches:
-        for traces of a series, whose noise alone tells what a course is worth.
+        a receiver's is not white, and of traces of a series it alone tells what a course is worth.
 
     Returns
     -------
