@@ -578,14 +578,15 @@ def _growth(height, squares, v, read):
     gain = _gain(height, v, read)
     for _ in range(4):
         grown = np.tensordot(parts, shapes, 1)
-        weight = (least + gain[:, None] * grown) ** -2.0
-        normal = np.einsum("anb,nb,cnb->ac", shapes, weight, shapes)
-        rise = np.einsum("anb,nb->a", shapes, weight * (v - least))
-        found = nnls(normal, rise)[0]
+        weighted = (shapes * (least + gain[:, None] * grown) ** -2.0).reshape(2, -1)
+        rise = weighted @ (v - least).ravel()
+        found = nnls(weighted @ shapes.reshape(2, -1).T, rise)[0]
         if not found.any():
             break
-        parts = found / found.sum()
+        before, parts = parts, found / found.sum()
         gain = _gain(np.tensordot(parts, shapes, 1), v, read)
+        if abs(parts[0] - before[0]) < 0.01:
+            break
     return gain * parts[0], gain * parts[1] / unit
 
 
