@@ -704,7 +704,7 @@ def test_a_step_follows_the_lines_that_make_it():
     ground = 200 + 300 * np.cumsum(line) / line.sum()
     found = xps.fit_levels(e, ground + line, [xps.Doublet("C 1s", 284.8, fwhm_eV=1.2)])
     assert found.background == pytest.approx(ground, abs=15.0)
-    assert found.areas[0] == pytest.approx(line.sum() * 0.05, rel=0.01)
+    assert found.areas[0] == pytest.approx(line.sum() * 0.05, rel=0.02)
 
 
 @pytest.mark.parametrize("shift", [12.0, -12.0, 11.9])
