@@ -1180,3 +1180,12 @@ def test_growth_with_the_square_is_that_of_all_spectra_together():
     gain, square = conditioning_noise._growth(height, height**2, v, np.full(2, 9.0))
     assert gain == pytest.approx([2.0, 2.0], rel=0.1)
     assert square[1] == pytest.approx(0.03**2, rel=1e-3)
+
+
+def test_a_band_that_is_stated_leaves_both_of_its_sides_free():
+    """Where too little of a spectrum is free by itself."""
+    x, rng = np.arange(400.0, 800.0), np.random.default_rng(7)
+    signal = Signal(x, 10 + rng.standard_normal((2, 400)))
+    region, _ = steps._free_of_signal(signal, None, (560.0, 640.0), 1e9)
+    assert not region.free[:, (x >= 560) & (x <= 640)].any()
+    assert region.free[:, x < 560].all() and region.free[:, x > 640].all()

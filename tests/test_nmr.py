@@ -3,6 +3,7 @@
 import json
 import shutil
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -13,6 +14,7 @@ from hassan2021.simulate.nmr import solid as solid_model
 from hassan2021.simulate.nmr import solution
 from peled import nmr
 from peled.formats.nmr import Fid, read
+from peled.nmr import significance
 from peled.nmr.analyse import analyse, sniff
 from peled.nmr.titration import bound_fractions
 from peled.samples import read_sheet
@@ -222,6 +224,27 @@ def test_baseline_methods_disagree_honestly():
     assert abs(area.area - clean.area) < 4 * area.error
     with pytest.raises(ValueError, match="at least three"):
         nmr.baseline(bent, methods=("arpls",))
+
+
+def test_a_baseline_that_leans_stands_where_its_points_are():
+    """Medians of eight points belong to the middle of the eight."""
+    rng = np.random.default_rng(6)
+    spectrum = nmr.process(make(decay([(0.0, 3, 0.0)], 4096), noise=0.01, rng=rng))
+    lean = spectrum.noise_sd * np.arange(len(spectrum.ppm))
+    found = nmr.baseline(spectrum.minus(-lean))
+    inner = slice(1000, -1000)
+    assert np.mean((found.curves["arpls"] - lean)[inner]) == pytest.approx(0, abs=spectrum.noise_sd)
+
+
+@pytest.mark.parametrize("off_Hz, hum", [(8.0, True), (20.0, False)])
+def test_hum_is_told_within_three_errors_of_the_place(off_Hz, hum):
+    line = SimpleNamespace(
+        position_ppm=(500 + off_Hz) / 400, position_error_ppm=0.01, width_Hz=0.1, width_error_Hz=0.1
+    )
+    processed = SimpleNamespace(
+        points=1000, spectral_width_Hz=4000.0, carrier_ppm=0.0, reference_MHz=400.0
+    )
+    assert significance.is_hum(processed, line) == hum
 
 
 def test_process_refuses():

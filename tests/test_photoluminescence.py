@@ -827,6 +827,15 @@ def test_series_that_cannot_be_used():
         pl.track(WAVE, np.where(WAVE == 600, np.nan, _series(1)), TIMES)
 
 
+def test_spots_that_the_border_cuts_are_left_out():
+    rng, (y, x) = np.random.default_rng(2), np.mgrid[:96, :80]
+    places = [(95, 40), (0, 30), (50, 79), (40, 0), (48, 40)]
+    image = 5 + sum(150 * np.exp(-0.5 * ((x - b) ** 2 + (y - a) ** 2) / 1.9**2) for a, b in places)
+    found = confocal.find_spots(rng.poisson(image, (6, 96, 80)))
+    bright = found.counts.mean(axis=0) > 1000
+    assert [*zip(found.y_px[bright], found.x_px[bright])] == [(48, 40)]
+
+
 def test_spots_are_found_and_measured():
     rng = np.random.default_rng(2)
     y, x = np.mgrid[:96, :96]

@@ -2,6 +2,7 @@
 
 import math
 
+import lmfit
 import numpy as np
 import pytest
 from scipy import stats
@@ -570,3 +571,11 @@ def test_bounds_of_lmfit_count_on_either_side_and_its_report_has_these_errors(lo
         assert result.errorbars and result.params["a"].correl["b"] == pytest.approx(shared)
         left = y - np.polyval(np.polyfit(x, y, 1), x)
         assert errors[0] == pytest.approx(np.sqrt(left @ left / 38 / 40), rel=1e-4)
+
+
+def test_scatter_as_large_as_the_least_noise_is_as_good_as_it_should_be():
+    t = np.linspace(0, 5, 400)
+    y = 3 - t + 0.2 * np.random.default_rng(1).standard_normal(400)
+    start = lmfit.create_params(level=2.0, slope=0.0)
+    _, found = pq.fit_lmfit(lambda p: p["level"] + p["slope"] * t - y, [start], {}, least_noise=0.2)
+    assert abs(found.goodness) < 3

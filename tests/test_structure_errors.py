@@ -1,5 +1,6 @@
 """Errors of patterns, breadths and micrographs: scatter of repetitions, weights written out."""
 
+import importlib
 import itertools
 import math
 import re
@@ -813,3 +814,45 @@ def test_a_region_that_followed_the_charging_is_searched_as_a_whole(moved):
     counts = np.random.default_rng(12).poisson(500 + 2500 * line / line.max())
     found = xps.find_shift(x, counts, [xps.Doublet("C 1s", 284.8, fwhm_eV=1.2)])
     assert found.found and found.value_eV == pytest.approx(moved, abs=0.11)
+
+
+def test_a_line_is_measured_over_six_of_its_widths_to_either_side(monkeypatch):
+    x = np.arange(8.0, 20.0, 0.02)
+    at = float(xrd.two_theta(6.0, (1, 0, 0), LINE))
+    fit = SimpleNamespace(
+        two_theta_deg=x, a_A=6.0, indices=((1, 0, 0),), size_nm=20.0, lines=np.zeros((x.size, 1)),
+        intensities=np.ones(1), intensity_errors=np.full(1, 0.01), observed=x, model=x,
+        background=x, sigma=x,
+    )  # fmt: skip
+    seen = []
+    module = importlib.import_module("peled.structure.xrd.breadths")
+    monkeypatch.setattr(module, "_breadth", lambda near, *_: seen.append(near) or [])
+    xrd.breadths(fit, (LINE,), 0.05)
+    wide = math.hypot(np.degrees(0.0637 * LINE / 20 / math.cos(math.radians(at / 2))), 0.05)
+    assert seen[0][0] == pytest.approx(at - 6 * wide, abs=0.03)
+    assert seen[0][-1] == pytest.approx(at + 6 * wide, abs=0.03)
+
+
+@pytest.mark.parametrize("times, told", [(1.4, False), (3.0, True)])
+def test_particles_in_dark_field_stand_twice_as_far_from_the_film_as_its_noise_reaches(times, told):
+    rng = np.random.default_rng(3)
+    film = 100 + 10 * rng.standard_normal((200, 200))
+    level = microscopy._above_film(np.where(np.arange(200) < 10, 300.0, film), 1.0)
+    picture = np.where(np.arange(200) < 10, 100 + times * (level - 100), film)
+    if told:
+        assert microscopy._above_film(picture, 1.0) == pytest.approx(level, rel=0.1)
+    else:
+        with pytest.raises(ValueError, match="two grey levels"):
+            microscopy._above_film(picture, 1.0)
+
+
+@pytest.mark.parametrize("beyond, there", [(0.2, False), (0.5, True)])
+def test_a_superlattice_line_is_sought_three_tenths_of_a_degree_before_the_end(beyond, there):
+    end = float(xrd.two_theta(6.05, np.array([1.5, 0.5, 0.5]), LINE)) + beyond
+    x, rng = np.arange(11.0, end, 0.03), np.random.default_rng(2)
+    lines = profiles.Profiles(
+        x, xrd.crystal.lines_in(6.05, x, LINE), (LINE,), 240.0, "lorentzian", 0.0, False
+    )
+    y = rng.poisson(60 + 900 * lines.matrix(6.05, 0.0, 0.0, 120.0, 0.08, 0.0).sum(axis=1)) + 0.0
+    fit = xrd.pawley_fit(x, y, superlattice=True, **OPTIONS | {"a_A": 6.05})
+    assert ((1.5, 0.5, 0.5) in fit.indices) == there

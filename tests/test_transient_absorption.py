@@ -32,6 +32,8 @@ from peled.transient_absorption import (
 from peled.transient_absorption import noise as noise_of_sets
 from peled.transient_absorption.dispersed import NormalBlock
 from peled.transient_absorption.irf import FWHM_PER_SIGMA, columns, gaussian, gaussian_decay
+from peled.transient_absorption.matrices import bin_wavelengths
+from peled.transient_absorption.preprocess import mask
 from peled.transient_absorption.schemes import Relation, sequential
 
 TAU, T0, FWHM = (0.4, 14.0, 280.0), 0.02, 0.12
@@ -983,3 +985,18 @@ def test_a_residual_of_one_pattern_leaves_shares_of_rounding_that_are_not_made_l
     for pattern in np.linalg.eigh(rows.gram)[1].T[-5:]:
         one = noise_of_sets.kernel(replace(rows, gram=size * np.outer(pattern, pattern)), 30)
         assert all(np.isfinite(m).all() and np.abs(m).max() < 1e3 for m in one.matrices)
+
+
+def test_wavelengths_in_a_mask_are_dropped_and_no_others():
+    m = matrix(np.arange(6.0), np.arange(400.0, 500.0, 10), np.ones((6, 10)))
+    left = mask(m, (430, 450)).wavelength_nm
+    assert [*left] == [400, 410, 420, 460, 470, 480, 490]
+
+
+def test_errors_of_binned_wavelengths_fall_with_the_root_of_their_number():
+    y = np.ones((6, 10))
+    y[2, 1] = np.nan
+    m = matrix(np.arange(6.0), np.arange(400.0, 500.0, 10), y, standard_error=np.full(y.shape, 3.0))
+    binned = bin_wavelengths(m, 4)
+    assert binned.standard_error[0] == pytest.approx([1.5, 1.5, 3 / 2**0.5])
+    assert binned.standard_error[2, 0] == pytest.approx(3**0.5)

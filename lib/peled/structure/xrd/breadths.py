@@ -75,7 +75,7 @@ def breadths(fit: PawleyFit, wavelengths_A: Sequence[float], fwhm_deg: float) ->
     found = []
     for i, hkl in enumerate(fit.indices):
         clear = fit.intensities[i] > _CLEAR * fit.intensity_errors[i]
-        if not clear or np.abs(np.delete(at, i) - at[i]).min() < 4 * wide[i]:
+        if not clear or np.abs(np.delete(at, i) - at[i]).min(initial=np.inf) < 4 * wide[i]:
             continue
         near = np.abs(x - at[i]) < 6 * wide[i]
         if near.sum() > 12:
