@@ -1189,3 +1189,14 @@ def test_a_band_that_is_stated_leaves_both_of_its_sides_free():
     region, _ = steps._free_of_signal(signal, None, (560.0, 640.0), 1e9)
     assert not region.free[:, (x >= 560) & (x <= 640)].any()
     assert region.free[:, x < 560].all() and region.free[:, x > 640].all()
+
+
+def test_of_a_series_without_growth_the_gain_is_the_mean_of_what_is_allowed():
+    """Of a normal distribution cut off at zero, by its mean and deviation over all blocks."""
+    height, read = np.full((3, 40), 50.0), np.full(3, 4.0)
+    v = read[:, None] + 0.2 * np.where(np.arange(40) % 2, 1.0, -0.9) + np.zeros((3, 40))
+    found = conditioning_noise._gain(height, v, read)
+    weight = (4.0 + found[0] * 0 + 0 * height) ** -2.0
+    below = (weight * height**2).sum()
+    mean, sd = (weight * height * (v - 4.0)).sum() / below, 0.5 / np.sqrt(below)
+    assert found == pytest.approx(stats.truncnorm.mean(-mean / sd, np.inf, mean, sd), rel=0.02)

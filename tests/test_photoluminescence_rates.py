@@ -1,6 +1,7 @@
 """Rates of a fluence series: the solver against closed forms, the fit against LSODA's
 transients."""
 
+import math
 from dataclasses import replace
 
 import numpy as np
@@ -176,6 +177,9 @@ def test_an_empty_dark_does_not_stop_the_search():
     """Where no bin before the pulse holds a count, the background begins above none."""
     dim = series(TRAPS, [1e15, 1e16, 1e17], np.random.default_rng(3), background=0.01)
     found = fit_transients(dim, tuple(TRAPS))
+    points = sum(t.counts.size for t in dim)
+    number = (found.bic - found.deviance) / math.log(points)
+    assert number == pytest.approx(round(number), abs=1e-6) and number >= 3
     assert found.converged and found.goodness_z < 4
 
 

@@ -9,6 +9,7 @@ from scipy.integrate import quad, solve_ivp
 from scipy.optimize import nnls
 
 from peled.transient_absorption import Model, Scheme, global_fit, matrix
+from peled.transient_absorption.density import LifetimeDensity
 from peled.transient_absorption.irf import FWHM_PER_SIGMA, gaussian, gaussian_decay
 from peled.transient_absorption.terms import (
     CM_PER_PS,
@@ -377,3 +378,12 @@ def test_shared_spectra_count_their_weights():
     scale = fit["scale_set_2"]
     assert abs(scale.value - 0.5) < 4 * scale.standard_error < 0.05
     within(fit)
+
+
+@pytest.mark.parametrize("height, counted", [(0.12, True), (0.08, False)])
+def test_a_peak_of_a_density_counts_from_a_tenth_of_the_highest_on(height, counted):
+    lifetimes = np.geomspace(0.1, 100, 7)
+    density = np.outer([0.0, 1.0, 0.0, 0.0, 0.0, height, 0.0], [1.0, -1.0, 1.0])
+    empty = np.zeros(1)
+    made = LifetimeDensity(lifetimes, np.arange(3.0), density, 1.0, "", empty, empty, empty)
+    assert len(made.peaks()) == 1 + counted
