@@ -1200,3 +1200,14 @@ def test_of_a_series_without_growth_the_gain_is_the_mean_of_what_is_allowed():
     below = (weight * height**2).sum()
     mean, sd = (weight * height * (v - 4.0)).sum() / below, 0.5 / np.sqrt(below)
     assert found == pytest.approx(stats.truncnorm.mean(-mean / sd, np.inf, mean, sd), rel=0.02)
+
+
+@pytest.mark.parametrize("left, cut", [(7.0, False), (10.0, True)])
+def test_a_cut_band_stands_three_errors_of_ten_points_above_a_twentieth(left, cut):
+    """Of a maximum of 100; ten points of variance 10 have a mean known to 1."""
+    y = np.where(np.arange(500) < 10, left, 0.0) + np.where(
+        np.abs(np.arange(500) - 250) < 9, 100, 0
+    )
+    signal = Signal(np.arange(500.0), y[None], variance=np.full((1, 500), 10.0))
+    found, _, findings = steps.whole(signal, {})
+    assert bool(findings) == cut and found.used[0] != cut

@@ -586,6 +586,14 @@ def test_an_integral_leaves_the_straight_line_under_it_and_has_its_wings(slope):
     assert plain.baseline_error == pytest.approx(abs(narrow.area - plain.area), rel=0.01)
 
 
+@pytest.mark.parametrize("off", [-0.4, 0.25])
+def test_a_peak_between_points_is_where_a_parabola_puts_it(off):
+    step = 10 / 32767
+    at = -0.5 + step * (20000 + off)
+    (found,) = nmr.pick_peaks(_lorentz(at=at, width=10 * step), threshold=20).ppm
+    assert found == pytest.approx(at, abs=0.03 * step)
+
+
 def _turned_lines(places_ppm, height, angle, width_Hz=2.0):
     """Decay of lines with one phase over noise of 1 in each part, 4 kHz and 400 MHz."""
     rng, t = np.random.default_rng(37), np.arange(8192) / 4000.0

@@ -1025,3 +1025,9 @@ def test_three_equal_neighbours_far_above_the_rest_are_a_full_detector(top, said
     assert bool(gates) == said
     if said:
         assert "empty: 3 points at 70 counts" in gates[0](None).evidence
+
+
+@pytest.mark.parametrize("ratio, gain", [(1.015, 1.0), (1.03, 1.03)])
+def test_stated_errors_within_two_per_cent_of_counting_are_those_of_counts(ratio, gain):
+    counts = 1e4 * np.exp(-np.arange(50) / 10)
+    assert as_counts(counts, np.sqrt(ratio * counts)).gain == pytest.approx(gain)

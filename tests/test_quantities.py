@@ -579,3 +579,10 @@ def test_scatter_as_large_as_the_least_noise_is_as_good_as_it_should_be():
     start = lmfit.create_params(level=2.0, slope=0.0)
     _, found = pq.fit_lmfit(lambda p: p["level"] + p["slope"] * t - y, [start], {}, least_noise=0.2)
     assert abs(found.goodness) < 3
+
+
+@pytest.mark.parametrize("size", [1e-9, 1.0, 1e9])
+def test_slopes_are_taken_over_a_step_of_the_size_of_the_number(size):
+    one = Quantity("rate", "", size, {"fit": 1e-3 * size}, "1")
+    found = derive("root", "1", np.sqrt, one)
+    assert found.standard_error == pytest.approx(0.5e-3 * math.sqrt(size), rel=1e-3)

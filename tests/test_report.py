@@ -24,7 +24,7 @@ import peled
 from peled import report as pr
 from peled.cli import main
 from peled.quantities import Finding, Quantity, quantity
-from peled.report import pdf
+from peled.report import groups, pdf
 from peled.report.text import as_text
 from peled.samples import read_sheet
 
@@ -404,3 +404,8 @@ def test_a_long_title_stays_above_its_own_picture():
         (title,) = (t for t in place.findobj(Text) if t.get_text().startswith("f4"))
         shown = title.get_window_extent()
         assert place.bbox.x0 < shown.x0 and shown.x1 < place.bbox.x1
+
+
+def test_an_interval_of_ranks_is_normal_from_nine_on_as_the_test_is():
+    """9 x 12 / 2 − 1/2 less 1.96 sqrt(9 x 12 x 22 / 12) is 25.9; eight and less are counted."""
+    assert groups._outside(9, 12) == 26 and groups._outside(8, 8) == 14

@@ -17,6 +17,7 @@ from peled.quantities import Quantity, threshold
 from peled.structure import (
     composition,
     diffract,
+    electrons,
     ftir,
     microscopy,
     standards,
@@ -86,6 +87,8 @@ def test_counts_weigh_by_the_model_whoever_says_that_they_are_counts():
     assert fits[2].sigma == pytest.approx(0.25 * np.sqrt(np.maximum(fits[0].model, 1)), rel=0.08)
     assert (counts - fits[0].model).mean() == pytest.approx(0, abs=0.2)
     assert pawley.unit_of_counts(counts, np.sqrt(low)) is None
+    below = np.arange(1.0, 40.0) - 0.3  # three tenths below whole numbers, none above
+    assert pawley.unit_of_counts(below, np.sqrt(below)) is None
 
 
 def test_lines_of_a_phase_that_are_noise_stay_where_they_were():
@@ -856,3 +859,12 @@ def test_a_superlattice_line_is_sought_three_tenths_of_a_degree_before_the_end(b
     y = rng.poisson(60 + 900 * lines.matrix(6.05, 0.0, 0.0, 120.0, 0.08, 0.0).sum(axis=1)) + 0.0
     fit = xrd.pawley_fit(x, y, superlattice=True, **OPTIONS | {"a_A": 6.05})
     assert ((1.5, 0.5, 0.5) in fit.indices) == there
+
+
+@pytest.mark.parametrize("low, bias, cutoff", [(0.0, None, False), (14.0, None, True),
+                                               (9.0, -5.0, True), (9.0, 5.0, False)])  # fmt: skip
+def test_a_cutoff_lies_ten_electronvolts_below_the_fermi_level(low, bias, cutoff):
+    """As the mean of its axis, less the bias; a name that says which comes first."""
+    s = SimpleNamespace(name="UPS", binding_energy_eV=np.linspace(low, low + 3, 50))
+    assert electrons._is_cutoff(s, bias) == cutoff
+    assert electrons._is_cutoff(SimpleNamespace(name="Cutoff"), None)

@@ -1000,3 +1000,19 @@ def test_errors_of_binned_wavelengths_fall_with_the_root_of_their_number():
     binned = bin_wavelengths(m, 4)
     assert binned.standard_error[0] == pytest.approx([1.5, 1.5, 3 / 2**0.5])
     assert binned.standard_error[2, 0] == pytest.approx(3**0.5)
+
+
+def test_slopes_of_weighted_columns_are_summed_with_their_weights():
+    m = noisy(9, 0.1, 5)
+    errors = np.random.default_rng(2).uniform(0.5, 1.5, m.signal.shape)
+    model = Model((0.4, 14.0), t0_ps=0.1, fwhm_ps=0.12, dispersion=(0.9, 0.4), reference_nm=640.0)
+    fit = global_fit(replace(m, standard_error=errors), model, starts=0, max_evaluations=2)
+    segment = fit.setup.segments[0]
+    assert segment.point_weight is not None
+    _, local = segment.dispersed(
+        np.array([np.log(0.4), np.log(14), 0.1, np.log(0.12), 0.9, 0.4]), True
+    )
+    full = np.stack([local(np.tile(one[:, None], (9, 1, 1))) for one in np.eye(2)], axis=-1)
+    rest = np.random.default_rng(0).normal(size=(9, len(DELAYS), 1))
+    summed = np.einsum("wt,wtpn->wpn", rest[:, :, 0], full)
+    assert local.against(rest) == pytest.approx(summed, rel=1e-9, abs=1e-9)

@@ -188,7 +188,7 @@ def normal_component(index, effective):
     >>> complex(normal_component(1.0, 1.25))
     0.75j
     """
-    root = np.sqrt(np.asarray(index, complex) ** 2 - np.asarray(effective) ** 2 + 0j)
+    root = np.sqrt(np.asarray(index, complex) ** 2 - np.asarray(effective) ** 2)
     # n^2 - N^2 on the negative real axis may carry -0j, which would give the growing wave
     return np.where(root.imag < 0, -root, root)
 
