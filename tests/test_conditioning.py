@@ -1211,3 +1211,16 @@ def test_a_cut_band_stands_three_errors_of_ten_points_above_a_twentieth(left, cu
     signal = Signal(np.arange(500.0), y[None], variance=np.full((1, 500), 10.0))
     found, _, findings = steps.whole(signal, {})
     assert bool(findings) == cut and found.used[0] != cut
+
+
+def test_growth_with_the_square_of_the_light_is_that_of_points_that_are_alike():
+    """3 % of the light, both noises over three points: a ninth of it in third differences."""
+    x, rng = np.arange(400.0, 900.0, 0.5), np.random.default_rng(1)
+    light = 3e4 * np.exp(-0.5 * ((x - 640) / 25) ** 2)
+    smooth = [np.convolve(rng.standard_normal(x.size), np.full(3, 3**-0.5), "same")
+              for _ in range(60)]  # fmt: skip
+    found = estimate_noise(
+        light * (1 + 0.03 * np.array(smooth[:30])) + 20 * np.array(smooth[30:]), x
+    )
+    assert not found.white and np.mean(found.read) == pytest.approx(400, rel=0.1)
+    assert np.mean(found.square) == pytest.approx(9e-4, rel=0.15)

@@ -613,3 +613,16 @@ def test_simulation_is_deterministic(tmp_path, root):
         for f in (tmp_path / "x", root / "data" / "nmr" / name)
     )
     assert np.abs(a - b).max() <= 1  # another processor may round the last digit
+
+
+def test_errors_of_lines_grow_with_what_their_model_leaves():
+    """Of a second line that nobody named; of a model that holds they are those of the noise."""
+    rng, start = np.random.default_rng(5), [nmr.Component("a", 0.0005, 2.3)]
+    one, two = [(0.0, 2.0, 1.0)], [(0.0, 2.0, 1.0), (0.08, 2.0, 0.5)]
+    fits = [
+        nmr.fit_lines(nmr.process(make(decay(lines), noise=0.03, rng=rng)), (-0.12, 0.13), start)
+        for lines in (one, two)
+    ]
+    assert fits[0].misfit < 1.3 and fits[1].misfit > 3
+    grown = fits[1]["a"].position_error_ppm / fits[0]["a"].position_error_ppm
+    assert grown == pytest.approx(fits[1].misfit, rel=0.25)

@@ -420,3 +420,12 @@ def test_what_bins_have_widened_is_undone_to_the_fourth_order():
     left = np.fft.rfft(np.roll(np.pad(responses._undo(), (0, 3993)), -3))[: turns.size].real
     left *= np.sinc(turns) ** 2
     assert left == pytest.approx(1, abs=1e-5)
+
+
+def test_light_of_no_duration_comes_with_every_pulse():
+    """On its own bin all of it, a period later all of it again, between two bins divided."""
+    train = SimpleNamespace(period=50.0, bin=1.0)
+    light = lifetimes._Model._instant(train, np.arange(-20.0, 60.0))
+    assert light[[20, 70]] == pytest.approx([1, 1]) and light.sum() == pytest.approx(2)
+    halved = lifetimes._Model._instant(train, np.arange(-20.0, 20.0) + 0.5)
+    assert halved[[19, 20]] == pytest.approx([9 / 16, 9 / 16]) and halved.sum() == pytest.approx(1)
