@@ -236,11 +236,15 @@ def test_bands_are_found_where_they_are():
     # An assignment reaches two errors of a place beyond its ends.
     one = min(found.bands, key=lambda b: abs(b.position_cm1 - 911))
     at, error = one.position_cm1, one.position_error_cm1
-    ends = {"near": at + 1.5 * error, "far": at + 2.5 * error}
-    named = [ftir.Assignment(low, 960.0, name, "", "") for name, low in ends.items()]
+    named = [
+        ftir.Assignment(at + 1.5 * error, 960.0, "near above", "", ""),
+        ftir.Assignment(at + 2.5 * error, 960.0, "far above", "", ""),
+        ftir.Assignment(860.0, at - 1.5 * error, "near below", "", ""),
+        ftir.Assignment(860.0, at - 2.5 * error, "far below", "", ""),
+    ]
     again = ftir.fit_bands(x, y, assignments=named)
     one = min(again.bands, key=lambda b: abs(b.position_cm1 - 911))
-    assert [a.vibration for a in one.assignments] == ["near"]
+    assert [a.vibration for a in one.assignments] == ["near above", "near below"]
     for centre, width, height in truth:
         band = min(found.bands, key=lambda b: abs(b.position_cm1 - centre))
         assert band.position_cm1 == pytest.approx(centre, abs=max(4 * band.position_error_cm1, 0.5))
