@@ -550,7 +550,7 @@ def _told(fit=(), ruler=None, radius=240.0, wings=0.0, **settings):
     bench.make, bench.nothing, bench.withheld = make, nothing, withheld
     whole = SimpleNamespace(**{
         "intensities": np.array([900.0, 40.0, 500.0]), "indices": ((1, 0, 0), (1, 1, 0), (2, 0, 0)),
-        "intensity_errors": np.array([9.0, 1.0, 100.0]), "notes": (), "a_A": 6.05,
+        "intensity_errors": np.array([9.0, 1.0, 100.0]), "notes": (), "narrow": False, "a_A": 6.05,
         "displacement_mm": -0.07, "size_nm": 15.0, "a_error_A": 0.002, "size_error_nm": 3.0,
         "displacement_error_mm": 0.01, "converged": True, "shape": "lorentzian", **dict(fit),
     })  # fmt: skip
@@ -576,7 +576,7 @@ def test_cell_height_and_size_of_a_pattern():
 
 @pytest.mark.parametrize("fit, told", [
     ({"size_error_nm": 7.4}, True), ({"size_error_nm": 7.6}, False),
-    ({"notes": ("size: a lower bound",)}, False), ({"shape": "cube"}, True),
+    ({"narrow": True}, False), ({"shape": "cube"}, True),
 ])  # fmt: skip
 def test_a_size_is_told_where_its_error_is_less_than_half(fit, told):
     made, _ = _told(fit)

@@ -28,9 +28,6 @@ ZERO_DEG = 0.02
 #: the ratio 3 : 4 : 8, at most 0.76 for perovskites and LaB6.
 RIVAL_CELL = 0.85
 
-#: Words of a fit's notes that put what it says in doubt, and whose business that is.
-AGAINST = {"chi-square": "described", "assumed": "assumed"}
-
 #: Sums h² + k² + l² that no lattice point has, and how near (degrees) a line stands where they
 #: would: a body-centred cell whose constant is √2 times as large has such lines.
 NO_SUMS, NEAR_DEG = (7, 15, 23, 28), 0.12
@@ -166,9 +163,7 @@ def _pattern(bench: Bench, held: Held, ruler, spread) -> None:
     _quantities(bench, held, fit, ruler, wings)
     _other_phases(bench, held, fit, wavelengths)
     # Errors are widened by a misfit, but it may have a direction; so has what was assumed wrongly.
-    against = [Finding(gate, "doubtful", n, held.row.label) for n in fit.notes
-               for word, gate in AGAINST.items() if word in n]  # fmt: skip
-    bench.doubt(since, *against)
+    bench.doubt(since, *(Finding(g, "doubtful", said, held.row.label) for g, said in fit.doubts))
     if ruler is not None and fit.size_nm < 200:
         _single_lines(bench, held, fit, ruler, wavelengths)
     if bench.settings["phases"]:
@@ -285,10 +280,7 @@ def _quantities(bench, held, fit, ruler, wings) -> None:
         tries=len(fit.indices),
         where=where,
     )
-    notes = "; ".join(
-        ["of a primitive cubic cell",
-         *(n for n in fit.notes if not any(w in n for w in ("converged", *AGAINST)))]
-    )  # fmt: skip
+    notes = "; ".join(["of a primitive cubic cell", *fit.notes])
     cell = estimates(
         ("a", "height", "size"),
         (fit.a_A, fit.displacement_mm, fit.size_nm),
@@ -306,8 +298,7 @@ def _quantities(bench, held, fit, ruler, wings) -> None:
     else:
         bench.withheld(held, "sample height", "mm", asked("radius_mm", where))
     kind_of_size = "edge of cubes" if fit.shape == "cube" else "volume-weighted column length"
-    narrow = any("lower bound" in n for n in fit.notes)
-    if narrow or np.hypot(fit.size_error_nm, wings) > 0.5 * fit.size_nm:
+    if fit.narrow or np.hypot(fit.size_error_nm, wings) > 0.5 * fit.size_nm:
         text = "the lines are as narrow as the instrument's: larger than the pattern can tell"
         bench.nothing(held, "crystal size", "nm", "determined", text)
     else:

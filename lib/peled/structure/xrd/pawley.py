@@ -69,8 +69,12 @@ class PawleyFit:
     shape : str
         As fitted.
     converged : bool
+    narrow : bool
+        The lines are as narrow as the instrument's: the size is a lower bound.
+    doubts : tuple of (str, str)
+        Why a reader should doubt all of it: the gate (`peled.quantities.Finding`), and a sentence.
     notes : tuple of str
-        What a reader should doubt.
+        What a reader should know.
     """
 
     a_A: float
@@ -96,6 +100,8 @@ class PawleyFit:
     bic: float = 0.0
     error_scale: float = 1.0
     converged: bool = True
+    narrow: bool = False
+    doubts: tuple = ()
     notes: tuple = ()
     extra: tuple = ()
     shape: str = "lorentzian"
@@ -558,21 +564,19 @@ def _report(x, y, sigma, fit: SeparableFit, sought, hkls, extras, shape) -> Pawl
     errors["size"] /= values["size"]
     line_errors = fit.errors[n : n + m + extras]
     reduced = fit.chi2 / fit.freedom
-    notes = []
-    if not found.converged:
-        notes.append("the fit has not converged")
-    if errors["size"] > 0.5 or size > 500:
+    doubts, notes = [], []
+    narrow = errors["size"] > 0.5 or size > 500
+    if narrow:
         notes.append("the lines are as narrow as the instrument: the size is a lower bound")
     if reduced > 4:
-        notes.append(f"reduced chi-square {reduced:.3g}: the model misses something in the pattern")
+        said = f"reduced chi-square {reduced:.3g}: the model misses something in the pattern"
+        doubts.append(("described", said))
     for name, of in sought.items():
         if of.known and not of.held and name != "extra":
             pull = (values[name] - of.known[0]) / of.known[1]
             if abs(pull) > threshold():
-                notes.append(
-                    f"{name} is {values[name]:.3g} {of.unit}, {abs(pull):.1f} standard errors from "
-                    f"the {of.known[0]:.3g} assumed"
-                )
+                said = f"{name} is {values[name]:.3g} {of.unit}, {abs(pull):.1f} standard errors"
+                doubts.append(("assumed", f"{said} from the {of.known[0]:.3g} assumed"))
     if errors["zero"] and errors["displacement"]:
         i, j = free.index("zero"), free.index("displacement")
         c = found.covariance
@@ -610,6 +614,8 @@ def _report(x, y, sigma, fit: SeparableFit, sought, hkls, extras, shape) -> Pawl
         fit.chi2 + (n + len(fit.linear)) * np.log(len(y)),
         float(scale),
         found.converged,
+        bool(narrow),
+        tuple(doubts),
         tuple(notes),
         tuple(zip(fit.linear[m : m + extras], line_errors[m:], strict=True)),
         shape,
