@@ -65,10 +65,7 @@ class Noise(NamedTuple):
             return np.broadcast_to(read, level.shape)
         smooth = uniform_filter1d(level, 5, axis=-1, mode="nearest")
         np.maximum(smooth, 0.0, out=smooth)
-        if square.any():
-            smooth *= gain + square * smooth
-        else:
-            smooth *= gain
+        smooth *= gain + square * smooth
         smooth += read
         return smooth
 

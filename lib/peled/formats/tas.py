@@ -462,7 +462,11 @@ def _read_folder(folder: Path, orientation: str | None, asked: dict) -> Transien
 def _axes_beside(path: Path) -> list[Path]:
     """The two files in the folder of a file that are named after axes."""
     named: dict[str, list[Path]] = {"delay": [], "wave": []}
-    for file in path.parent.iterdir():
+    names = os.listdir(path.parent)
+    words = "\n".join(names).replace("_", " ")
+    if not (_DELAY_WORD.search(words) and _WAVE_WORD.search(words)):
+        return []  # at once: every file of a folder asks
+    for file in map(path.with_name, names):
         words = file.stem.replace("_", " ")
         kinds = {"delay": _DELAY_WORD.search(words), "wave": _WAVE_WORD.search(words)}
         if file.suffix.lower() == path.suffix.lower() and sum(map(bool, kinds.values())) == 1:

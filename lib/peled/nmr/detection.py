@@ -393,7 +393,6 @@ def _fit(t, y, e, basis, times: tuple[str, ...]) -> Course:
     best = np.unravel_index(np.argmin(grid), grid.shape)
     starts = [float(axis[i]) for i in best]
     linear = list(basis(*np.exp(starts)))
-    step = 0.1
 
     def columns(logs) -> np.ndarray:
         return np.stack(list(basis(*np.exp(logs)).values()), axis=1)
@@ -405,7 +404,7 @@ def _fit(t, y, e, basis, times: tuple[str, ...]) -> Course:
         separable.differences(columns, [1e-4] * len(times)),
         y,
         {
-            f"ln {name}": Sought(value, axis[0], axis[-1], step)
+            f"ln {name}": Sought(value, axis[0], axis[-1], 0.1)
             for name, value in zip(times, starts, strict=True)
         },
         linear,

@@ -243,7 +243,7 @@ def unplaced(spectra: Mapping[str, Signal]) -> list[str]:
         f"{len(names)} spectra, {names[0]} to {names[-1]}, that a number tells apart: not joined "
         "to a series, since neither files nor names say times; if they are one, write one sample "
         "and its times into the columns sample and time_s"
-        for names in map(sorted, alike.values())
+        for names in alike.values()
         if len(names) >= FRAMES
     ]
 
