@@ -675,7 +675,7 @@ def test_a_descent_ends_at_the_likelihood_in_a_few_steps():
     calls = []
 
     class Exponential:
-        capped = 1
+        strides = np.array([1.5, np.inf])
 
         def bounds(self):
             return np.array([-5.0, 0.0]), np.array([8.0, np.inf])

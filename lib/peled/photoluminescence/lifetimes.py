@@ -15,7 +15,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
-from functools import cached_property, lru_cache, partial
+from functools import cached_property, lru_cache, partial, reduce
 from typing import NamedTuple
 
 import numpy as np
@@ -242,11 +242,37 @@ def _stretched_in_bins(edges, bin_ns, lifetime, beta, period, slopes):
     return total
 
 
-def _exponentials_in_bins(edges, bin_ns, lifetimes, period, slopes):
-    """Light of exponential decays (k,) whose pulse and bins are both spread over `bin_ns` = h.
+def _exponentials_twice(edges, bin_ns, lifetimes, period, slopes):
+    """Exponential decays (k,) integrated twice, F₂(v) = τ v + τ² (e^(−v/τ) − 1), v the time since
+    the pulse, from the first of these times on; and the light in bins h that pulses before it have
+    left, A e^(−v/τ) (`_scales`), None where there are none.
 
-    Second differences over h of F₂(v) = τ v + τ² (e^(−v/τ) − 1), v the time since the pulse; of
-    pulses before the first of these bins A e^(−v/τ) is left (`_scales`).
+    Returns
+    -------
+    twice : ndarray, shape (1 or 3, k, n + 2)
+        With `slopes` its derivatives by ln τ and by a shift of the pulse too.
+    left : ndarray, shape (1 or 3, k, n), or None
+    """
+    tau, left, pulses = lifetimes[:, None], None, [0.0]
+    if period is not None:
+        first, last = np.floor(edges[[0, -1]] / period)
+        pulses = period * np.arange(first + 1, max(last, first + 1) + 1)
+        left = np.empty((3 if slopes else 1, tau.size, edges.size - 2))
+        _falling(edges[:-2] - first * period, tau, *_scales(bin_ns, lifetimes, period), left)
+
+    def since(pulse):
+        v = np.maximum(edges - pulse, 0)
+        fall = np.expm1(v / -tau)
+        fall *= tau
+        twice = (v + fall) * tau
+        return np.array([twice, 2 * twice + v * fall, fall] if slopes else [twice])
+
+    return reduce(np.add, map(since, pulses)), left
+
+
+def _exponentials_in_bins(edges, bin_ns, lifetimes, period, slopes):
+    """Light of exponential decays (k,) whose pulse and bins are both spread over `bin_ns` = h:
+    second differences over h of `_exponentials_twice`.
 
     Parameters
     ----------
@@ -259,25 +285,9 @@ def _exponentials_in_bins(edges, bin_ns, lifetimes, period, slopes):
     -------
     ndarray, shape (1 or 3, k, n)
     """
-    tau, before = lifetimes[:, None], 0.0
-    pulses = [0.0]
-    if period is not None:
-        first, last = np.floor(edges[[0, -1]] / period)
-        pulses = period * np.arange(first + 1, last + 1)
-        since = edges[:-2] - first * period
-        before = _falling(since, tau, *_scales(bin_ns, lifetimes, period), slopes)
-    found = np.zeros((3 if slopes else 1, tau.size, edges.size))
-    for pulse in pulses:
-        v = np.maximum(edges - pulse, 0)
-        fall = np.expm1(v / -tau)
-        fall *= tau
-        twice = (v + fall) * tau
-        found[0] += twice
-        if slopes:
-            found[1] += 2 * twice + v * fall
-            found[2] += fall
-    once = found[:, :, 1:] - found[:, :, :-1]
-    return (once[:, :, 1:] - once[:, :, :-1]) / bin_ns + before
+    twice, left = _exponentials_twice(edges, bin_ns, lifetimes, period, slopes)
+    light = np.diff(twice, 2) / bin_ns
+    return light if left is None else light + left
 
 
 def _scales(bin_ns, lifetimes, period):
@@ -297,21 +307,19 @@ def _scales(bin_ns, lifetimes, period):
     return np.array(made).T[:, :, None]
 
 
-def _falling(since, tau, scale, growth, slopes):
-    """A e^(−s/τ) (1 or 3, k, n), as at s = 0 before it, with its derivatives by ln τ and by a
-    shift where `slopes`; `growth` is dA/d ln τ.
+def _falling(since, tau, scale, growth, out):
+    """A e^(−s/τ) at times s ≥ 0 into `out` (1 or 3, k, n); where there is room, its derivatives by
+    ln τ, `growth` being dA/d ln τ, and by a shift.
     """
-    late = np.maximum(since, 0) / tau
-    out = np.empty((3 if slopes else 1, *late.shape))
+    late = since / tau
     np.exp(-late, out=out[0])
-    if slopes:
+    if len(out) > 1:
         late *= scale
         late += growth
         np.multiply(out[0], late, out=out[1])
     out[0] *= scale
-    if slopes:
+    if len(out) > 1:
         np.divide(out[0], tau, out=out[2])
-    return out
 
 
 def _begins(since, reach_ns, period):
@@ -371,8 +379,12 @@ class _Model:
             + (["background"] if free_background else [])
         )
         self.linear = components + self.scatter
-        self.capped = components
         self.nonlinear = len(self.names) - self.linear - free_background
+        self.strides = np.full(len(self.names), np.inf)
+        self.strides[:components] = 1.5
+        if free_shift:
+            # Farther than a response is wide its light no longer says where it is.
+            self.strides[components + stretched] = 0.5 * max(_width(self), bin_ns)
 
     def bounds(self):
         low, high = np.full(len(self.names), -np.inf), np.full(len(self.names), np.inf)
@@ -383,6 +395,9 @@ class _Model:
         for j, name in enumerate(self.names):
             if name == "β":
                 low[j], high[j] = 0.15, 1.5
+            if name == "shift":
+                high[j] = self.time[-1] - self.time[0]
+                low[j] = -high[j]
             if name == "ln FWHM":
                 low[j], high[j] = np.log(0.1 * self.bin), np.log(self.time[-1] - self.time[0])
         return low, high
@@ -441,22 +456,23 @@ class _Model:
 
     def _exponentials_seen(self, theta, log_lifetimes, slopes):
         finer = self.finer - (theta[self.components] if self.free_shift else 0.0)
-        taps, lifetimes = self.response.taps, np.exp(log_lifetimes)
-        tau, since = lifetimes[:, None], finer[: self.time.size]
-        near = _begins(since, (taps.size + 1) * self.bin, self.period)
-        back = self.bin / tau * np.arange(taps.size - 1, -1, -1)
-        weights = np.exp(-back) * taps
+        response, lifetimes = self.response, np.exp(log_lifetimes)
+        size, tau, since = response.taps.size, lifetimes[:, None], finer[: self.time.size]
+        near = _begins(since, (size + 1) * self.bin, self.period)
         scale, growth = _scales(self.bin, lifetimes, self.period)
-        whole = weights.sum(axis=1, keepdims=True)
-        growth = growth * whole + scale * (weights * back).sum(axis=1, keepdims=True)
-        after = since if self.period is None else since % self.period
-        out = _falling(after, tau, scale * whole, growth, slopes)
+        whole, late = response.fallen(tau)
+        growth = growth * whole + scale * late
+        out = np.zeros((3 if slopes else 1, tau.size, since.size))
         if self.period is None:
-            out[:, :, : near.start] = 0.0
+            over = slice(near.stop, None)
+            _falling(since[over], tau, scale * whole, growth, out[:, :, over])
+        else:
+            _falling(since % self.period, tau, scale * whole, growth, out)
         if near.stop > near.start:
-            some = finer[near.start : near.stop + taps.size + 1]
-            light = _exponentials_in_bins(some, self.bin, lifetimes, self.period, slopes)
-            out[:, :, near] = self.response.fold(light)
+            some = finer[near.start : near.stop + size + 1]
+            twice, left = _exponentials_twice(some, self.bin, lifetimes, self.period, slopes)
+            light = response.fold_integrated(twice)
+            out[:, :, near] = light if left is None else light + response.fold(left)
         return out
 
     def _slopes(self, theta, amplitudes, by):
@@ -916,16 +932,15 @@ def _starts(model, y, inside, response):
             list(mean * np.geomspace(0.06, 2.2, model.components)),
             list(mean * np.geomspace(0.2, 1.6, model.components)),
         ]
-    # Where the response's light comes and where the decay's begins gives the shift.
+    # Half of the response's light has come when a decay's has risen by half.
     shift = 0.0
     if model.free_shift:
+        centre = response.start_ns
         if response.counts is not None:
-            centre = response.start_ns + model.bin * (0.5 + np.argmax(response.counts))
-        else:
-            centre = response.start_ns
-        rise = np.flatnonzero(y >= floor + 0.5 * (y[top] - floor))
-        shift = time[rise[0]] + 0.5 * model.bin - centre if rise.size else 0.0
-        if abs(shift) < model.bin:
+            come = np.cumsum(response.counts)
+            centre += model.bin * (0.5 + np.searchsorted(come, 0.5 * come[-1]))
+        shift = time[np.argmax(y >= floor + 0.5 * (y[top] - floor))] + 0.5 * model.bin - centre
+        if abs(shift) < 1.5 * model.bin:
             shift = 0.0
     weight = 1 / np.sqrt(np.maximum(_smoothed(y), 1.0))[inside]
     light = (y if model.free_background else y - model.held_background)[inside]
@@ -942,8 +957,10 @@ def _starts(model, y, inside, response):
         shapes = model.shapes(theta)
         columns = np.vstack([shapes, np.ones_like(time)]) if model.free_background else shapes
         amplitudes, _ = nnls((columns[:, inside] * weight).T, light * weight)
-        amplitudes = np.maximum(amplitudes, 1e-3 * max(amplitudes.max(), 1e-12))
-        theta[model.nonlinear :] = amplitudes
+        # From none at all a search would see nothing of it.
+        lit = amplitudes[: len(shapes)]
+        theta[model.nonlinear :] = np.maximum(amplitudes, poisson.DARK)
+        theta[model.nonlinear :][: lit.size] = np.maximum(lit, 1e-3 * max(lit.max(), 1e-12))
         yield theta
 
 
@@ -956,10 +973,8 @@ def _inverse(curvature, free):
     units of their own errors.
     """
     covariance = np.zeros_like(curvature)
-    free = np.flatnonzero(free)
-    h = curvature[free[:, None], free]
-    s = np.sqrt(h.diagonal())
-    values, vectors = np.linalg.eigh(h / (s[:, None] * s))
+    free = free.nonzero()[0]
+    s, values, vectors = poisson.modes(curvature, free)
     sure = values > 1e-15 * values[-1]
     half = vectors[:, sure] / np.sqrt(values[sure]) / s[:, None]
     covariance[free[:, None], free] = half @ half.T
@@ -1160,11 +1175,10 @@ def _mean_lifetimes(model, known: _Known) -> dict[str, tuple[float, float]]:
 
 
 def _summary(model, y, inside, found, gain) -> DecayFit:
-    best, cost, converged, mu, jac = found
+    best, cost, converged, mu, jac, (expected, variance) = found
     data, m = y[inside], np.maximum(mu[inside], 1e-9)
     noise = _noise(model, best, y, inside, mu, jac)
     known = _known(model, best, y, inside, mu, jac, noise)
-    expected, variance = (part.sum() for part in poisson.expected_unit_deviance(m))
     if noise is not None:
         more = noise.deviance(known.counted)
         expected, variance = expected + more[0], variance + more[1]

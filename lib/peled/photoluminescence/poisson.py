@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import math
 from functools import cache
 from typing import NamedTuple
 
 import numpy as np
 from scipy import special
+from scipy.linalg import lapack
 
 #: Curvature, relative to the largest, below which a way down is rounding: an error 1e4 times that
 #: of the best parameter.
@@ -16,6 +18,7 @@ NEAR = 1e-6  #: squared distance to the optimum, in standard errors, at which a 
 #: over a tenth of a standard error.
 CLOSE = 1e-2
 SAME = 1e-2  #: difference of deviance of descents that ended in one place
+DARK = 0.1  #: counts a bin, background at least from which a search begins
 ENOUGH = 2.0  #: standard deviations of the deviance below which no other start is tried
 
 
@@ -36,6 +39,8 @@ class Descent(NamedTuple):
     converged : bool
     mean, jacobian : ndarray, shapes (n,) and (p, n)
         Expected counts of all bins there, and their derivatives (or `Blocks` of them).
+    expected : (float, float), optional
+        Mean and variance of a deviance that is noise alone, of the bins that are fitted.
     """
 
     theta: np.ndarray
@@ -43,6 +48,7 @@ class Descent(NamedTuple):
     converged: bool
     mean: np.ndarray
     jacobian: np.ndarray | Blocks
+    expected: tuple[float, float] | None = None
 
 
 def descend(model, y, inside, theta, max_iterations=60) -> Descent:
@@ -52,8 +58,7 @@ def descend(model, y, inside, theta, max_iterations=60) -> Descent:
     ----------
     model
         `jacobian(theta)` gives expected counts (n,) and derivatives (p, n) or, where all bins are
-        fitted, `Blocks`; `bounds()` the bounds of theta; the first `capped` of it move by 1.5 a
-        step at most, the next by `stride` where the model has one.
+        fitted, `Blocks`; `bounds()` the bounds of theta; `strides` (p,) how far a step may go.
     y : ndarray, shape (n,)
     inside : slice
         Bins that are fitted.
@@ -71,51 +76,44 @@ def descend(model, y, inside, theta, max_iterations=60) -> Descent:
     """
     low, high = model.bounds()
     theta = np.clip(theta, low, high)
-    data = y[inside]
-    strides = np.full(theta.size, np.inf)
-    strides[: model.capped] = 1.5
-    strides[model.capped :][:1] = getattr(model, "stride", np.inf)
-    best = 2 * float(np.sum(special.xlogy(data, np.maximum(data, 1e-300)) - data))
+    data, strides = y[inside], model.strides
+    best = 2 * float(special.xlogy(data, data).sum() - data.sum())
 
     def evaluated(at):
         mean, jac = model.jacobian(at)
         m = np.maximum(mean[inside], 1e-9)
         cost = best + 2 * float(m.sum() - data @ np.log(m))
-        return cost if np.isfinite(cost) else np.inf, m, (mean, jac)
+        return cost if math.isfinite(cost) else math.inf, m, (mean, jac)
 
     cost, m, state = evaluated(theta)
     damping, converged = 1e-3, False
     for _ in range(max_iterations):
         gradient, curvature = normal(state[1], inside, m, m - data)
-        scales = curvature.diagonal()
-        held = np.where(gradient > 0, theta <= low, theta >= high) | (scales <= 0)
+        held = np.where(gradient > 0, theta <= low, theta >= high) | (curvature.diagonal() <= 0)
         free = (~held).nonzero()[0]
         if not free.size:
             converged = True
             break
-        s = np.sqrt(scales[free])
-        if held.any():
-            curvature, gradient = curvature[free[:, None], free], gradient[free]
-        values, vectors = np.linalg.eigh(curvature / (s[:, None] * s))
-        along = (gradient / s) @ vectors
-        steep = values > FLAT * values[-1]
+        s, values, vectors = modes(curvature, free)
+        along = (gradient[free] / s) @ vectors
         # Squared distance to the optimum in standard errors.
-        newton = np.divide(along, values, out=np.zeros(s.size), where=steep)
+        newton = np.where(values > FLAT * values[-1], along, 0.0) / values
         distance = float(along @ newton)
         if distance < NEAR:
             converged = True
             break
         step = np.zeros(theta.size)
         if distance < CLOSE:
-            step[free] = -(vectors @ newton) / s
-            if ((theta + step >= low) & (theta + step <= high)).all():
+            step[free] = vectors @ newton / -s
+            ended = theta + step
+            if ((ended >= low) & (ended <= high)).all():
                 moved = state[0] + _along(state[1], step)
                 if moved[inside].min() > 0:
-                    return Descent(theta + step, max(cost - distance, 0.0), True, moved, state[1])
+                    return Descent(ended, max(cost - distance, 0.0), True, moved, state[1])
         for _ in range(12):
-            step[free] = -(vectors @ (along / (np.maximum(values, 0) + damping))) / s
-            step = np.minimum(np.maximum(step, -strides), strides)
-            trial = np.minimum(np.maximum(theta + step, low), high)
+            step[free] = vectors @ (along / (np.maximum(values, 0) + damping)) / -s
+            trial = theta + np.minimum(np.maximum(step, -strides), strides)
+            trial = np.minimum(np.maximum(trial, low), high)
             found = evaluated(trial)
             if found[0] < cost:
                 break
@@ -130,6 +128,16 @@ def descend(model, y, inside, theta, max_iterations=60) -> Descent:
             converged = True
             break
     return Descent(theta, max(cost, 0.0), converged, *state)
+
+
+def modes(curvature, free):
+    """Roots of the diagonal (q,), and ascending eigenvalues (q,) and vectors (q, q) in units of
+    them, of the curvature (p, p) of the parameters at places `free` (q,).
+    """
+    part = curvature[free[:, None], free]
+    s = np.sqrt(part.diagonal())
+    values, vectors, _ = lapack.dsyevd(part / (s[:, None] * s))
+    return s, values, vectors
 
 
 def _along(jacobian, step):
@@ -199,8 +207,9 @@ def least(model, y, inside, starts) -> Descent:
             break
         if best is None or found.deviance < best.deviance - 1e-6:
             best = found
-        expected, variance = (part.sum() for part in expected_unit_deviance(best.mean[inside]))
-        if best.converged and best.deviance < expected + ENOUGH * np.sqrt(variance):
+        best = best._replace(expected=expected_deviance(best.mean[inside]))
+        expected, variance = best.expected
+        if best.converged and best.deviance < expected + ENOUGH * math.sqrt(variance):
             break
     return best
 
@@ -228,22 +237,25 @@ def unit_deviance(y, mu):
     return np.maximum(2 * (special.xlogy(y, np.maximum(y, 1e-300) / mu) - (y - mu)), 0)
 
 
-_GRID = np.geomspace(1e-4, 60, 160)
-_LOGS = np.log(_GRID)
+DIM, BRIGHT, NODES = 1e-4, 60.0, 160  #: means of the table of `expected_deviance`
 
 
 @cache
 def _table():
-    """Mean and variance of the deviance at the means of `_GRID`, by summing over the counts."""
+    """Mean and variance of the deviance at evenly spaced logarithms of the mean, and their
+    differences (`NODES`, 2), by summing over the counts.
+    """
+    means = np.geomspace(DIM, BRIGHT, NODES)
     k = np.arange(0, 160)[:, None]
-    p = np.exp(special.xlogy(k, _GRID) - _GRID - special.gammaln(k + 1))
-    d = unit_deviance(k.astype(float), _GRID)
+    p = np.exp(special.xlogy(k, means) - means - special.gammaln(k + 1))
+    d = unit_deviance(k.astype(float), means)
     mean = (p * d).sum(axis=0)
-    return mean, (p * d * d).sum(axis=0) - mean**2
+    made = np.array([mean, (p * d * d).sum(axis=0) - mean**2]).T
+    return made, np.diff(made, axis=0, append=made[-1:])
 
 
-def expected_unit_deviance(mu):
-    """Mean and variance of a Poisson bin's deviance at its true mean.
+def expected_deviance(mu: np.ndarray) -> tuple[float, float]:
+    """Mean and variance of the deviance of Poisson bins from their true means.
 
     Parameters
     ----------
@@ -251,15 +263,19 @@ def expected_unit_deviance(mu):
 
     Returns
     -------
-    mean, variance : ndarray, shape (n,)
+    mean, variance : float
+        1 + 1/(6 μ) and 2 a bin to first order, other numbers where μ is small.
     """
     mu = np.asarray(mu, float)
-    # Beyond the table: 1 + 1/(6 mu) and 2 to first order.
-    mean, variance = 1 + 1 / (6 * np.maximum(mu, 1)), np.full(mu.shape, 2.0)
-    dark = mu <= _GRID[-1]
-    x = np.log(np.maximum(mu[dark], _GRID[0]))
-    mean[dark], variance[dark] = (np.interp(x, _LOGS, values) for values in _table())
-    return mean, variance
+    dark = mu <= BRIGHT
+    place = np.log(np.maximum(mu[dark], DIM) / DIM) * ((NODES - 1) / math.log(BRIGHT / DIM))
+    node = place.astype(np.intp)
+    made, change = _table()
+    found = np.bincount(node, minlength=NODES) @ made
+    found += np.bincount(node, place - node, NODES) @ change
+    bright = mu[~dark]
+    mean, variance = found.tolist()
+    return mean + bright.size + float((1 / bright).sum()) / 6, variance + 2.0 * bright.size
 
 
 def runs_z(residual):

@@ -12,7 +12,7 @@ from peled.photoluminescence.dynamics import RATES
 from peled.photoluminescence.fluence import generation_rate
 from peled.photoluminescence.lifetimes import prepare_response
 from peled.photoluminescence.measures import WITHHELD_Z, Result
-from peled.photoluminescence.poisson import expected_unit_deviance, unit_deviance
+from peled.photoluminescence.poisson import expected_deviance, unit_deviance
 from peled.photoluminescence.transients import (
     Transient,
     TransientFit,
@@ -139,7 +139,7 @@ def _lit(counts: np.ndarray) -> bool:
     ends = np.linspace(0, counts.size, min(GROUPS, counts.size), endpoint=False).astype(int)
     width = np.diff(ends, append=counts.size)
     seen, mean = np.add.reduceat(counts, ends), counts.mean() * width
-    expected, variance = (part.sum() for part in expected_unit_deviance(mean))
+    expected, variance = expected_deviance(mean)
     found = unit_deviance(seen, mean).sum()
     return bool(found - expected > threshold() * np.sqrt(variance))
 

@@ -68,6 +68,10 @@ class Folding:
         self.comes_ns = response.start_ns + np.array([-reach, bin_ns * counts.size + reach])
         known = response.variance is not None
         self.variance = response.variance / total**2 if known else None
+        self.bin = bin_ns
+        self._bends = np.convolve(self.taps, [1.0, -2.0, 1.0]) / bin_ns
+        self._until = bin_ns * np.arange(self.taps.size - 1, -1, -1)
+        self._fallen = np.array([self.taps, self.taps * self._until]).T
         self._made: dict[tuple, np.ndarray] = {}
 
     def fold(self, rows: np.ndarray) -> np.ndarray:
@@ -84,6 +88,23 @@ class Folding:
         """
         return self._folded(rows, self.taps)
 
+    def fold_integrated(self, rows: np.ndarray) -> np.ndarray:
+        """The same for light that was integrated over time twice: its second differences over the
+        width of a bin are what `fold` takes.
+
+        Parameters
+        ----------
+        rows : ndarray, shape (..., j + m + 1)
+            At the ends of bins, from one bin before the first.
+
+        Returns
+        -------
+        ndarray, shape (..., j)
+        """
+        if rows.shape[-1] <= SHORT:
+            return self._folded(rows, self._bends)
+        return self.fold(np.diff(rows, 2) / self.bin)
+
     def fold_instant(self, rows: np.ndarray) -> np.ndarray:
         """Light of no duration, recorded on bins as the response was: nothing is widened twice.
 
@@ -98,9 +119,25 @@ class Folding:
         """
         return self._folded(rows, self._recorded)
 
+    def fallen(self, tau: np.ndarray) -> np.ndarray:
+        """What a response makes of an exponential decay once it is over, Σ w e^(−t/τ) with t the
+        time from each of its bins until its end, and the derivative by ln τ, Σ w (t/τ) e^(−t/τ).
+
+        Parameters
+        ----------
+        tau : ndarray, shape (k, 1)
+
+        Returns
+        -------
+        ndarray, shape (2, k, 1)
+        """
+        sums = np.exp(self._until / -tau) @ self._fallen
+        sums[:, 1:] /= tau
+        return sums.T[:, :, None]
+
     def _folded(self, rows, taps):
         size = rows.shape[-1]
-        key = size, taps is self.taps
+        key = size, id(taps)
         if size <= SHORT:
             if key not in self._made:
                 none = np.zeros(size - taps.size)

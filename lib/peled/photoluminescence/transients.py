@@ -40,7 +40,6 @@ LAWS: Mapping[str, tuple[str, ...]] = {
     "traps + first order + radiative": ("k1", "radiative", "capture", "traps", "detrap"),
 }
 STEP = 1e-4  #: of a logarithm, for derivatives
-DARK = 0.1  #: counts a bin, background at least from which a search begins
 LIMIT = 2.706  #: rise of the deviance at a one-sided 95 % limit
 #: Share of the largest rate, over all densities and times of a series, that a rate must reach.
 REACH = 1e-6
@@ -201,7 +200,6 @@ class _Series:
 
     def __post_init__(self):
         first = self.transients[0]
-        self.capped = len(self.free)
         self.shifted = int(any(t.response is not None for t in self.transients))
         self.scales = scales = 1 if self.common else len(self.transients)
         names = [f"scale {i + 1}" for i in range(scales)]
@@ -217,7 +215,10 @@ class _Series:
             for i in own:
                 self.kernels[i] = kernel
         # Farther than a response is wide its light no longer says where it is.
-        self.stride = max((0.5 * k.width for k in self.kernels if k.response), default=np.inf)
+        self.strides = np.full(len(self.names), np.inf)
+        self.strides[: len(self.free)] = 1.5
+        if self.shifted:
+            self.strides[len(self.free)] = max(0.5 * k.width for k in self.kernels if k.response)
         span = max(t.time_ns[-1] + t.bin_ns for t in self.transients) - min(
             min(t.time_ns[0] for t in self.transients), 0.0
         )
@@ -370,7 +371,7 @@ class _Series:
             ratios.append(np.log(light / max(made[rows].sum(), 1e-300)))
         theta[at : at + self.scales] = ratios[: self.scales]
         # From none at all a few counts in the dark would be all that a search sees.
-        theta[-size:] = np.maximum(self.floors, DARK)
+        theta[-size:] = np.maximum(self.floors, poisson.DARK)
         return theta
 
     def beside(self, fit: TransientFit):
@@ -632,7 +633,7 @@ def _starts(model: _Series):
 
 def _summary(model: _Series, few: _Series, found: poisson.Descent, law: str) -> TransientFit:
     """What was found on `few` bins, and how it describes all."""
-    theta, _, converged, merged, blocks = found
+    theta, _, converged, merged, blocks, _ = found
     low, high = model.bounds()
     bound = (theta <= low) | (theta >= high)
     merged = np.maximum(merged, 1e-9)
@@ -651,7 +652,7 @@ def _summary(model: _Series, few: _Series, found: poisson.Descent, law: str) -> 
     (_, light, repeats), _ = model.seen(theta, 0)
     cost = float(poisson.unit_deviance(model.counts, mu).sum())
     shared, more = _response_noise(few, theta, light, merged, blocks, counted.covariance)
-    expected, variance = (part.sum() for part in poisson.expected_unit_deviance(mu))
+    expected, variance = poisson.expected_deviance(mu)
     spare = float(expected + more[0] - np.count_nonzero(~bound))
     sd = float(np.sqrt(variance + more[1]))
     growth = float(np.sqrt(max(cost / spare, 1.0)))
