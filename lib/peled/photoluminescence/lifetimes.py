@@ -537,7 +537,8 @@ class _Model:
     def jacobian(self, theta):
         k, linear = self.components, slice(self.nonlinear, self.nonlinear + self.linear)
         amplitudes = theta[linear]
-        jac = np.ones((theta.size, self.time.size))
+        jac = np.empty((theta.size, self.time.size))
+        jac[linear.stop :] = 1.0
         by = jac[: self.nonlinear]
         shapes = self._slopes(theta, amplitudes, by)
         if self.scatter:
@@ -1036,20 +1037,17 @@ def _scatter_gain(model, theta, m, data, jac, inside, free):
 
 
 class _Known(NamedTuple):
-    """What the counts say of the parameters: values (p,) and covariance (p, p), `counted` that
-    without the noise of the response; which are `free`, and whether a lifetime is left `open`.
+    """What the counts say of the parameters: values, errors (p,) and covariance (p, p), `counted`
+    that without the noise of the response; which are `free`, and whether a lifetime is left `open`.
     """
 
     theta: np.ndarray
+    errors: np.ndarray
     covariance: np.ndarray
     counted: np.ndarray
     free: np.ndarray
     at_bound: np.ndarray
     open: bool
-
-    @property
-    def errors(self) -> np.ndarray:
-        return np.where(self.free, np.sqrt(np.maximum(np.diag(self.covariance), 0)), np.nan)
 
 
 def _known(model, theta, y, inside, mu, jac, noise) -> _Known:
@@ -1068,7 +1066,7 @@ def _known(model, theta, y, inside, mu, jac, noise) -> _Known:
     free = ~at_bound & (curvature.diagonal() > 0)
     if not free.any():
         none = np.zeros((theta.size, theta.size))
-        return _Known(theta, none, none, free, at_bound, False)
+        return _Known(theta, np.full(theta.size, np.nan), none, none, free, at_bound, False)
     gradient = j @ ((m - data) / m)
     counted, values, vectors = _inverse(curvature, free)
     covariance, theta = _bounded(model, theta, low, counted, gradient)
@@ -1076,8 +1074,9 @@ def _known(model, theta, y, inside, mu, jac, noise) -> _Known:
         weight = noise.counts / noise.mean**2 if floor else 1 / noise.mean
         by_bin = covariance @ ((noise.jacobian * weight) @ noise.moved.T)
         covariance = covariance + (by_bin * noise.variance) @ by_bin.T
+    errors = np.where(free, np.sqrt(np.maximum(covariance.diagonal(), 0)), np.nan)
     left_open = _lifetimes_open(model, values, vectors, free)
-    return _Known(theta, covariance, counted, free, at_bound, left_open)
+    return _Known(theta, errors, covariance, counted, free, at_bound, left_open)
 
 
 class _Noise(NamedTuple):
@@ -1134,10 +1133,13 @@ def _problems(model, best, known: _Known, converged) -> tuple[str, ...]:
     if converged and np.any(amplitude_errors > 0.5 * a):
         problems.append("a component is not significant")
     order = np.argsort(known.theta[:k])
-    spread = np.sqrt(np.maximum(np.diag(known.covariance)[:k][order][1:], 0))
-    if not problems and np.any(np.diff(known.theta[:k][order]) < 2 * spread):
+    apart = np.diff(known.theta[order])
+    if not problems and np.any(apart < 2 * known.errors[order[1:]]):
         problems.append("two lifetimes not distinct")
     return tuple(problems)
+
+
+_POWERS = np.arange(3.0)[:, None]  #: of a lifetime, in height and `_areas`
 
 
 def _areas(model, theta):
@@ -1158,18 +1160,18 @@ def _mean_lifetimes(model, known: _Known) -> dict[str, tuple[float, float]]:
     # A component without width or amplitude can make these overflow; it is reported as a problem.
     with np.errstate(all="ignore"):
         (each, first), by_beta = _areas(model, known.theta)
-        sums = np.array([amplitude.sum(), amplitude @ each, amplitude @ first])
-        sums = np.maximum(sums, 1e-300)
+        moments = np.array([np.ones(k), each, first])
+        sums = np.maximum(moments @ amplitude, 1e-300)
         slopes = np.zeros((3, known.theta.size))
-        slopes[1, :k], slopes[2, :k] = amplitude * each, 2 * amplitude * first
-        slopes[:, at : at + k] = np.ones(k), each, first
+        slopes[:, :k] = _POWERS * amplitude * moments
+        slopes[:, at : at + k] = moments
         if model.stretched:
             slopes[1:, k] = sums[1:] * by_beta
         slopes /= sums[:, None]  # of the logarithms
         values = sums[1:] / sums[:-1]
-        gradient = np.where(known.free, values[:, None] * np.diff(slopes, axis=0), 0.0)
-        variances = np.einsum("ij,jk,ik->i", gradient, known.covariance, gradient)
-        errors = np.sqrt(np.maximum(np.nan_to_num(variances, nan=np.inf), 0))
+        gradient = np.where(known.free, values[:, None] * (slopes[1:] - slopes[:-1]), 0.0)
+        variances = (gradient @ known.covariance * gradient).sum(axis=1)
+        errors = np.sqrt(np.where(variances >= 0, variances, np.inf))
     names = ("amplitude-weighted", "intensity-weighted")
     return dict(zip(names, zip(values.tolist(), errors.tolist(), strict=True), strict=True))
 
@@ -1201,7 +1203,7 @@ def _summary(model, y, inside, found, gain) -> DecayFit:
         beta=lookup.get("β", (1.0, 0.0))[0],
         beta_error=lookup.get("β", (1.0, 0.0))[1],
         background=background[0],
-        background_error=float(np.nan_to_num(background[1])),
+        background_error=0.0 if math.isnan(background[1]) else background[1],
         shift_ns=lookup.get("shift", (0.0, 0.0))[0],
         shift_error_ns=lookup.get("shift", (0.0, 0.0))[1],
         mean_ns=_mean_lifetimes(model, known),

@@ -218,7 +218,8 @@ def windows(pulse: np.ndarray, ends: np.ndarray) -> np.ndarray:
     """
     total = np.zeros((*pulse.shape[:-1], pulse.shape[-1] + 1))
     np.cumsum(pulse, axis=-1, out=total[..., 1:])
-    seen = sliding_window_view(total, ends[-1] + 1, axis=-1)[..., ::-1, ends]
+    places = np.arange(pulse.shape[-1] - ends[-1], -1, -1)[:, None] + ends
+    seen = total.take(places, axis=-1)
     return seen[..., 1:] - seen[..., :-1]
 
 
@@ -266,7 +267,7 @@ def deviance(
     mean, variance : float
     """
     each = sum(np.square(moved) @ weights(mean) for moved, mean in decays)
-    left = variance * np.maximum(each - np.einsum("pk,pk->k", score, covariance @ score), 0)
+    left = variance * np.maximum(each - (score * (covariance @ score)).sum(axis=0), 0)
     # Neighbouring bins move the model alike; those that hold next to nothing count alone.
     order = np.argsort(left)[::-1]
     heavy = order[: 1 + np.searchsorted(np.cumsum(left[order]), 0.99 * left.sum())]
