@@ -676,9 +676,7 @@ def test_a_descent_ends_at_the_likelihood_in_a_few_steps():
 
     class Exponential:
         strides = np.array([1.5, np.inf])
-
-        def bounds(self):
-            return np.array([-5.0, 0.0]), np.array([8.0, np.inf])
+        bounds = np.array([-5.0, 0.0]), np.array([8.0, np.inf])
 
         def jacobian(self, theta):
             calls.append(theta)
@@ -905,7 +903,7 @@ def test_a_search_begins_near_the_decay(law):
         edges[:-1], bin_ns, response, components, law == "stretched", None, None, True, False,
         True, 0.0,
     )  # fmt: skip
-    low, high = (np.exp(end[:components]) for end in model.bounds())
+    low, high = (np.exp(end[:components]) for end in model.bounds)
     assert low == pytest.approx(0.02 * bin_ns) and high == pytest.approx(100 * 60.0)
     starts = list(lifetimes._starts(model, counts, slice(0, 600), response))
     assert len(starts) == (1 if law == "1" else 2)

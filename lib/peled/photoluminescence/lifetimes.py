@@ -322,6 +322,14 @@ def _falling(since, tau, scale, growth, out):
         np.divide(out[0], tau, out=out[2])
 
 
+def _lit(light):
+    """Light and its derivatives (1 or 3, k, n), cut off at zero: a response's sharpening
+    overshoots.
+    """
+    light *= light[0] > 0
+    return light
+
+
 def _begins(since, reach_ns, period):
     """Bins from the first to the last at times (n,) since the pulse after which one comes within
     `reach_ns`.
@@ -366,8 +374,9 @@ class _Model:
             self.lags = self.response.lags
         else:
             self.response, self.lags = None, time - response.start_ns
-        self.edges = np.append(self.lags, self.lags[-1] + bin_ns)
-        self.finer = np.concatenate([[self.lags[0] - bin_ns], self.edges])
+        ends = [self.lags[0] - bin_ns], self.lags, [self.lags[-1] + bin_ns]
+        self.finer = np.concatenate(ends)  # from one bin before the first
+        self.edges = self.finer[1:]
         self._last: tuple = (None, None)
         self.names = tuple(
             [f"ln τ{k + 1}" for k in range(components)]
@@ -380,31 +389,32 @@ class _Model:
         )
         self.linear = components + self.scatter
         self.nonlinear = len(self.names) - self.linear - free_background
+        self.bounds = self._bounds()
         self.strides = np.full(len(self.names), np.inf)
         self.strides[:components] = 1.5
         if free_shift:
             # Farther than a response is wide its light no longer says where it is.
             self.strides[components + stretched] = 0.5 * max(_width(self), bin_ns)
 
-    def bounds(self):
+    def _bounds(self):
         low, high = np.full(len(self.names), -np.inf), np.full(len(self.names), np.inf)
+        span = self.time[-1] - self.time[0]
         low[: self.components] = np.log(0.02 * self.bin)
         # A lifetime beyond a hundred windows is a background.
-        high[: self.components] = np.log(100 * (self.time[-1] - self.time[0] + self.bin))
+        high[: self.components] = np.log(100 * (span + self.bin))
         low[self.nonlinear :] = 0.0
-        for j, name in enumerate(self.names):
+        for j, name in enumerate(self.names[: self.nonlinear]):
             if name == "β":
                 low[j], high[j] = 0.15, 1.5
             if name == "shift":
-                high[j] = self.time[-1] - self.time[0]
-                low[j] = -high[j]
+                low[j], high[j] = -span, span
             if name == "ln FWHM":
-                low[j], high[j] = np.log(0.1 * self.bin), np.log(self.time[-1] - self.time[0])
+                low[j], high[j] = np.log(0.1 * self.bin), np.log(span)
         return low, high
 
     def shapes(self, theta):
         """Bin integrals (components, n) at unit amplitude; scatter, where it is fitted, last."""
-        rows = np.maximum(self._seen(theta, theta[: self.components], True)[0], 0)
+        rows = self._seen(theta, theta[: self.components], True)[0]
         return np.vstack([rows, self.prompt(theta)]) if self.scatter else rows
 
     def _edges(self, theta):
@@ -452,7 +462,7 @@ class _Model:
         return self._last[1]
 
     def _stretched_seen(self, theta, log_lifetimes, slopes):
-        return self.response.fold(self._in_bins(theta, log_lifetimes, slopes))
+        return _lit(self.response.fold(self._in_bins(theta, log_lifetimes, slopes)))
 
     def _exponentials_seen(self, theta, log_lifetimes, slopes):
         finer = self.finer - (theta[self.components] if self.free_shift else 0.0)
@@ -472,7 +482,7 @@ class _Model:
             some = finer[near.start : near.stop + size + 1]
             twice, left = _exponentials_twice(some, self.bin, lifetimes, self.period, slopes)
             light = response.fold_integrated(twice)
-            out[:, :, near] = light if left is None else light + response.fold(left)
+            out[:, :, near] = _lit(light if left is None else light + response.fold(left))
         return out
 
     def _slopes(self, theta, amplitudes, by):
@@ -497,12 +507,6 @@ class _Model:
             ends, step = self._either_way(theta, j)
             up, down = (self._seen(end, end[:k], False)[0] for end in ends)
             by[j] = amplitudes[:k] @ (up - down) / (2 * step)
-        if light.min() < 0:
-            # What is cut off at zero does not change. (The response's sharpening overshoots.)
-            dark = light < 0
-            by[:k][dark] = 0.0
-            by[k:, dark.all(axis=0)] = 0.0
-            light = np.maximum(light, 0)
         return light
 
     def _either_way(self, theta, j):
@@ -1053,7 +1057,7 @@ class _Known(NamedTuple):
 def _known(model, theta, y, inside, mu, jac, noise) -> _Known:
     """See `_Known`; `noise` of the response, or None."""
     data, m, j = y[inside], np.maximum(mu[inside], 1e-9), jac[:, inside]
-    low, high = model.bounds()
+    low, high = model.bounds
     at_bound = (theta <= low) | (theta >= high)
     floor = model.free_background and theta[-1] * data.size < 3
     # With hardly a count of background the expected curvature of an empty bin has no bound; the
@@ -1171,7 +1175,7 @@ def _mean_lifetimes(model, known: _Known) -> dict[str, tuple[float, float]]:
         values = sums[1:] / sums[:-1]
         gradient = np.where(known.free, values[:, None] * (slopes[1:] - slopes[:-1]), 0.0)
         variances = (gradient @ known.covariance * gradient).sum(axis=1)
-        errors = np.sqrt(np.where(variances >= 0, variances, np.inf))
+        errors = np.sqrt(np.where(np.isnan(variances), np.inf, np.maximum(variances, 0)))
     names = ("amplitude-weighted", "intensity-weighted")
     return dict(zip(names, zip(values.tolist(), errors.tolist(), strict=True), strict=True))
 

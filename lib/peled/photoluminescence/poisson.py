@@ -58,7 +58,8 @@ def descend(model, y, inside, theta, max_iterations=60) -> Descent:
     ----------
     model
         `jacobian(theta)` gives expected counts (n,) and derivatives (p, n) or, where all bins are
-        fitted, `Blocks`; `bounds()` the bounds of theta; `strides` (p,) how far a step may go.
+        fitted, `Blocks`; `bounds` low and high (p,) of theta;
+        `strides` (p,) how far a step may go.
     y : ndarray, shape (n,)
     inside : slice
         Bins that are fitted.
@@ -74,10 +75,10 @@ def descend(model, y, inside, theta, max_iterations=60) -> Descent:
     ----------
     .. [1] D. W. Marquardt, J. Soc. Ind. Appl. Math. 11, 431 (1963), doi:10.1137/0111030
     """
-    low, high = model.bounds()
+    low, high = model.bounds
     theta = np.clip(theta, low, high)
     data, strides = y[inside], model.strides
-    best = 2 * float(special.xlogy(data, data).sum() - data.sum())
+    best = 2 * float(data @ np.log(np.maximum(data, 1e-300)) - data.sum())
 
     def evaluated(at):
         mean, jac = model.jacobian(at)

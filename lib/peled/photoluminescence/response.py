@@ -188,7 +188,9 @@ def merged(time_ns: np.ndarray, bin_ns: float, first_ns: float, last_ns: float) 
         From 0 to n.
     """
     size = time_ns.size
-    begin, stop = (min(max(round((t - time_ns[0]) / bin_ns), 0), size) for t in (first_ns, last_ns))
+    begin, stop = (
+        min(max(round(float(t - time_ns[0]) / bin_ns), 0), size) for t in (first_ns, last_ns)
+    )
     before, after = _wider(begin, size // 100), _wider(size - stop, size // 100)
     return np.concatenate([begin - before[:0:-1], np.arange(begin, stop + 1), stop + after[1:]])
 

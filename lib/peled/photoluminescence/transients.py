@@ -140,7 +140,7 @@ class TransientFit:
             If the rate was not fitted.
         """
         at = self._model.free.index(name)
-        high = self._model.bounds()[1][at]
+        high = self._model.bounds[1][at]
         theta = self._found.theta
         low, target = theta[at], self._found.deviance + LIMIT * self.growth**2
         step, top = 0.5, None
@@ -241,6 +241,7 @@ class _Series:
         counts = [(np.asarray(t.counts, float), t.counts.size // 50) for t in self.transients]
         return np.array([np.partition(y, dark)[dark] for y, dark in counts])
 
+    @cached_property
     def bounds(self):
         """Rates between none and all within a bin, at the densities of this series."""
         low, high = np.full(len(self.names), -np.inf), np.full(len(self.names), np.inf)
@@ -361,7 +362,7 @@ class _Series:
         size = len(self.transients)
         theta = np.zeros(len(self.names))
         theta[: len(self.free)] = np.log([rates[name] for name in self.free])
-        theta = np.clip(theta, *self.bounds())
+        theta = np.clip(theta, *self.bounds)
         at = len(self.free) + self.shifted
         theta[at : at + self.scales] = 0.0
         made = self.expected(theta)
@@ -376,7 +377,7 @@ class _Series:
 
     def beside(self, fit: TransientFit):
         """Start point where a law of fewer rates ended: the others are as good as none."""
-        rates = self.bounds()[0][: len(self.free)].copy()
+        rates = self.bounds[0][: len(self.free)].copy()
         for name, value in zip(fit.free, fit._found.theta):
             rates[self.free.index(name)] = value
         return np.concatenate([rates, fit._found.theta[len(fit.free) :]])
@@ -634,7 +635,7 @@ def _starts(model: _Series):
 def _summary(model: _Series, few: _Series, found: poisson.Descent, law: str) -> TransientFit:
     """What was found on `few` bins, and how it describes all."""
     theta, _, converged, merged, blocks, _ = found
-    low, high = model.bounds()
+    low, high = model.bounds
     bound = (theta <= low) | (theta >= high)
     merged = np.maximum(merged, 1e-9)
     _, normal = poisson.normal(blocks, few.inside, merged, np.zeros_like(merged))
