@@ -126,16 +126,16 @@ def _scatter(y):
     """
     third = np.convolve(y, [1, -3, 3, -1], mode="valid")
     level = (y[:-3] + y[1:-2] + y[2:-1] + y[3:]) / 4
-    unit = np.min(y[y > 0], initial=np.inf)
+    unit = np.min(y, where=y > 0, initial=np.inf)
     lit = level > _ENOUGH * unit
     # The rise and the maximum are no parabola.
     top = int(np.argmax(y))
     lit[max(top - max(20, y.size // 50), 0) : top + max(20, y.size // 50)] = False
     if np.count_nonzero(lit) < LEAST_BINS:
         return level[lit], third[lit] ** 2 / 20, WHITE
-    unit = third / np.sqrt(np.maximum(level, 1e-300))
-    pair = lit[1:] & lit[:-1]
-    neighbours = (unit[1:] * unit[:-1])[pair].mean() / (unit[lit] ** 2).mean()
+    unit = np.where(lit, third, 0.0) / np.sqrt(np.maximum(level, 1e-300))
+    pairs = np.count_nonzero(lit[1:] & lit[:-1])
+    neighbours = (unit[1:] @ unit[:-1] / pairs) / (unit @ unit / np.count_nonzero(lit))
     return level[lit], third[lit] ** 2 / 20, float(neighbours)
 
 
