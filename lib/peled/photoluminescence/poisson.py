@@ -235,7 +235,7 @@ def unit_deviance(y, mu):
            doi:10.1016/0167-5087(84)90016-4
     """
     mu = np.maximum(mu, 1e-12)
-    return np.maximum(2 * (special.xlogy(y, np.maximum(y, 1e-300) / mu) - (y - mu)), 0)
+    return np.maximum(2 * (y * np.log(np.maximum(y, 1e-300) / mu) - (y - mu)), 0)
 
 
 DIM, BRIGHT, NODES = 1e-4, 60.0, 160  #: means of the table of `expected_deviance`

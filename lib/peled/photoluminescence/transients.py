@@ -18,7 +18,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
-from itertools import chain
+from itertools import chain, compress
 
 import numpy as np
 from scipy import special
@@ -639,13 +639,13 @@ def _summary(model: _Series, few: _Series, found: poisson.Descent, law: str) -> 
     bound = (theta <= low) | (theta >= high)
     merged = np.maximum(merged, 1e-9)
     _, normal = poisson.normal(blocks, few.inside, merged, np.zeros_like(merged))
-    logs = [n for n in model.names if n in model.free or n.startswith("scale")]
-    values = np.where(np.isin(model.names, logs), np.exp(theta), theta)
+    log = [n in model.free or n.startswith("scale") for n in model.names]
+    values = np.where(log, np.exp(theta), theta)
     units = [RATES[n][0] if n in RATES else {"shift": "ns"}.get(n, "counts") for n in model.names]
     # A background of zero is no open direction and no doubt: it is held there.
     zero = [n for n, b in zip(model.names, bound) if b and n.startswith("background")]
     counted = from_normal(
-        model.names, values, units, normal, log=logs, held=zero,
+        model.names, values, units, normal, log=list(compress(model.names, log)), held=zero,
         at_bound=[n for n, b in zip(model.names, bound) if b and n not in zero],
         converged=converged,
     )  # fmt: skip
