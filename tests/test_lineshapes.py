@@ -604,7 +604,23 @@ def test_gradients_of_moments_are_their_differences(centre, width, noise):
         stated = found.gradient[0, k, moved]
         assert stated == pytest.approx(slopes, rel=5e-3, abs=5e-3 * np.abs(slopes).max())
         error = noise * np.linalg.norm(found.gradient[0, k])
-        assert getattr(found, f"{name}_se")[0] == pytest.approx(error)
+        missed = getattr(found, f"{name}_read_off", [0.0])[0]
+        assert getattr(found, f"{name}_se")[0] == pytest.approx(np.hypot(error, missed))
+
+
+@pytest.mark.parametrize("noise", [1e-8, 1e-5, 1e-3])
+@pytest.mark.parametrize("width", [4.0, 8.0, 28.0, 80.0])
+@pytest.mark.parametrize("shape", ["gaussian", "lorentzian", "sech"])
+def test_what_polynomials_miss_of_a_shape_is_in_the_errors(shape, width, noise):
+    """In next to no noise nothing but the reading is wrong."""
+    t = 2 * (X - 627.3) / width
+    y = {"gaussian": 2.0**-(t**2), "lorentzian": 1 / (1 + t**2),
+         "sech": 1 / np.cosh(np.arccosh(2) * t)}[shape]  # fmt: skip
+    rng = np.random.default_rng(2)
+    found = moments(X, y + noise * rng.standard_normal((40, len(X))), noise**2)
+    for name, true in (("peak", 627.3), ("fwhm", width)):
+        off = np.sqrt(np.mean((getattr(found, name) - true) ** 2))
+        assert 0.4 < np.sqrt(np.mean(getattr(found, f"{name}_se") ** 2)) / off < 2.5, name
 
 
 @pytest.mark.parametrize("points,degree", [(20, 6), (15, 6), (14, 4), (9, 4), (8, 2)])

@@ -25,13 +25,15 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Followed:
-    """A series of spectra in numbers; arrays over the series, errors are standard errors.
+    """A series of spectra in numbers; arrays over the series, errors are standard errors by noise.
 
     Attributes
     ----------
     parameter : array (m,)
         Time, bias or current, in the unit given.
     peak_nm, centroid_nm, fwhm_nm : array (m,)
+    peak_read_off, fwhm_read_off : array (m,)
+        What the reading misses of the shape (`lineshapes.Moments`); spectra of one shape share it.
     share : array (m,)
         Area of the second band over both.
     shoulder_nm, shoulder_error : float
@@ -52,6 +54,8 @@ class Followed:
     centroid_error: np.ndarray
     fwhm_nm: np.ndarray
     fwhm_error: np.ndarray
+    peak_read_off: np.ndarray
+    fwhm_read_off: np.ndarray
     share: np.ndarray
     share_error: np.ndarray
     shoulder_nm: float
@@ -132,8 +136,15 @@ def follow(
     # Wide enough for a shoulder, as narrow as noise asks.
     low, high = max(x[0], first.peak - 6 * half), min(x[-1], first.peak + 9 * half)
     seen = moments(x, y, spread, window=(low, high))
-    followed = (seen.peak, seen.peak_se, seen.centroid, seen.centroid_se, seen.fwhm, seen.fwhm_se)
-    return Followed(at, *followed, *_shoulder(x, y, float(first.peak), float(half)))
+    by_noise = [
+        np.sqrt(np.maximum(error**2 - missed**2, 0.0))
+        for error, missed in (
+            (seen.peak_se, seen.peak_read_off), (seen.fwhm_se, seen.fwhm_read_off)
+        )
+    ]  # fmt: skip
+    followed = (seen.peak, by_noise[0], seen.centroid, seen.centroid_se, seen.fwhm, by_noise[1])
+    missed = (seen.peak_read_off, seen.fwhm_read_off)
+    return Followed(at, *followed, *missed, *_shoulder(x, y, float(first.peak), float(half)))
 
 
 def _shoulder(x, y, peak: float, half: float) -> tuple:

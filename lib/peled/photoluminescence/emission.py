@@ -54,7 +54,7 @@ def measure(signal: Signal, window_nm: tuple[float, float], *, label: str = "") 
 
     Each is, near the data, a sum over the points (`lineshapes.moments`): noise and what
     conditioning may have got wrong, the baseline under the wings above all, go on through the
-    same weights.
+    same weights. What peak and width miss of the shape is the cause "read-off".
 
     Parameters
     ----------
@@ -110,6 +110,13 @@ def measure(signal: Signal, window_nm: tuple[float, float], *, label: str = "") 
         for budget, square in zip(budgets, np.diag(cov[0])):
             if square > 0:
                 budget[cause] = float(np.hypot(budget.get(cause, 0.0), np.sqrt(square)))
+    for k, missed in (
+        (0, found.peak_read_off),
+        (2, found.fwhm_read_off),
+        (4, energy.peak_read_off),
+    ):
+        if missed:
+            budgets[k]["read-off"] = abs(missed)
     names = ("peak_nm", "centroid_nm", "fwhm_nm", "area", "energy_peak_eV")
     values = (found.peak, found.centroid, found.fwhm, found.area, energy.peak)
     pairs = [n for v, b in zip(values, budgets) for n in (v, sum(e * e for e in b.values()) ** 0.5)]
