@@ -8,7 +8,7 @@ from types import SimpleNamespace
 
 import numpy as np
 import pytest
-from scipy import stats
+from scipy import ndimage, stats
 
 from calibration.noise import SHAPES, pink, white
 from peled.conditioning import (
@@ -943,6 +943,70 @@ def test_a_ceiling_is_shared_or_reached_twice():
     for row, above in enumerate((36.0, 26.0)):  # twelve times what a tenth lies below, of 31
         flat[row, 200:203] = 100 + above
     assert list(condition(Signal(x, flat), [("saturation", {})]).used) == [False, True]
+
+
+@pytest.mark.parametrize("digits", [1, 2, 3])
+def test_a_top_of_few_digits_is_no_ceiling_and_a_cut_one_is(digits):
+    x = np.arange(400.0, 800.0)
+    light = 0.9 + np.exp(-(((x - 600.3) / 40) ** 2))
+    rounded, cut = (np.round(y, digits) for y in (light, np.minimum(light, 1.4)))
+    assert list(condition(Signal(x, [rounded, cut]), [("saturation", {})]).used) == [True, False]
+
+
+def light_over(x, fwhm):
+    return 2.0 ** -((2 * (x - 600.3) / fwhm) ** 2)
+
+
+AVERAGED = (
+    lambda y: ndimage.gaussian_filter1d(y, 2.0),
+    lambda y: ndimage.uniform_filter1d(y, 5),
+    lambda y: np.interp(np.arange(y.size), np.arange(y.size)[::4], y[::4]),
+)
+
+
+@pytest.mark.parametrize("fwhm", [15.0, 40.0])
+def test_each_point_of_a_measurement_scatters_and_none_of_a_curve(fwhm):
+    """Of 200 spectra of a detector, dim, bright, averaged or of few digits, none is a curve; what
+    double precision or written digits leave of a curve is no noise."""
+    rng, x = np.random.default_rng(3), np.arange(500.0, 800.0, 0.5)
+    light = light_over(x, fwhm)
+    above = light > 0.1
+
+    def lengths(spectra):
+        return np.array([conditioning_noise.scatter_length(y[above]) for y in spectra])
+
+    for counts in (20, 9000, 1e8):
+        seen = lengths(rng.poisson(counts * light + 1, (200, x.size)) / 7)
+        assert np.all(seen > 0) and np.mean(seen == 1) > 0.97
+    few = np.round(rng.normal(light, 1e-3, (200, x.size)), 2)
+    assert np.all(lengths(few) > 0)
+    curves = [light, 9000 * light + 30, np.round(light, 6), 1 / (1 + (2 * (x - 600.3) / fwhm) ** 2)]
+    assert not lengths(curves).any()
+
+
+@pytest.mark.parametrize("averaged", AVERAGED)
+def test_points_averaged_with_their_neighbours_are_told(averaged):
+    rng, x = np.random.default_rng(4), np.arange(500.0, 800.0, 0.5)
+    light = light_over(x, 40.0)
+    seen = [averaged(rng.poisson(9000 * light + 30).astype(float)) for _ in range(50)]
+    lengths = [conditioning_noise.scatter_length(y[light > 0.1]) for y in seen]
+    assert np.mean(np.array(lengths) > 1) > 0.8
+
+
+def test_of_few_points_nothing_says_whether_they_scatter():
+    for points, length in ((18, 1), (19, 0)):  # twelve pairs of sixth differences
+        y = np.exp(-0.7 * np.linspace(-1, 1, points) ** 2)
+        assert conditioning_noise.scatter_length(y) == length
+
+
+def test_a_series_is_judged_by_most_of_its_spectra():
+    rng, x = np.random.default_rng(5), np.arange(500.0, 800.0, 0.5)
+    smooth = np.tile(900 * light_over(x, 40.0), (5, 1))
+    for curves, said in ((2, 0), (3, 3)):
+        y = rng.poisson(smooth).astype(float)
+        y[:curves] = smooth[:curves]
+        found = detection.scatter_findings(Signal(x, y))
+        assert [f.status for f in found] == ["withheld"] * said
 
 
 def test_one_over_f_noise_has_unit_variance_and_its_power_in_turns():

@@ -196,6 +196,20 @@ def test_a_band_too_dim_to_be_measured_says_by_how_much(tmp_path):
     assert q.value is None and "standard errors out of the noise" in q.findings[0].evidence
 
 
+def test_calculated_spectra_have_no_peak_and_serve_the_efficiency(tmp_path):
+    """What nothing says the error of is withheld; what the weights of the eye make of it is not."""
+    write_jvl(tmp_path / "d.csv", PLAIN)
+    x, biases = PLAIN.x(), np.array([3.0, 4.0, 5.0])
+    fitted = replace(PLAIN, spectrum_noise=0.0).spectra(biases)
+    y = np.where(np.abs(x - 642) < 60, fitted, PLAIN.spectra(biases)).T
+    rows = [["Wavelength (nm)", "3 V", "4 V", "5 V"], *np.column_stack([x, y]).astype(str)]
+    (tmp_path / "d_el.txt").write_text("\n".join(map("\t".join, rows)) + "\n")
+    report = analysed(tmp_path)
+    q = one(report, "EL peak")
+    assert q.value is None and "no noise of their own" in q.reasons
+    agrees(one(report), 12.0)
+
+
 @pytest.mark.parametrize("offset", [0.002, 0.02, 0.05])
 @pytest.mark.parametrize("centre", [620.0, 680.0, 700.0])
 def test_offsets_of_spectra_are_covered(tmp_path, centre, offset):

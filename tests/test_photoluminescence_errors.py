@@ -981,16 +981,6 @@ def test_the_ends_of_a_line_alone_are_an_offset_from_none_to_all_of_it():
     assert found.modes[0] == pytest.approx(np.sqrt(np.mean(levels**2)), rel=1e-4)
 
 
-@pytest.mark.parametrize("points, said", [(14, False), (18, True), (60, True)])
-def test_a_band_of_nine_sixth_differences_shows_whether_it_has_noise(points, said):
-    """All above a tenth of the maximum; of fewer points nothing can be said."""
-    x = np.linspace(-1, 1, points)
-    held = SimpleNamespace(counts=np.exp(-0.7 * x**2), area_error=1e-3, area=1.0, label="f")
-    assert bool(measures._noiseless(held)) == said
-    noisy = np.random.default_rng(1).normal(held.counts, 0.01)
-    assert not measures._noiseless(SimpleNamespace(**{**vars(held), "counts": noisy}))
-
-
 @pytest.mark.parametrize("points", [2, 3, 5])
 def test_a_band_of_a_sphere_holds_three_points(points):
     run = Signal(np.arange(600.0, 620.0), np.ones((1, 20)), variance=np.ones((1, 20)), source="f")

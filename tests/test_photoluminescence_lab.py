@@ -3,6 +3,7 @@ report."""
 
 import re
 import shutil
+from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -10,6 +11,7 @@ import matplotlib.pyplot as plt
 import numpy as np
 import pytest
 from matplotlib.figure import Figure
+from scipy.ndimage import gaussian_filter1d
 
 from hassan2021.simulate.photoluminescence.tcspc import phu_file
 from peled import photoluminescence as pl
@@ -87,6 +89,15 @@ def test_yields_cover_with_dark_offset_and_second_order(true, light, second):
 def test_clipped_laser_gives_no_yield_and_says_where():
     found = sphere_yield(sphere(np.random.default_rng(0), 0.49, top=50000), FLAT)
     assert found.plqy.value is None and "saturated" in found.plqy.reasons
+
+
+def test_an_emission_without_noise_gives_no_yield():
+    runs = sphere(np.random.default_rng(0), 0.5)
+    near, curve = np.abs(X - 650) < 40, 4e5 * 405 / X * 0.5 * line(650, 14) + 50
+    for role, taken in (("indirect", 0.12), ("direct", 0.47)):
+        runs[role] = replace(runs[role], values=np.where(near, taken * curve, runs[role].values))
+    found = sphere_yield(runs, FLAT)
+    assert found.plqy.value is None and "no noise of their own" in found.plqy.reasons
 
 
 def test_a_film_near_the_noise_gives_no_yield():
@@ -787,22 +798,31 @@ def test_two_points_at_a_round_height_are_no_ceiling_in_a_dim_spectrum(top, used
     assert ready.used[0] == used
 
 
-@pytest.mark.parametrize("made", ["calculated", "calculated, rounded", "measured", "averaged"])
-def test_a_curve_without_noise_is_no_measurement(tmp_path, made):
+@pytest.mark.parametrize(
+    "made", ["calculated", "rounded", "few digits", "measured", "averaged", "smoothed"]
+)
+def test_a_curve_without_noise_gives_no_numbers(tmp_path, made):
+    """One whose rounding shows has the error of its digits; what is smoothed says so."""
     rng, light = np.random.default_rng(6), 9000 * band(640.0, 28.0) + 30
     values = {
         "calculated": light,
-        "calculated, rounded": np.round(light, 5),
+        "rounded": np.round(light, 2),
+        "few digits": np.round(light / 9000, 2),
         "measured": rng.poisson(light),
         "averaged": rng.poisson(1e4 * light) / 1e4,
+        "smoothed": gaussian_filter1d(rng.poisson(light).astype(float), 2),
     }[made]
     path = tmp_path / "film.csv"
     rows = (f"{x:.3f},{v!r}" for x, v in zip(X, values.tolist()))
     path.write_text("\n".join(["Wavelength (nm),counts", *rows]) + "\n")
     report = report_of(tmp_path, "sample,measurement,file\nf,pl,film.csv\n")
-    (width,) = report.select(name="PL width")
-    doubted = any("no noise of their own" in f.evidence for f in width.findings)
-    assert doubted == made.startswith("calculated") or width.status == "withheld"
+    for name in ("PL peak", "PL width", "PL area", "PL centroid", "PL peak energy"):
+        (one,) = report.select(name=name)
+        assert (one.value is None) == (made in ("calculated", "rounded")), name
+        assert any("averaged" in f.evidence for f in one.findings) == (made == "smoothed"), name
+    if made in ("few digits", "averaged"):
+        (width,) = report.select(name="PL width")
+        assert abs(width.value - 28) < 2.5 * width.standard_error
 
 
 def test_one_film_at_two_temperatures_says_which(tmp_path):

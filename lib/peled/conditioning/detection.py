@@ -9,6 +9,10 @@ from typing import NamedTuple
 import numpy as np
 from scipy import fft, optimize, stats
 
+from peled.conditioning.noise import scatter_length
+from peled.conditioning.signal import Signal
+from peled.quantities import Finding
+
 FALSE_ALARM = 1e-3  #: share of spectra without light in which a band is found
 
 
@@ -139,3 +143,48 @@ def find_band(
     rest = np.maximum(square - np.maximum(best, 0.0) ** 2, 1e-12 * square)
     significance = best * np.sqrt((free - 1) / rest) / np.sqrt(max(lumping, 1.0))
     return Detection(significance, index, fwhm, threshold(n_x, false_alarm))
+
+
+CALCULATED = (
+    "determined",
+    "withheld",
+    "its points have no noise of their own: calculated, fitted or smoothed, so that nothing tells "
+    "how far off its numbers are; give the spectrum as it was measured",
+)
+AVERAGED = (
+    "assumed",
+    "doubtful",
+    "neighbouring points were averaged, as their scatter shows: errors are too small, widths too "
+    "large; give the spectrum as it was measured",
+)
+BAND = 0.1  #: of its maximum, from which on a spectrum is judged by its scatter
+
+
+def scatter_findings(
+    signal: Signal, window: tuple[float, float] = (-np.inf, np.inf)
+) -> tuple[Finding, ...]:
+    """What the scatter of the points of spectra says against their errors.
+
+    Where points have no noise of their own nothing says how far off the numbers are that are read
+    off a curve, whatever it was made of; where neighbours were averaged, errors are too small.
+
+    Parameters
+    ----------
+    signal : Signal
+        Less its baseline, if it has one.
+    window : (float, float)
+        Of the axis: where the band is.
+
+    Returns
+    -------
+    tuple of Finding
+        Withheld or doubtful, with the label of the spectrum; of a series where it is so in most.
+    """
+    inside = (signal.axis >= window[0]) & (signal.axis <= window[1])
+    found = []
+    for row in np.flatnonzero(signal.used):
+        y = signal.finite[row, inside]
+        length = scatter_length(y[y > BAND * y.max(initial=0.0)])
+        if length != 1:
+            found.append(Finding(*(AVERAGED if length else CALCULATED), signal.label(row)))
+    return tuple(found) if 2 * len(found) > np.count_nonzero(signal.used) else ()

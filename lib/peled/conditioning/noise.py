@@ -146,6 +146,59 @@ def third_differences(values: np.ndarray) -> np.ndarray:
     return third
 
 
+#: Photoelectrons in the brightest point of a spectrum, beyond which its scatter is no detector's.
+MOST_LIGHT = 1e9
+WITHIN = 1 / 12  #: of a band's full width at half maximum, over which points may have been averaged
+GROWN = 4.0  #: variance of points further apart over that of neighbours, where those were averaged
+_SIXTH = 924.0  #: variance of sixth differences of white noise of variance 1
+
+
+def scatter_length(band: np.ndarray) -> int:
+    """How many points lie between those of a band that scatter as a detector's do.
+
+    Sixth differences of noise alternate: their neighbours correlate by −6/7 and differ in sign in
+    83 of 100 pairs; those of a smooth curve in few. Of points that were averaged with their
+    neighbours those further apart alternate, or do so more. Scatter of more light than `MOST_LIGHT`
+    is that of arithmetic, or of the digits that were written.
+
+    Parameters
+    ----------
+    band : (n,) array
+        Above about a tenth of its maximum.
+
+    Returns
+    -------
+    int
+        1 where each point scatters, or where they are too few to tell; more where neighbours were
+        averaged; 0 where none does.
+
+    Examples
+    --------
+    >>> light = 900 * np.exp(-np.linspace(-2, 2, 80) ** 2)
+    >>> seen = np.random.default_rng(0).poisson(light)
+    >>> scatter_length(light), scatter_length(seen)
+    (0, 1)
+    """
+    y = np.asarray(band, float)
+    longest = WITHIN * np.count_nonzero(y > 0.5 * y.max(initial=0.0))
+    found, apart, near = 0, 1, np.inf
+    while apart <= max(longest, 1):
+        sixth = y
+        for _ in range(6):
+            sixth = sixth[apart:] - sixth[:-apart]
+        if sixth.size < 12 + apart:
+            return found or int(apart == 1)
+        pairs = sixth[apart:] * sixth[:-apart]
+        turning = np.count_nonzero(pairs < 0) / max(np.count_nonzero(pairs), 1)
+        variance = max(np.mean(sixth**2) / _SIXTH, 1e-300)
+        if turning > 1 / 3 and y.mean() * y.max() < MOST_LIGHT * variance:
+            found = found or apart
+        if found == 1 and turning > 0.6 and variance > GROWN * near:
+            return apart
+        apart, near = 2 * apart, min(near, variance)
+    return found
+
+
 BLOCK = 32  #: points that share one white deviation
 
 

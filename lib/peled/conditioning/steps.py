@@ -36,6 +36,8 @@ AXES_NM = (100.0, 5000.0)
 BEND = 3.29  #: standard errors of a bend that straight baselines exceed in one of a thousand
 WING_SHARE = 0.04  #: of a band's area in Lorentzian wings, as far as is known beforehand (one sd)
 FAR = 2.0  #: FWHM from its maximum at which a Gaussian band has fallen to 2e-5
+#: Points down to the next digit over those at the top: √2 for a parabola, counted in points.
+ROUND = 1.2
 GAPS = 0.2  #: largest share of cells without a value
 TAIL = 0.05  #: least share of the axis beside a band that a baseline is judged by
 
@@ -109,7 +111,7 @@ def saturation(signal: Signal, companions: Mapping[str, Signal], ceiling: float 
 
     A ceiling is: the one given; the largest count of a converter of 10 bits or more, reached twice
     (that of one of 8 bits a dim maximum often is); a maximum that three neighbouring points share,
-    or three spectra, well above the noise.
+    unless it is round to the digits that were written, or three spectra, well above the noise.
 
     Parameters
     ----------
@@ -133,6 +135,8 @@ def saturation(signal: Signal, companions: Mapping[str, Signal], ceiling: float 
     # Equal counts in noise are no ceiling; a background that falls is no noise.
     noise = 1.28 * np.median(white_deviation(known), axis=1)
     clear = top > middle + 12 * np.minimum(middle - low, noise)
+    for row in np.flatnonzero(clear & run.any(axis=1)):
+        run[row] &= not _round_top(y[row])
     full = clear & (
         run.any(axis=1) | (np.isin(top, CEILINGS) & (np.count_nonzero(at_top, axis=1) > 1))
     )
@@ -156,6 +160,15 @@ def saturation(signal: Signal, companions: Mapping[str, Signal], ceiling: float 
     )
     said = f"{full.sum()} of {len(top)} spectra saturated: {_few([f.where for f in findings])}"
     return signal.without(full), said, findings
+
+
+def _round_top(y: np.ndarray) -> bool:
+    """Whether a maximum is flat because few digits were written: the next digit holds more points
+    than a ceiling leaves."""
+    values, count = np.unique(y[np.isfinite(y)], return_counts=True)
+    step = np.diff(values)
+    digit = np.min(step[step > 1e-9 * np.abs(values).max()], initial=np.inf)
+    return bool(step[-1] < 1.5 * digit and count[-2:].sum() > ROUND * count[-1])
 
 
 def missing(signal: Signal, companions: Mapping[str, Signal]):

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.linalg import norm
 
-from peled.conditioning import Signal, propagate
+from peled.conditioning import Signal, propagate, scatter_findings
 from peled.led import photometry, routes
 from peled.led.lifetime import Crossing, acceleration, crossing_time
 from peled.led.photometry import SpectrumError
@@ -130,12 +130,17 @@ def colour_quantities(series: Sequence[Series], wavelength_nm: float):
         if not one.used.any():
             continue
         s = one.signal
+        smooth = scatter_findings(s)
+        if gone := [f for f in smooth if f.status == "withheld"]:
+            out.append(_lost(one, gone[0]))
+            continue
         seen = np.flatnonzero(one.used)
         clear = _clear(s)[seen]
         used = seen[clear > CLEAR]
         if not used.size:
             said = f"the clearest band stands {clear.max():.0f} standard errors out of the noise, "
-            out.append(_lost(one, f"{said}{CLEAR:g} are needed for its peak and width"))
+            said += f"{CLEAR:g} are needed for its peak and width"
+            out.append(_lost(one, Finding("signal", "withheld", said, one.label)))
             continue
         values = s.values[used]
         at = s.at[used] if s.at is not None else np.zeros(used.size)
@@ -145,10 +150,11 @@ def colour_quantities(series: Sequence[Series], wavelength_nm: float):
             found = follow(at, s.axis, np.nan_to_num(values), variance=s.lumped[used])
             by_modes = _by_modes(s, used)
         except (SpectrumError, ValueError) as error:
-            out.append(_lost(one, str(error)))
+            out.append(_lost(one, Finding("signal", "withheld", str(error), one.label)))
             continue
         followed[one.state, one.label] = found
-        out += _colours(one, found, used, by_modes, *routes.scale_error(one, wavelength_nm))
+        made = _colours(one, found, used, by_modes, *routes.scale_error(one, wavelength_nm))
+        out += [q.found(*smooth[:1]) for q in made]
     return followed, out
 
 
@@ -161,8 +167,7 @@ def _clear(signal: Signal) -> np.ndarray:
     return np.sqrt(np.maximum(energy, 0.0) / (noise * max(signal.lumping, 1.0)))
 
 
-def _lost(one: Series, said: str) -> Quantity:
-    gone = Finding("signal", "withheld", said, one.label)
+def _lost(one: Series, gone: Finding) -> Quantity:
     return Quantity("EL peak", one.sample, None, {}, "nm", one.kind, (gone,), state=_state(one))
 
 
@@ -215,9 +220,11 @@ def _colours(
     of_scale = {"wavelength scale": scale}
     out = [
         make("EL peak", "nm", found.peak_nm[first], more=said, reading=found.peak_error[first],
-             conditioning=norm(by_modes[0, :, first]), **of_scale),
+             conditioning=norm(by_modes[0, :, first]),
+             **{"read-off": abs(found.peak_read_off[first])}, **of_scale),
         make("EL FWHM", "nm", found.fwhm_nm[first], reading=found.fwhm_error[first],
-             conditioning=norm(by_modes[1, :, first])),
+             conditioning=norm(by_modes[1, :, first]),
+             **{"read-off": abs(found.fwhm_read_off[first])}),
         *_cie(one, used[first], scale, make),
     ]  # fmt: skip
     if used.size > 1:

@@ -19,6 +19,7 @@ from peled.conditioning import (
     detector_noise,
     estimate_noise,
     plan,
+    scatter_findings,
 )
 from peled.conditioning.noise import third_differences
 from peled.lineshapes import HC_EV_NM
@@ -597,7 +598,7 @@ def emission(holdings: Holdings, members: Sequence[Held], settings: Mapping, lab
         index = index_of_air(HC_EV_NM / in_air)
         found = replace(found, energy_peak_eV=float(in_air / index))
     scale = settings["wavelength_nm"]
-    findings = tuple(based.findings) + _noiseless(found)
+    findings = tuple(based.findings) + scatter_findings(based, window)
     made = []
     for name, of, unit, off in (
         ("PL peak", "peak_nm", "nm", scale),
@@ -624,22 +625,6 @@ def emission(holdings: Holdings, members: Sequence[Held], settings: Mapping, lab
             )
         )
     return Result(held.row.label, labels["state"], tuple(made), raw, ready, found, (), laser)
-
-
-def _noiseless(found) -> tuple[Finding, ...]:
-    """A doubt where neighbouring points of a band have no noise of their own.
-
-    Sixth differences of noise alternate (their neighbours correlate by −6/7), those of a smooth
-    curve do not.
-    """
-    y = found.counts[found.counts > 0.1 * found.counts.max()]
-    sixth = np.diff(y, 6)
-    power = sixth @ sixth
-    alike = sixth[1:] @ sixth[:-1] / power if sixth.size > 8 and power > 0 else -1.0
-    if alike < 0.3 and found.area_error > 1e-6 * found.area:
-        return ()
-    said = "points have no noise of their own: calculated, or smoothed; errors are those of no data"
-    return (Finding("assumed", "doubtful", said, found.label),)
 
 
 # ---- quantum yield -------------------------------------------------------------------------------
@@ -807,6 +792,7 @@ def _of_table(held: Held, calibration, labels):
                 signal(found.plqy[i], found.standard_error[i], "the emission of the sample"),
                 possible(0, 1),
                 *_clipped(triple),
+                *_calculated(triple),
                 *_second_order(triple),
             )
         )
@@ -825,6 +811,13 @@ def _clipped(triple):
         return ()
     finding = Finding("undamaged", "withheld", f"laser line clipped: {'; '.join(said)}")
     return (lambda _: finding,)
+
+
+def _calculated(triple):
+    """A gate for an emission of the sample that has no noise of its own."""
+    band = triple.direct.emission
+    seen = Signal(band.wavelength_nm, np.asarray(band.counts, float), source=triple.direct.name)
+    return tuple((lambda _, f=f: f) for f in scatter_findings(seen))
 
 
 def _second_order(triple):
@@ -1038,12 +1031,13 @@ def segregation(holdings: Holdings, members: Sequence[Held], settings: Mapping, 
     found = track(
         ready.axis, values, ready.at[used], variance=variance, lost=lost, window_nm=window
     )
+    curves = scatter_findings(ready, window)[:1]
     made = []
     for name, drift, unit, low, high in (
         ("red share, growth", found.growth, "1/min", -np.inf, np.inf),
         ("centroid, drift", found.drift_nm, "nm/min", -np.inf, np.inf),
     ):
-        findings = [f for f in ready.findings if f.status != "withheld"]
+        findings = [*curves, *(f for f in ready.findings if f.status != "withheld")]
         if name.startswith("red") and not found.segregates:
             said = f"the series is best described as: {found.account}; no red band is shown"
             findings.append(Finding("signal", "withheld", said))
@@ -1060,7 +1054,8 @@ def segregation(holdings: Holdings, members: Sequence[Held], settings: Mapping, 
         by_shape = float(np.hypot(found.by_shape[-1], found.by_shape_error[-1]))
         budget = {"fit": float(error), "line shape": by_shape}
         q = Quantity("red share at the end", value=float(share), unit="", note=found.account,
-                     budget={k: v for k, v in budget.items() if v > 0}, **labels)  # fmt: skip
+                     findings=curves, budget={k: v for k, v in budget.items() if v > 0},
+                     **labels)  # fmt: skip
         # What the shape of the bands does to the share is in its error, where it is a small part.
         carried = 0 < budget["line shape"] < SHAPE * share and found.misfit < WITHHELD_Z
         gates = (possible(0, 1), *(() if carried else (described(found.misfit),)))
@@ -1076,6 +1071,7 @@ def segregation(holdings: Holdings, members: Sequence[Held], settings: Mapping, 
         ):  # fmt: skip
             if np.isfinite(value):
                 made.append(Quantity(name, value=float(value), budget={"fit": float(error)},
-                                     unit="s", note=found.account, **labels))  # fmt: skip
+                                     unit="s", note=found.account, findings=curves,
+                                     **labels))  # fmt: skip
     return Result(held.row.label, labels["state"], tuple(made), raw, ready, found, tuple(problems),
                   _set(held, "excitation_nm"), kinetics=kinetics, dark_from_s=dark)  # fmt: skip

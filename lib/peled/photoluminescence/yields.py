@@ -31,6 +31,7 @@ from peled.conditioning import (
     condition,
     covariance,
     detector_noise,
+    scatter_findings,
 )
 from peled.conditioning.noise import free_region
 from peled.photoluminescence.plqy import photon_weights
@@ -139,6 +140,7 @@ def sphere_yield(
     bands = Bands(laser, band)
     if emission_band_nm is None:
         bands = _within(calibration, bands, lit)
+    findings += scatter_findings(lit, bands.emission)
     findings += _assumed(bands, calibration, laser_of, emission_of, settings)
     ready = _with_common_gain(ready, bands, settings, emission_of.values())
     bands, ready, more = _without_second_order(bands, ready, emission_of)
