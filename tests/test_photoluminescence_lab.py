@@ -493,6 +493,37 @@ def test_a_response_with_its_own_bins(tmp_path):
     assert abs(mean.value - 4) < 4 * mean.standard_error < 0.3
 
 
+@pytest.mark.parametrize("names", [
+    {"direct": "film_direct", "indirect": "film_indirect", "empty": "film_empty"},
+    {"direct": "film_in", "indirect": "film_out", "empty": "empty"},
+    {"direct": "inBeam", "indirect": "outOfBeam", "empty": "noSample"},
+])  # fmt: skip
+def test_runs_give_a_yield_without_a_word_of_a_sphere(tmp_path, names):
+    rng, tmp_path = np.random.default_rng(17), tmp_path / "film"
+    tmp_path.mkdir()
+    for role, run in sphere(rng, 0.6, light=4e6).items():
+        table(tmp_path / f"{names[role]}.csv", "Wavelength (nm),counts", X, run.values[0])
+    ones = "# quantity: energy\nWavelength (nm),factor"
+    table(tmp_path / "calibration.csv", ones, X, X * 0 + 1)
+    (plqy,) = report_of(tmp_path).select(name="PLQY")
+    assert plqy.sample == "film" and plqy.status == "doubtful"
+    assert abs(plqy.value - 0.6) < 4 * plqy.standard_error < 0.1
+
+
+def test_a_report_without_a_number_says_why_of_each_file(tmp_path):
+    assert [str(p) for p in report_of(tmp_path).problems] == [
+        "folder: expected files of photoluminescence, found none"
+    ]
+    run = sphere(np.random.default_rng(17), 0.6)["empty"]
+    table(tmp_path / "f_empty.csv", "Wavelength (nm),counts", X, run.values[0])
+    table(tmp_path / "calibration.csv", "Wavelength (nm),factor", X, X * 0 + 1)
+    report = report_of(tmp_path)
+    assert not report.quantities
+    said = {p.where: p.reason for p in report.problems}
+    assert set(said) == {"f_empty.csv (f)", "calibration.csv"}
+    assert all("none of these gave a number" in reason for reason in said.values())
+
+
 def test_a_calibration_without_a_unit_widens_the_yield(tmp_path):
     rng = np.random.default_rng(17)
     (tmp_path / "sphere_x").mkdir()

@@ -320,16 +320,17 @@ def test_two_settings_lines_that_say_different_things_are_named(tmp_path):
 def test_a_companion_serves_its_sample_or_all(tmp_path):
     sheet = read(
         tmp_path,
-        "sample,measurement,file,role\na,el,a.txt,\nb,el,b.txt,\na,el,dark_a.txt,dark\n"
-        ",el,gain.txt,gain\n,el,i1.txt,index\n,el,i2.txt,index\n",
+        "sample,measurement,file,role\na,plqy,a.txt,\nb,plqy,b.txt,\n"
+        "a,plqy,dark_a.txt,dark\n,plqy,gain.txt,gain\n,plqy,i1.txt,empty\n,plqy,i2.txt,empty\n",
         ["a.txt", "b.txt", "dark_a.txt", "gain.txt", "i1.txt", "i2.txt"],
+        "photoluminescence",
     )
     a, b = (row for row in sheet if row.role == "sample")
     assert sheet.companion(a, "dark").file == "dark_a.txt" and sheet.companion(b, "dark") is None
     assert sheet.companion(a, "gain") == sheet.companion(b, "gain") != None  # noqa: E711
     with pytest.raises(SheetError, match=r"i1\.txt.*i2\.txt"):
-        sheet.companion(a, "index")
-    assert len(sheet.companions(a, "index")) == 2
+        sheet.companion(a, "empty")
+    assert len(sheet.companions(a, "empty")) == 2
 
 
 def test_what_serves_stands_alone_or_was_taken_alike(tmp_path):
@@ -367,11 +368,13 @@ def test_what_leans_on_a_row_in_doubt_is_in_doubt(tmp_path):
     it is still found for each."""
     sheet = read(
         tmp_path,
-        "sample,measurement,file,role,proposed\na,el,a.txt,,\nb,el,b.txt,,\n"
-        "a,el,dark_a.txt,dark,yes\n,el,gain.txt,gain,\n,el,i1.txt,index,yes\n,el,i2.txt,index,yes\n",
+        "sample,measurement,file,role,proposed\na,plqy,a.txt,,\nb,plqy,b.txt,,\n"
+        "a,plqy,dark_a.txt,dark,yes\n,plqy,gain.txt,gain,\n,plqy,i1.txt,empty,yes\n"
+        ",plqy,i2.txt,empty,yes\n",
         ["a.txt", "b.txt", "dark_a.txt", "gain.txt", "i1.txt", "i2.txt"],
+        "photoluminescence",
     )
-    holdings = Holdings(sheet, {"el": lambda path, row: path.name})
+    holdings = Holdings(sheet, {"plqy": lambda path, row: path.name})
     doubts = {held.row.file: held.row.doubt for held in holdings}
     assert doubts["a.txt"] == "its dark, dark_a.txt (a), is joined by name"
     assert doubts["b.txt"] == doubts["gain.txt"].replace("gain", "b") == ""
@@ -620,6 +623,62 @@ def test_a_folder_a_sample_with_files_a_role(tmp_path):
     assert sheet.companion(rows["sphere_neat/direct.txt"], "gain") == gain
 
 
+EITHER = Content("pl", also=("plqy",))
+
+
+@pytest.mark.parametrize("names, of", [
+    (("f_direct.txt", "f_empty.txt", "dark_20ms.txt"), "plqy"),  # runs beside each other
+    (("f_in.txt", "f_out.txt", "empty.txt"), "plqy"),
+    (("f/direct.txt", "f/indirect.txt", "g/direct.txt", "g/indirect.txt"), "plqy"),
+    (("f_direct.txt", "calibration.csv"), "plqy"),  # or below a calibration
+    (("f/direct.txt", "f/dark.txt", "calibration.csv"), "plqy"),
+    (("f_direct.txt", "dark.txt"), "pl"),
+    (("aged_in_air.txt", "fresh.txt", "dark.txt"), "pl"),  # a word alone is none of a run
+    (("film.txt", "dark.txt", "calibration.csv"), "pl"),
+])  # fmt: skip
+def test_runs_of_a_sphere_are_known_by_their_roles_together(tmp_path, names, of):
+    gain = {"calibration.csv": Content("plqy", role="gain")}
+    sheet = proposed(tmp_path, names, "photoluminescence",
+                     lambda p: None if p.is_dir() else gain.get(p.name, EITHER))  # fmt: skip
+    found = {row.measurement for row in sheet if row.role != "gain"}
+    assert found == {of}, sheet
+    roles = {Path(row.file).stem.split("_")[-1]: row.role for row in sheet}
+    assert of == "pl" or roles.get("in", "direct") == roles.get("direct", "direct") == "direct"
+
+
+def test_spectra_beside_runs_stay_spectra_and_keep_their_dark(tmp_path):
+    names = ["f_direct.txt", "f_empty.txt", "film.txt", "dark.txt"]
+    sheet = proposed(tmp_path, names, "photoluminescence", lambda p: EITHER)
+    of = {row.file: (row.measurement, row.role) for row in sheet}
+    assert of["film.txt"] == ("pl", "sample") and of["dark.txt"] == ("pl", "dark")
+    assert of["f_direct.txt"] == ("plqy", "direct") and of["f_empty.txt"] == ("plqy", "empty")
+
+
+def test_a_role_that_a_measurement_has_not_is_an_error_of_its_row(tmp_path):
+    """Whatever the topic: no row with a role that nothing would use passes for a good one."""
+    for topic in schema.topics():
+        words = schema.columns(topic)["measurement"].words
+        lines = [(m, role) for m in words for role in schema.columns(topic)["role"].words]
+        rows = "".join(f"s,{m},{i}.txt,{role}\n" for i, (m, role) in enumerate(lines))
+        sheet = read(tmp_path / topic, f"sample,measurement,file,role\n{rows}",
+                     [f"{i}.txt" for i in range(len(lines))], topic)  # fmt: skip
+        for row in sheet:
+            taken = {"sample", "ignore", *words[row.measurement].roles}
+            assert bool(row.problems) == (row.role not in taken), row
+            said = "".join(row.problems)
+            assert not said or (repr(row.role) in said and f"a row of {row.measurement}" in said)
+    (wrong,) = (r for r in sheet_of_pl(tmp_path) if r.problems)
+    assert wrong.problems == (
+        "role: expected sample, dark or ignore in a row of pl, found 'direct'; if it is plqy, "
+        "say so in measurement; else correct role (empty: the sample itself)",
+    )
+
+
+def sheet_of_pl(tmp_path):
+    text = "sample,measurement,file,role\nf,pl,a.txt,\nf,pl,b.txt,direct\n"
+    return read(tmp_path / "pl", text, ["a.txt", "b.txt"], "photoluminescence")
+
+
 def test_a_table_of_parts_is_a_row_a_part_and_a_series_is_one(tmp_path):
     contents = {
         "films.csv": Content("pl", ("S12 reference", "S13 PEABr 5%")),
@@ -641,7 +700,7 @@ def test_a_table_of_parts_is_a_row_a_part_and_a_series_is_one(tmp_path):
     [
         ("film-10min", "time_s", 600.0),
         ("film_2h", "time_s", 7200.0),
-        ("film_500ms", "time_s", 0.5),
+        ("film_500ms", "integration_ms", 500.0),
         ("film_5uJcm-2", "fluence_uJ_cm2", 5.0),
         ("film_295K", "temperature_K", 295.0),
         ("film_5µJ_cm2", "fluence_uJ_cm2", 5.0),
@@ -734,17 +793,17 @@ def reader(path, row):
 def test_nothing_of_one_file_stops_another(tmp_path):
     sheet = read(
         tmp_path,
-        "sample,measurement,file,role,group,area_cm2\ngood,jvl,a.csv,,g,0.1\n"
-        "damaged,jvl,b.csv,,g,\n"
-        "odd,jvl,c.csv,,,\n,jvl,d.csv,dark,,\nlost,jvl,e.csv,,,\ngood,el,f.csv,,,\n,,z,ignore,,\n",
+        "sample,measurement,file,role,group,area_cm2\ngood,el,a.csv,,g,0.1\n"
+        "damaged,el,b.csv,,g,\n"
+        "odd,el,c.csv,,,\n,el,d.csv,dark,,\nlost,el,e.csv,,,\ngood,jvl,f.csv,,,\n,,z,ignore,,\n",
         ["a.csv", "b.csv", "c.csv", "d.csv", "f.csv", "x.csv", "z"],
     )
-    held = Holdings(sheet, {"jvl": reader})
+    held = Holdings(sheet, {"el": reader})
     assert [h.data for h in held] == ["a.csv0.1", "d.csv"] and len(held) == 2
     reasons = {row.file: reason for row, reason in held.problems}
     assert set(reasons) == {"b.csv", "c.csv", "e.csv", "f.csv"}
     assert "expected numbers" in reasons["b.csv"] and reasons["c.csv"] == "ZeroDivisionError"
-    assert "expected one of jvl" in reasons["f.csv"]
+    assert "expected one of el" in reasons["f.csv"]
     (good,) = held.select(sample="good")
     assert held.companion(good.row, "dark").data == "d.csv"
     assert {k: len(v) for k, v in held.by("group").items()} == {"g": 1, "": 1}

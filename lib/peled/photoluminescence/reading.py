@@ -21,7 +21,14 @@ from peled.samples import Content, Row
 from peled.samples.schema import columns
 
 _IRF = re.compile(r"irf|response|prompt|scatter|(?<![a-z])sca(?![a-z])", re.IGNORECASE)
-_RUN = re.compile(r"(?:^|[\W_])(empty|indirect|direct|blank|dark)(?:$|[\W_])", re.IGNORECASE)
+#: Words for the runs of a sphere in heads of a table, and their roles.
+_RUNS = {
+    name.lower(): role
+    for role, names in columns("photoluminescence")["measurement"].words["plqy"].roles.items()
+    if role != "gain"
+    for name in (role, *names, *columns("photoluminescence")["role"].words[role].names)
+}
+_RUN = re.compile(rf"(?:^|[\W_])({'|'.join(_RUNS)})(?:$|[\W_])", re.IGNORECASE)
 _ABSORBED = re.compile(r"(?:^|[\W_])(transmi\w+|absor\w+|abs|uv[\W_]?vis|%?T|OD)(?:$|[\W_])", re.I)
 _SPHERE = re.compile(r"sphere|plqy|(?<![a-z])qy", re.IGNORECASE)
 #: What a spectrometer writes of one measurement, each in a column.
@@ -68,9 +75,9 @@ def sniff(path: Path) -> Content | None:
     """What a file holds, from its content alone (see `peled.samples.Sniffer`).
 
     Times in ns or a counter's own format make a decay, an image a confocal stack; of spectra the
-    unit of the values, the heads and the axis of a series tell. A file named as a run of a sphere,
-    in a folder or beside names of a sphere, is one; so is one named as an absorption, where its
-    values have no unit.
+    unit of the values, the heads and the axis of a series tell. A file with a sphere in its name or
+    that of its folder is of one, and one named as a run (direct, in, empty) may be; so is one of an
+    absorption that is named so, where its values have no unit.
 
     Parameters
     ----------
@@ -111,7 +118,7 @@ def _sniff_spectra(path: Path) -> Content:
     groups = read_each(path)
     labels = tuple(label for g in groups for label in g.labels)
     first, many = groups[0], labels if len(labels) > 1 else ()
-    runs = [m[1].lower() for label in labels if (m := _RUN.search(label))]
+    runs = [_RUNS[m[1].lower()] for label in labels if (m := _RUN.search(label))]
     if {"empty", "direct"} <= set(runs) or {"empty", "indirect"} <= set(runs):
         if len(set(runs)) < len(labels) or len(groups) > 1:
             return Content("plqy")  # a series, or bands side by side
@@ -130,7 +137,7 @@ def _sniff_spectra(path: Path) -> Content:
         return Content("absorption", many)
     if many:
         return Content("pl", many)
-    return Content("pl", cells=_when(first), clock_s=_clock(first))
+    return Content("pl", cells=_when(first), clock_s=_clock(first), also=("plqy",))
 
 
 def _clock(one: Spectra) -> float | None:

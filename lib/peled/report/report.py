@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import html
 import textwrap
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
@@ -214,10 +214,29 @@ def from_holdings(holdings: Holdings, quantities: Iterable[Quantity], **others) 
     problems += [Problem("not in the sheet", str(one)) for one in sheet.unlisted]
     problems += others.pop("problems", ())
     inputs = {held.row.file: held.digest for held in holdings.held if held.digest}
+    quantities = tuple(quantities)
+    problems += () if quantities else _unexplained(holdings, problems)
     return Report(
-        sheet.topic, sheet.digest, tuple(quantities), groups,
+        sheet.topic, sheet.digest, quantities, groups,
         problems=tuple(problems), inputs=inputs, **others,
     )  # fmt: skip
+
+
+def _unexplained(holdings: Holdings, problems: Sequence[Problem]) -> list[Problem]:
+    """A reason for each row without one in a report without a number."""
+    if not holdings.held and not problems:
+        return [Problem("folder", f"expected files of {holdings.sheet.topic}, found none")]
+    told = "\n".join(p.where for p in problems)
+    out = []
+    for row in (held.row for held in holdings if held.row.label not in told):
+        said = f"read as {row.measurement}, of which no number comes without other rows"
+        if row.role != "sample":
+            said = (
+                f"read as {row.measurement} of role {row.role}, which serves other rows of "
+                f"{row.measurement}; none of these gave a number"
+            )
+        out.append(Problem(row.label, f"{said}; correct measurement and role if it is another"))
+    return out
 
 
 def _cells(q: Quantity, said: set[str]) -> tuple[str, str]:

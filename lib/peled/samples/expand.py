@@ -379,6 +379,8 @@ def to_row(
     role = values.pop("role", "sample")
     if not values.get("measurement") and role in ("sample", "scan"):
         problems.append("measurement: not said, and not to be told from the content")
+    if said := _misplaced(role, str(values.get("measurement", "")), columns):
+        problems.append(said)
     own = {name: values.pop(name, "") for name in IDENTITY if name != "role"}
     doubt = "joined by name" if values.pop("proposed", "") else ""
     doi = values.pop("doi", "")
@@ -390,3 +392,19 @@ def to_row(
         path, file, claim.part, role=role, settings=values, free=free, doi=doi, doubt=doubt,
         problems=tuple(problems), origin=origin, inherited=inherited, **own,
     )  # fmt: skip
+
+
+def _misplaced(role: str, measurement: str, columns: Mapping[str, Column]) -> str:
+    """A sentence where rows of a measurement have no such role, so that nothing would use it; ""
+    where they have.
+    """
+    kinds = columns["measurement"].words
+    if measurement not in kinds or role in ("sample", "ignore", *kinds[measurement].roles):
+        return ""
+    known = ", ".join(("sample", *kinds[measurement].roles))
+    taking = [kind for kind, word in kinds.items() if role in word.roles]
+    advice = f"if it is {' or '.join(taking)}, say so in measurement; else " if taking else ""
+    return (
+        f"role: expected {known} or ignore in a row of {measurement}, found {role!r}; {advice}"
+        "correct role (empty: the sample itself)"
+    )

@@ -52,6 +52,8 @@ class Content:
         Columns of the sheet that the file itself states, and their cells.
     clock_s : float, optional
         When the file says it was measured, in s; the zero is that of the clock.
+    also : tuple of str
+        Measurements of which it may be as well, if names say so (a run of a sphere is a spectrum).
     """
 
     measurement: str
@@ -61,6 +63,7 @@ class Content:
     kinds: tuple[Content, ...] = ()
     cells: tuple[tuple[str, str], ...] = ()
     clock_s: float | None = None
+    also: tuple[str, ...] = ()
 
     def of(self, part: str) -> Content:
         """What a part is.
@@ -91,6 +94,7 @@ class _Guess:
     rest: str
     folder: str
     cells: Mapping[str, str]
+    named: bool = True  #: whether stem or folder say a sample
 
     @property
     def sample(self) -> str:
@@ -157,7 +161,7 @@ def explicit(
         Column -> text, in the order of the files' names; `proposed` is "yes" in rows that rest on
         names.
     """
-    contents = _clocked(contents, columns)
+    contents = _clocked(_in_their_roles(contents, columns), columns)
     names = {file: name if file == WHOLE else file for file in contents}
     guesses = {file: _guess(names[file], contents[file], columns, name) for file in contents}
     samples = _joined(guesses, contents)
@@ -186,9 +190,12 @@ def _guess(file: str, content: Content, columns: Mapping[str, Column], top: str)
         # One word cannot be the role of all that a series or a file of several curves holds.
         del cells["role"]
         rest = stem
-    if not (rest or folder) and any(columns[name].where for name in cells if name in columns):
-        rest = top  # `t=30s` says a place and no sample
-    return _Guess(stem, rest, folder, cells)
+    named = bool(rest or folder)
+    if not named and any(
+        name == "role" or columns[name].where for name in cells if name in columns
+    ):
+        rest = top  # `t=30s` says a place, `direct` a role, and no sample
+    return _Guess(stem, rest, folder, cells, named)
 
 
 def _stem(name: str) -> str:
@@ -208,7 +215,7 @@ def _left(text: str, measurement: str, columns: Mapping[str, Column], cells: dic
     out = ""
     text = re.sub(r"(?<=\d[munµμ][AJW])[_ ](?=cm-?2)", "", text)  # `5uJ_cm2` is one number
     pieces = re.split(r"([_\s]+|(?<=\w)-(?=[A-Za-z]))", text)
-    said = _words(columns, {piece.lower() for piece in pieces})
+    said = _words(columns, measurement, {piece.lower() for piece in pieces})
     for separator, token in zip(["", *pieces[1::2]], pieces[::2]):
         head, _, end = token.rpartition("-")
         if end.lower() in kinds:
@@ -227,7 +234,9 @@ def _left(text: str, measurement: str, columns: Mapping[str, Column], cells: dic
     return out
 
 
-def _words(columns: Mapping[str, Column], among: set[str]) -> dict[str, tuple[str, str]]:
+def _words(
+    columns: Mapping[str, Column], measurement: str, among: set[str]
+) -> dict[str, tuple[str, str]]:
     """Words of names -> column and cell: those of roles, and beside one those of other columns."""
     by_column = {
         column.name: {
@@ -238,7 +247,12 @@ def _words(columns: Mapping[str, Column], among: set[str]) -> dict[str, tuple[st
         for column in columns.values()
         if column.name != "measurement"
     }
-    roles = by_column.pop("role")
+    kind = columns["measurement"].words.get(measurement)
+    roles = by_column.pop("role") | {
+        name: ("role", role)
+        for role, names in (kind.roles if kind else {}).items()
+        for name in names
+    }
     others = {name: cell for words in by_column.values() for name, cell in words.items()}
     return (others if among & set(roles) else {}) | roles
 
@@ -308,6 +322,43 @@ def _clocked(contents: Mapping[str, Content], columns: Mapping[str, Column]) -> 
     return out
 
 
+def _in_their_roles(
+    contents: Mapping[str, Content], columns: Mapping[str, Column]
+) -> dict[str, Content]:
+    """Contents that may be of another measurement as well as that one, where the names say roles
+    that only it has.
+
+    A spectrum called `film_direct` may be anything; beside one called `film_empty`, or a
+    calibration of a sphere in or above the folder, it is a run of that sphere. What both
+    measurements take (a dark) goes with the runs where nothing else of its kind is left.
+    """
+    out, folders = dict(contents), defaultdict(list)
+    for file, content in contents.items():
+        for other in content.also:
+            folders[PurePosixPath(file).parent, content.measurement, other].append(file)
+    for (folder, kind, other), files in folders.items():
+        said = {file: role for file in files if (role := _role(file, other, columns))}
+        own = columns["measurement"].words[kind].roles
+        runs = {file: role for file, role in said.items() if role not in own}
+        beside = any(
+            content.measurement == other and PurePosixPath(file).parent in (folder, *folder.parents)
+            for file, content in contents.items()
+        )
+        if len(set(runs.values())) + beside > 1:
+            moved = said if len(said) == len(files) else runs
+            out |= {file: replace(contents[file], measurement=other) for file in moved}
+    return out
+
+
+def _role(file: str, measurement: str, columns: Mapping[str, Column]) -> str:
+    """The role that the name of a file says, among those of a measurement; or ""."""
+    kind, cells = columns["measurement"].words[measurement], {}
+    path = PurePosixPath(file)
+    for name in (_stem(path.name), *reversed(path.parts[:-1])):
+        _left(name, measurement, columns, cells)
+    return cells["role"] if cells.get("role") in kind.roles else ""
+
+
 def _counted(guesses: Mapping[str, _Guess], contents: Mapping[str, Content]) -> dict[str, _Guess]:
     """The guesses without the number that counts files of a series: `film_0012` is `film`."""
     series, out = defaultdict(list), dict(guesses)
@@ -337,7 +388,10 @@ def _rows(
             for part, kind in zip(content.parts, content.kinds)
         ]
         return [(named, cells | {k: v for k, v in row.items() if v}) for row in rows]
-    if cells.get("role") not in (None, "direct", "indirect", "empty", "scan"):
+    role, whose = cells.get("role"), [None, "direct", "indirect", "scan"]
+    if guess.named:
+        whose.append("empty")
+    if role not in whose:
         del cells["sample"]  # an auxiliary row serves all until a person says whom
     if len(content.parts) < 2 or content.axis:
         return [(named, cells)]

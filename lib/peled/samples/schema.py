@@ -24,10 +24,15 @@ _RANGE = re.compile(r"\s*([\d.,]+)\s*[-–]\s*([\d.,]+)\s*")
 
 @dataclass(frozen=True)
 class Word:
-    """A word that a cell may hold: what it means, and the words of file names that stand for it."""
+    """A word that a cell may hold: what it means, and the words of file names that stand for it.
+
+    Of a measurement, `roles` are those that its rows may have beside `sample` and `ignore`, each
+    with further words of file names that stand for it among files of this measurement alone.
+    """
 
     means: str
     names: tuple[str, ...] = ()
+    roles: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -162,7 +167,7 @@ def _column(f: dict, topic: str | None) -> Column:
     words = {word: Word("") for word in limits.get("enum", ())}
     for of, entries in f.get("words", {}).items():
         if topic is None or of in ("*", topic):
-            words |= {w: Word(e["means"], tuple(e["names"])) for w, e in entries.items()}
+            words |= {w: _word(e) for w, e in entries.items()}
     kind = "range" if f.get("range") else "word" if words else f["type"]
     return Column(
         f["name"],
@@ -180,6 +185,11 @@ def _column(f: dict, topic: str | None) -> Column:
     )
 
 
+def _word(entry: Mapping) -> Word:
+    roles = {role: tuple(names) for role, names in entry.get("roles", {}).items()}
+    return Word(entry["means"], tuple(entry["names"]), roles)
+
+
 def document() -> str:
     """The page `docs/samples.md`, from the schema and the examples in it."""
     head = Path(__file__).with_name("page.md").read_text(encoding="utf-8")
@@ -192,8 +202,9 @@ def document() -> str:
     for topic in topics():
         of = columns(topic)
         out += ["", f"## {topic.replace('_', ' ').capitalize()}", ""]
-        out += ["| measurement | means | also found in names as |", "|---|---|---|"]
-        out += _words(of["measurement"])
+        out += ["| measurement | means | also found in names as | roles |", "|---|---|---|---|"]
+        kinds = zip(_words(of["measurement"]), of["measurement"].words.values(), strict=True)
+        out += [f"{line} {', '.join(word.roles)} |" for line, word in kinds]
         if own := [c for c in of.values() if "*" not in c.topics]:
             out += ["", "| column | unit | holds | in names of files as |", "|---|---|---|---|"]
             out += [

@@ -72,11 +72,6 @@ def analyse(sheet: Sheet, settings: Mapping[str, Any] = {}) -> Report:
     holdings = Holdings(sheet, READERS)
     problems: list[Problem] = []
     quantities, found = [], {}
-    problems += [
-        Problem(h.row.label, f"role {h.row.role!r} is not used by this topic")
-        for h in holdings
-        if h.row.role not in ("sample", "standard")
-    ]
     ruler, said = diffract.ruler_of(holdings, chosen)
     problems += [Problem(*one) for one in said]
     samples = dict.fromkeys(h.row.sample for h in holdings if h.row.role == "sample")
