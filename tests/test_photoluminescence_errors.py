@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 from matplotlib.figure import Figure
 from scipy.optimize import curve_fit, minimize
+from scipy.signal import fftconvolve
 from scipy.special import ndtr
 
 from peled import photoluminescence as pl
@@ -471,6 +472,56 @@ def test_few_counts_do_not_tell_scattered_light_apart(counts, said):
     assert not any("scattered light" in q.reasons for q in _lifetime(decay, None).quantities)
 
 
+def biexponential(time, response, seed, light=1e6, scatter=0.0):
+    """Counts of 0.7 e^(−t/3) + 0.3 e^(−t/25), means 9.6 and 20.19 ns, after a response (n,)."""
+    rng, step = np.random.default_rng(seed), time[1] - time[0]
+    law = 0.7 * np.exp(-(time - time[0]) / 3) + 0.3 * np.exp(-(time - time[0]) / 25)
+    law[0] *= 0.5
+    seen = fftconvolve(response / response.sum(), law)[: time.size]
+    seen += scatter * seen.max() * response / response.max()
+    bins = seen.reshape(-1, 4).sum(axis=1)
+    return time[::4], rng.poisson(light * bins / bins.sum() + 2.0), 4 * step
+
+
+@pytest.mark.parametrize("sigma", [0.02, 0.2, 0.6])
+@pytest.mark.parametrize("tail", [0.0, 0.2])
+def test_means_without_a_response_count_from_where_the_pulse_was(sigma, tail):
+    """Of responses from much shorter than a bin to twelve bins: with what their tail and their
+    place may do in the errors. A record that begins with its maximum says so."""
+    fine = 0.0125 * np.arange(8000)
+    response = np.exp(-0.5 * ((fine - 12) / sigma) ** 2)
+    if tail:
+        response = fftconvolve(response, np.exp(-fine / tail))[: fine.size]
+    time, counts, bin_ns = biexponential(fine, response, 3)
+    decay = reading.Decay("", time, counts, bin_ns)
+    found = {q.name: q for q in _lifetime(decay, None, laws=("1", "2")).quantities}
+    truths = {"lifetime, amplitude-weighted": 9.6, "lifetime, intensity-weighted": 20.1875,
+              "lifetime 1 of 2": 3.0, "lifetime 2 of 2": 25.0}  # fmt: skip
+    for name, truth in truths.items():
+        assert found[name].status != "withheld"
+        if found[name].status == "reported":
+            assert abs(found[name].value - truth) < 3 * found[name].standard_error
+    mean = found["lifetime, amplitude-weighted"]
+    assert "risen by half" in mean.reasons and mean.budget["pulse"] > 0
+    assert mean.standard_error < 0.06 * mean.value
+    late = slice(int(np.argmax(counts)), None)
+    late = reading.Decay("", time[late], counts[late], bin_ns)
+    late = _lifetime(late, None, laws=("1", "2")).quantities
+    assert all(q.status == "doubtful" and "after its rise" in q.reasons for q in late)
+
+
+def test_scatter_that_a_shift_takes_up_is_found_by_the_fit_itself():
+    """30 % of the maximum, in the shape of the response: without it the mean is 8 errors off."""
+    fine = 0.0125 * np.arange(8000)
+    response = np.exp(-0.5 * ((fine - 12) / 0.12) ** 2)
+    time, counts, bin_ns = biexponential(fine, response, 5, scatter=0.3)
+    seen = np.random.default_rng(6).poisson(3e3 * response.reshape(-1, 4).sum(axis=1))
+    fits = pl.fit_decays(time, counts, response=pl.prepare_response(time, seen, bin_ns))
+    mean = pl.mean_lifetime(fits)
+    assert mean.law == "2 exponentials + scatter"
+    assert abs(mean.value_ns - 9.6) < 3 * mean.statistical_ns < 0.15
+
+
 def test_a_response_known_well_adds_nothing_to_the_error():
     """Also where next to no background leaves bins with hardly an expected count."""
     decay, irf = _decay(100_000, np.random.default_rng(7))
@@ -812,27 +863,6 @@ def test_a_rising_logarithm_is_the_weighted_line_and_its_halves_tell_of_a_bend()
     with pytest.raises(ValueError, match="expected a rise"):
         reciprocity._line(x, 2.9 * np.sqrt(cov[0, 0]) * x, error, "it")
     reciprocity._line(x, 3.1 * np.sqrt(cov[0, 0]) * x, error, "it")
-
-
-def test_gain_by_a_scatter_term_is_that_of_one_more_column_of_weighted_least_squares():
-    rng = np.random.default_rng(3)
-    mean, prompt = rng.uniform(5, 200, 80), np.exp(-0.5 * ((np.arange(80) - 20) / 2.0) ** 2)
-    j, free = rng.standard_normal((4, 80)), np.array([True, True, False, True])
-    design, root = j[free].T, np.sqrt(mean)
-
-    def chi2(columns, left):
-        return np.sum((left - columns @ np.linalg.lstsq(columns, left, rcond=None)[0]) ** 2)
-
-    left = (rng.poisson(mean) - mean + 9 * prompt) / root
-    columns = design / root[:, None]
-    left -= columns @ np.linalg.lstsq(columns, left, rcond=None)[0]  # as at an optimum
-    less = chi2(columns, left) - chi2(np.column_stack([columns, prompt / root]), left)
-    model = SimpleNamespace(scatter=False, response=SimpleNamespace(width_ns=1.0),
-                            prompt=lambda theta: prompt)  # fmt: skip
-    data, rest = mean + left * root, (j, slice(0, 80), free)
-    gain = lifetimes._scatter_gain(model, None, mean, data, *rest)
-    assert less > 1 and gain == pytest.approx(less)
-    assert lifetimes._scatter_gain(model, None, mean, 2 * mean - data, *rest) == 0
 
 
 def test_second_order_of_a_laser_in_standard_errors_of_the_step_it_makes():

@@ -13,9 +13,9 @@ component.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
-from functools import cached_property, lru_cache, partial, reduce
+from functools import lru_cache, reduce
 from typing import NamedTuple
 
 import numpy as np
@@ -110,12 +110,6 @@ class DecayFit:
     scatter: float = 0.0
     scatter_error: float = 0.0
     gain: float = 1.0
-    _scatter_gain: Callable[[], float] = field(default=float, repr=False)
-
-    @cached_property
-    def scatter_gain(self) -> float:
-        """By how much a scatter term, were it fitted too, would lower the deviance (score test)."""
-        return self._scatter_gain()
 
     @property
     def goodness_z(self) -> float:
@@ -681,9 +675,9 @@ def fit_decays(
     """The same decay by several laws, best BIC first.
 
     A law that the data cannot support (fewer counts than it needs) is left out. Where there is a
-    response, a law takes a scatter term if that lowers its BIC by more than `SCATTER`; the best law
-    is given with scatter in any case, beside the one without: few counts do not show it, and bend
-    to it.
+    response, a law takes a scatter term if that lowers its BIC by more than `SCATTER`; the
+    `preferred` law is given with scatter in any case, beside the one without: few counts do not
+    show it, and bend to it.
 
     Parameters
     ----------
@@ -706,32 +700,36 @@ def fit_decays(
     ----------
     .. [1] G. Schwarz, Ann. Stat. 6, 461 (1978), doi:10.1214/aos/1176344136
     """
-    fits = {}
-    for law in laws:
+    fits, scattered, errors = {}, {}, []
+
+    def tried(law, **more):
+        stretched = law == "stretched"
+        one = {"stretched": stretched, "components": 1 if stretched else int(law)} | options | more
         try:
-            one = {
-                "stretched": law == "stretched",
-                "components": 1 if law == "stretched" else int(law),
-            } | options
-            fit = fit_decay(time_ns, counts, **one)
-            # A misfit may have gone into the shift, where the score does not see it.
-            seen = fit.scatter_gain > SCATTER + np.log(fit.counts.size) or fit.goodness_z > MISFIT
-            prompt = any(PROMPT_SAID in problem for problem in fit.problems)
-            if options.get("response") and (seen or prompt):
-                more = fit_decay(time_ns, counts, **one, scatter=True)
-                fit = more if more.bic < fit.bic - SCATTER else fit
-        except ValueError:
-            if not fits:
-                raise
+            return fit_decay(time_ns, counts, **one)
+        except ValueError as error:
+            errors.append(error)
+
+    for law in laws:
+        fit = tried(law)
+        if fit is None:
             continue
+        # A shift takes up much of what scatter adds: only the fit itself tells them apart.
+        more = tried(law, scatter=True) if _widens(options.get("response")) else None
+        if more is not None:
+            scattered[fit.law] = more
+            fit = more if more.bic < fit.bic - SCATTER else fit
         fits[fit.law] = fit
-    best = min(fits, key=lambda law: fits[law].bic)
-    if options.get("response") and not best.endswith(WITH_SCATTER):
-        stretched = best.startswith("stretched")
-        one = {"stretched": stretched, "components": 1 if stretched else int(best[0])} | options
-        more = fit_decay(time_ns, counts, **one, scatter=True)
-        fits[more.law] = more
+    if not fits:
+        raise errors[0]
+    if beside := scattered.get(preferred(fits).law):
+        fits[beside.law] = beside
     return dict(sorted(fits.items(), key=lambda item: item[1].bic))
+
+
+def _widens(response: Response | None) -> bool:
+    """Whether a response lasts for more than a moment."""
+    return response is not None and bool(response.counts is not None or response.fwhm_ns)
 
 
 def preferred(fits: dict[str, DecayFit]) -> DecayFit:
@@ -914,6 +912,56 @@ def prepare_response(
     return Response(float(time[0]), y[one], variance=variance[one])
 
 
+class Pulse(NamedTuple):
+    """When a pulse came whose response was not recorded, and from when on its decay is alone; the
+    error is NaN where the record begins too late to tell, and both are the fullest bin.
+    """
+
+    start_ns: float
+    error_ns: float
+    over_ns: float
+
+
+def unseen_pulse(time_ns: np.ndarray, counts: np.ndarray) -> Pulse:
+    """When the pulse of a decay came, from its rise.
+
+    Half of the light of a response that is short beside the decay has come when counts have risen
+    by half; where a bin takes up the whole rise, what it has of the maximum tells where in it. From
+    there to nine tenths a Gaussian response takes 1.3 standard deviations. Its centre is taken as
+    known to a third of that, which covers a tail as long as its width too; three times that
+    time after it the decay is alone.
+
+    Parameters
+    ----------
+    time_ns, counts : ndarray, shape (n,)
+        Starts of even bins.
+
+    Returns
+    -------
+    Pulse
+
+    Examples
+    --------
+    >>> time = np.arange(0.0, 100.0, 0.5)
+    >>> counts = np.where(time >= 20.0, 1e4 * np.exp(-(time - 20.0) / 15.0), 3.0)
+    >>> print(f"{unseen_pulse(time, counts).start_ns:.1f} ns")
+    20.0 ns
+    """
+    bin_ns = (time_ns[-1] - time_ns[0]) / (len(time_ns) - 1)
+    top = int(np.argmax(counts))
+    floor = np.partition(counts, counts.size // 20)[counts.size // 20]
+    risen = (counts - floor) / max(counts[top] - floor, 1e-300)
+    half, most = (int(np.argmax(risen >= part)) for part in (0.5, 0.9))
+    if half == 0:
+        return Pulse(float(time_ns[top]), np.nan, float(time_ns[top]))
+    before, after = (
+        time_ns[i] - bin_ns * (0.5 - (part - risen[i - 1]) / (risen[i] - risen[i - 1]))
+        for i, part in ((half, 0.5), (most, 0.9))
+    )
+    rise = max(after - before, 0.5 * bin_ns)
+    return Pulse(float(before), float(rise / 3), float(before + 3 * rise))
+
+
 def _starts(model, y, inside, response):
     """Start points: lifetimes from the decay's own time scales, amplitudes by non-negative least
     squares.
@@ -1022,22 +1070,6 @@ def _lifetimes_open(model, values, vectors, free) -> bool:
     null = vectors[:, values < 1e-12 * values[-1]]
     shape = np.flatnonzero(free) < model.components + model.stretched
     return bool(null.size and (model.components > 1 or np.abs(null[shape]).max(initial=0) > 1e-3))
-
-
-def _scatter_gain(model, theta, m, data, jac, inside, free):
-    """What a scatter term would take off the deviance, to first order: s²/(I_ss − I_sθ I⁻¹
-    I_θs).
-    """
-    if model.scatter or not _width(model):
-        return 0.0
-    prompt, j = model.prompt(theta)[inside], jac[free, inside]
-    score = prompt @ ((data - m) / m)
-    if score <= 0:
-        return 0.0
-    weighted = j / m
-    cross = weighted @ prompt
-    left = prompt @ (prompt / m) - cross @ np.linalg.lstsq(weighted @ j.T, cross, rcond=1e-12)[0]
-    return float(score**2 / left) if left > 0 else 0.0
 
 
 class _Known(NamedTuple):
@@ -1190,10 +1222,11 @@ def _summary(model, y, inside, found, gain) -> DecayFit:
         expected, variance = expected + more[0], variance + more[1]
     theta, errors = known.theta, known.errors
     k, at = model.components, model.nonlinear
-    tau, amplitudes = np.exp(theta[:k]), theta[at : at + k]
-    order = np.argsort(tau)
-    with np.errstate(over="ignore"):
+    amplitudes = theta[at : at + k]
+    with np.errstate(over="ignore", invalid="ignore"):  # noise alone; said among the problems
+        tau = np.exp(theta[:k])
         light = amplitudes * _areas(model, theta)[0][0]
+    order = np.argsort(tau)
     lookup = dict(zip(model.names, zip(theta.tolist(), errors.tolist(), strict=True), strict=True))
     background = lookup.get("background", (float(model.held_background), 0.0))
     count = int(known.free.sum())
@@ -1229,7 +1262,6 @@ def _summary(model, y, inside, found, gain) -> DecayFit:
         scatter=lookup.get("scatter", (0.0, 0.0))[0],
         scatter_error=lookup.get("scatter", (0.0, 0.0))[1],
         gain=float(gain),
-        _scatter_gain=partial(_scatter_gain, model, best, m, data, jac, inside, known.free),
     )
 
 

@@ -31,10 +31,14 @@ from peled.photoluminescence.gap import elliott_gap, tauc_gap
 from peled.photoluminescence.lifetimes import (
     AS_WELL,
     WITH_SCATTER,
+    DecayFit,
+    Pulse,
+    Response,
     fit_decays,
     mean_lifetime,
     preferred,
     prepare_response,
+    unseen_pulse,
 )
 from peled.photoluminescence.plqy import quantum_yield, unabsorbed
 from peled.photoluminescence.reading import Decay
@@ -903,17 +907,18 @@ def lifetime(holdings: Holdings, members: Sequence[Held], settings: Mapping, lab
     held = members[0]
     decay = held.data
     other = holdings.companion(held.row, "irf")
-    response, window = None, None
+    options = {
+        "period_ns": decay.period_ns, "cycles": decay.cycles, "background": decay.background,
+        "sigma": decay.sigma,
+    }  # fmt: skip
     if other is not None:
         seen = other.data
         response = prepare_response(seen.time_ns, seen.counts, decay.bin_ns, decay.period_ns)
+        options["response"] = response
     else:
-        window = (decay.time_ns[np.argmax(decay.counts)], np.inf)
-    fits = fit_decays(
-        decay.time_ns, decay.counts, settings["laws"], response=response, window_ns=window,
-        period_ns=decay.period_ns, cycles=decay.cycles, background=decay.background,
-        sigma=decay.sigma,
-    )  # fmt: skip
+        pulse = unseen_pulse(decay.time_ns, decay.counts)
+        options |= _from_pulse(pulse)
+    fits = fit_decays(decay.time_ns, decay.counts, settings["laws"], **options)
     best = preferred(fits)
     findings = [Finding("assumed", "doubtful", f"{name} is stated nowhere; fill in that column")
                 for name in decay.asks]  # fmt: skip
@@ -935,23 +940,23 @@ def lifetime(holdings: Holdings, members: Sequence[Held], settings: Mapping, lab
     # What the law leaves beyond noise, as if it were noise: errors grow with it.
     grown = np.sqrt(max(best.deviance / best.expected_deviance, 1.0))
     gates = (signal(light, noise, "the light of the decay"), described(best.goodness_z))
-    made = []
+    made = {}
     for which in ("amplitude-weighted", "intensity-weighted"):
         mean = mean_lifetime(fits, which)
         budget = {"counting": mean.statistical_ns, "law": mean.model_ns}
-        made.append((f"lifetime, {which}", mean.value_ns, budget))
-    several = len(best.lifetimes_ns) > 1
-    for k, (tau, error) in enumerate(zip(best.lifetimes_ns, best.lifetime_errors_ns), start=1):
-        name = f"lifetime {k} of {len(best.lifetimes_ns)}" if several else f"lifetime, {best.law}"
+        made[f"lifetime, {which}"] = mean.value_ns, budget
+    for k, (name, (tau, error)) in enumerate(_lifetimes(best).items()):
         others = [
-            abs(fit.lifetimes_ns[k - 1] - tau) for fit in fits.values()
+            abs(fit.lifetimes_ns[k] - tau) for fit in fits.values()
             if fit.law in (f"{best.law}{WITH_SCATTER}", best.law.removesuffix(WITH_SCATTER))
             and fit.deviance < best.deviance + AS_WELL
         ]  # fmt: skip
-        made.append((name, tau, {"counting": error, "law": max(others, default=0.0)}))
+        made[name] = tau, {"counting": error, "law": max(others, default=0.0)}
+    if other is None:
+        findings.append(_add_unseen(made, decay, best, pulse, options))
     quantities = []
-    for name, value, budget in made:
-        relative = float(np.hypot(*budget.values()) / value) if value > 0 else np.inf
+    for name, (value, budget) in made.items():
+        relative = float(np.linalg.norm([*budget.values()]) / value) if value > 0 else np.inf
         found = list(findings)
         if not relative < settings["lifetime_error"]:
             said = f"known to {relative:.0%} only" if relative < 99 else "not known at all"
@@ -964,6 +969,54 @@ def lifetime(holdings: Holdings, members: Sequence[Held], settings: Mapping, lab
     irf = None if other is None else (other.data.time_ns, other.data.counts)
     return Result(held.row.label, labels["state"], tuple(quantities), (decay, irf), None, fits, (),
                   _set(held, "excitation_nm"))  # fmt: skip
+
+
+def _lifetimes(fit: DecayFit) -> dict[str, tuple[float, float]]:
+    """Lifetimes of a law with their errors, by name."""
+    pairs = zip(fit.lifetimes_ns.tolist(), fit.lifetime_errors_ns.tolist(), strict=True)
+    count = len(fit.lifetimes_ns)
+    if count == 1:
+        return {f"lifetime, {fit.law}": next(pairs)}
+    return {f"lifetime {k} of {count}": pair for k, pair in enumerate(pairs, start=1)}
+
+
+def _from_pulse(pulse: Pulse, later: float = 0.0, begin: float = 0.0) -> dict:
+    """Options of `fit_decays` for a pulse as short as a bin, by so many ns later, and for a window
+    that begins so many later.
+    """
+    window = pulse.over_ns + begin, np.inf
+    response = Response(pulse.start_ns + later)
+    return {"response": response, "fit_shift": False, "window_ns": window}
+
+
+def _add_unseen(made: dict, decay: Decay, best: DecayFit, pulse: Pulse, options: dict) -> Finding:
+    """Add to the budgets `made` what a response that was not recorded may do; what is assumed of
+    it.
+
+    Means and stretched laws hang on when the pulse came. What its tail does to lifetimes is how
+    they change when the window begins later, beyond what fewer counts do.
+    """
+    if not pulse.error_ns > 0:
+        said = "no response, and the record begins after its rise: means count from its first bin"
+        simple = len(best.lifetimes_ns) == 1 and best.beta == 1
+        return Finding("assumed", "reported" if simple else "doubtful", said)
+    law = "stretched" if best.law.startswith("stretched") else best.law[0]
+    rise = pulse.over_ns - pulse.start_ns
+    for cause, moved in (
+        ("pulse", _from_pulse(pulse, later=pulse.error_ns)),
+        ("tail of the pulse", _from_pulse(pulse, begin=rise)),
+    ):
+        try:
+            (fit,) = fit_decays(decay.time_ns, decay.counts, (law,), **options | moved).values()
+        except ValueError:  # too few counts are left
+            continue
+        means = {f"lifetime, {which}": pair for which, pair in fit.mean_ns.items()}
+        for name, (value, error) in (means | _lifetimes(fit)).items():
+            known, budget = made[name]
+            fewer = max(np.nan_to_num(error) ** 2 - budget["counting"] ** 2, 0.0)
+            budget[cause] = float(np.sqrt(max((value - known) ** 2 - fewer, 0.0)))
+    said = f"no response: the pulse is placed where counts have risen by half, {pulse.start_ns:.4g}"
+    return Finding("assumed", "reported", f"{said} ns, and fitted from {pulse.over_ns:.4g} ns on")
 
 
 # ---- series in time ------------------------------------------------------------------------------

@@ -10,7 +10,7 @@ import numpy as np
 from peled.photoluminescence.counts import as_counts
 from peled.photoluminescence.dynamics import RATES
 from peled.photoluminescence.fluence import generation_rate
-from peled.photoluminescence.lifetimes import prepare_response
+from peled.photoluminescence.lifetimes import prepare_response, unseen_pulse
 from peled.photoluminescence.measures import WITHHELD_Z, Result
 from peled.photoluminescence.poisson import expected_deviance, unit_deviance
 from peled.photoluminescence.transients import (
@@ -166,11 +166,11 @@ def _transient(holdings, held: Held, responses: dict, findings: list) -> Transie
             seen = irf.data.time_ns, irf.data.counts
             responses[key] = prepare_response(*seen, decay.bin_ns, decay.period_ns)
         return Transient(decay.time_ns, counts, density, label, responses[key])
-    said = "no response: the pulse is taken as shorter than a bin, and as ending where counts peak"
+    said = "no response: the pulse is taken as shorter than a bin, where counts have risen by half"
     findings.append(Finding("assumed", "doubtful", said))
-    after = slice(int(np.argmax(counts)) + 1, None)
-    time = decay.time_ns[after] - decay.time_ns[after][0] + decay.bin_ns
-    return Transient(time, counts[after], density, label)
+    pulse = unseen_pulse(decay.time_ns, counts)
+    after = slice(int(np.searchsorted(decay.time_ns, pulse.over_ns)), None)
+    return Transient(decay.time_ns[after] - pulse.start_ns, counts[after], density, label)
 
 
 def _steady(yields: Sequence[Result], said: Mapping) -> Yields | None:
