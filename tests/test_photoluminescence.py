@@ -827,6 +827,16 @@ def test_series_that_cannot_be_used():
         pl.track(WAVE, np.where(WAVE == 600, np.nan, _series(1)), TIMES)
 
 
+def test_the_error_of_a_narrow_peak_is_one_in_nanometres_and_in_energy():
+    """dE = hc/λ² dλ, of a band of 1 % of its wavelength, by points of one noise per nm."""
+    x, rng = np.arange(600.0, 700.0, 0.25), np.random.default_rng(8)
+    counts = 3000 * np.exp(-0.5 * ((x - 650) / 3) ** 2) + rng.normal(0, 20, x.size) + 200
+    ready = condition(Signal(x, counts[None]), [("baseline", {"order": 1})])
+    found = pl.measure(ready, (630, 670))
+    slope = HC_EV_NM / 650.0**2
+    assert found.energy_peak_error_eV == pytest.approx(slope * found.peak_error_nm, rel=0.1)
+
+
 def test_spots_that_the_border_cuts_are_left_out():
     rng, (y, x) = np.random.default_rng(2), np.mgrid[:96, :80]
     places = [(95, 40), (0, 30), (50, 79), (40, 0), (48, 40)]
@@ -834,6 +844,22 @@ def test_spots_that_the_border_cuts_are_left_out():
     found = confocal.find_spots(rng.poisson(image, (6, 96, 80)))
     bright = found.counts.mean(axis=0) > 1000
     assert [*zip(found.y_px[bright], found.x_px[bright])] == [(48, 40)]
+
+
+def test_counts_of_a_spot_are_those_of_a_square_about_it_above_the_background():
+    """Without noise, of bells on a level: the sum of the bell over 5 by 5 pixels."""
+    y, x = np.mgrid[:64, :64]
+    places, heights = [(12, 15), (30, 44), (50, 20)], [150.0, 90.0, 120.0]
+    bells = [np.exp(-0.5 * ((x - b) ** 2 + (y - a) ** 2) / 1.9**2) for a, b in places]
+    image = 5 + sum(h * bell for h, bell in zip(heights, bells))
+    found = confocal.find_spots(np.array([image, 2 * image - 5]))
+    order = [(int(a), int(b)) for a, b in zip(found.y_px, found.x_px)]
+    assert sorted(order) == places
+    for k, at in enumerate(order):
+        h, bell, (a, b) = heights[places.index(at)], bells[places.index(at)], at
+        box = bell[a - 2 : a + 3, b - 2 : b + 3].sum()
+        assert found.counts[0, k] == pytest.approx(h * box, rel=1e-3)
+        assert found.counts[1, k] == pytest.approx(2 * h * box, rel=1e-3)
 
 
 def test_spots_are_found_and_measured():

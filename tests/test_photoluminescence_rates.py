@@ -343,3 +343,32 @@ def test_a_folder_without_thickness_says_what_is_missing(tmp_path):
     report = folder(tmp_path, PLAIN, (0.02, 2.0), columns="fluence_uJ_cm2")
     assert not [q for q in report.quantities if "rate" in q.name]
     assert any("thickness_nm, excitation_nm" in problem.reason for problem in report.problems)
+
+
+def test_a_shift_of_responses_leaves_decays_without_one_where_they_are():
+    """Two of a short pulse beside two with a response: counts and slopes of the first are those of
+    a series of their own, those of the others follow the shift."""
+    rng = np.random.default_rng(2)
+    with_response = series(PLAIN, [1e15, 1e17], rng)
+    time = np.arange(300.0)
+    bare = [Transient(time, rng.poisson(500 * np.exp(-time / 90) + 2), n) for n in (1e15, 1e17)]
+    both = _Series((*bare, *with_response), ("k1", "radiative"), {}, None, None, False, None)
+    alone = _Series(tuple(bare), ("k1", "radiative"), {}, None, None, False, None)
+    rates = np.log([3e6, 6e-11])
+    scales, dark = np.log([3.0, 4.0, 3.0, 4.0]), np.full(4, 2.0)
+    at = [np.concatenate([rates, [shift], scales, dark]) for shift in (0.0, 0.7)]
+    still, moved = (both.expected(theta) for theta in at)
+    own = alone.expected(np.concatenate([rates, scales[:2], dark[:2]]))
+    assert still[:600] == pytest.approx(own, rel=1e-5)
+    assert np.array_equal(moved[:600], still[:600])
+    assert np.abs(moved - still)[600:].max() > 0.01 * still[600:].max()
+    expected, blocks = both.jacobian(at[0])
+    step = 1e-4 * (np.arange(at[0].size) == 2)
+    by_shift = (both.expected(at[0] + step) - both.expected(at[0] - step)) / 2e-4
+    found = poisson._along(blocks, 1.0 * (np.arange(at[0].size) == 2))
+    assert found == pytest.approx(by_shift, abs=2e-3 * np.abs(by_shift).max())
+
+
+def test_goodness_of_the_rates_is_that_of_the_fit():
+    found = fit_transients(series(PLAIN, [1e15, 1e17], np.random.default_rng(4)))
+    assert found.estimates.goodness == pytest.approx(found.goodness_z) and found.goodness_z != 0
