@@ -9,7 +9,7 @@ from types import SimpleNamespace
 
 import numpy as np
 import pytest
-from scipy import integrate, special, stats
+from scipy import constants, integrate, special, stats
 
 from peled import conditioning, lineshapes, materials, nmr
 from peled.conditioning import noise as conditioning_noise
@@ -26,6 +26,7 @@ from peled.photoluminescence import (
     dynamics,
     gap,
     lifetimes,
+    measures,
     poisson,
     reciprocity,
     recycling,
@@ -1262,3 +1263,19 @@ def test_a_residual_is_held_against_its_noise_by_what_no_parameter_takes(monkeyp
     assert trust._level_flags(sought, now, best, 0.2) == ["residual 1.50 times the stated noise"]
     sought.linear = 596
     assert trust._level_flags(sought, now, best, 0.2) == []  # no more numbers than parameters
+
+
+def test_radiative_current_of_a_black_film_is_that_of_its_temperature():
+    """q 2π/(h³c²) ∫ E² e^(−E/kT) dE = q 2π/(h³c²) 2 (kT)³, in mA/cm²."""
+    kelvin, e = 2000.0, np.linspace(0.0, 8.0, 8001)
+    kt = constants.k * kelvin
+    flux = 2 * np.pi / (constants.h**3 * constants.c**2) * 2 * kt**3
+    found = reciprocity.radiative_dark_current(e, np.full(e.size, 0.3), kelvin)
+    assert found == pytest.approx(0.3 * constants.e * flux * 1e3 / 1e4, rel=1e-4)
+
+
+def test_no_absorptance_is_invented_below_the_first_point_of_an_edge():
+    share = measures._between(
+        np.array([1.3, 1.5, 1.6]), np.array([1.4, 1.6]), np.array([0.01, 0.04])
+    )
+    assert share == pytest.approx([0.0, 0.02, 0.04])

@@ -433,3 +433,46 @@ def test_light_of_no_duration_comes_with_every_pulse():
     assert light[[20, 70]] == pytest.approx([1, 1]) and light.sum() == pytest.approx(2)
     halved = lifetimes._Model._instant(train, np.arange(-20.0, 20.0) + 0.5)
     assert halved[[19, 20]] == pytest.approx([9 / 16, 9 / 16]) and halved.sum() == pytest.approx(1)
+
+
+def test_a_gaussian_response_that_came_later_is_shifted_later():
+    time = 0.1 * np.arange(500)
+    counts = np.random.default_rng(4).poisson(_gaussian(time, 5.3, 0.4, 6.0, 3000) + 2)
+    response = lifetimes.Response(5.0, fwhm_ns=0.4)
+    fit = lifetimes.fit_decay(time, counts, response=response)
+    assert abs(fit.shift_ns - 0.3) < 3 * fit.shift_error_ns < 0.1
+    later = lifetimes.fit_decay(
+        time + 50, counts, response=lifetimes.Response(55.0, fwhm_ns=0.4)
+    )  # fmt: skip
+    assert later.lifetimes_ns == pytest.approx(fit.lifetimes_ns, rel=1e-6)
+
+
+def _gaussian(time, at, fwhm, tau, height):
+    """A decay after a Gaussian pulse, at the middles of bins: the exponentially modified one."""
+    sigma, v = fwhm / 2.3548, time + 0.05 - at
+    grown = np.exp(0.5 * (sigma / tau) ** 2 - v / tau)
+    return height * grown * ndtr(v / sigma - sigma / tau)
+
+
+def test_bounds_do_not_hang_on_where_a_record_begins():
+    time = 0.1 * np.arange(300)
+    made = [
+        lifetimes._Model(time + begin, 0.1, lifetimes.Response(begin + 2.0, fwhm_ns=0.3), 2, False,
+                         None, None, True, True, True, 0.0)
+        for begin in (0.0, 70.0)
+    ]  # fmt: skip
+    for ends, later in zip(made[0].bounds, made[1].bounds, strict=True):
+        assert later == pytest.approx(ends)
+
+
+def test_a_response_is_left_without_its_background():
+    """Of 40 counts a bin under a pulse of 2e5: light of the pulse alone, with the variance of all
+    that was counted in its bins."""
+    time = 0.1 * np.arange(400)
+    pulse = np.exp(-0.5 * ((time - 12) / 0.5) ** 2)
+    counts = np.random.default_rng(2).poisson(2e5 * pulse / pulse.sum() + 40).astype(float)
+    found = pl.prepare_response(time, counts, 0.1)
+    assert found.counts.sum() == pytest.approx(2e5, abs=4 * np.sqrt(2e5))
+    bins = slice(*np.searchsorted(time, found.start_ns + np.array([0.0, 0.1 * found.counts.size])
+                                  - 1e-6))  # fmt: skip
+    assert found.variance.sum() == pytest.approx(counts[bins].sum(), rel=0.02)

@@ -372,3 +372,28 @@ def test_a_shift_of_responses_leaves_decays_without_one_where_they_are():
 def test_goodness_of_the_rates_is_that_of_the_fit():
     found = fit_transients(series(PLAIN, [1e15, 1e17], np.random.default_rng(4)))
     assert found.estimates.goodness == pytest.approx(found.goodness_z) and found.goodness_z != 0
+
+
+@pytest.mark.parametrize("period", [None, 80.0])
+def test_light_between_any_times_is_the_integral_of_light(period):
+    """Once and twice, over several turns or beyond the last time, by sums of the light itself."""
+    found = Light(course(PLAIN, np.array([1e17, 3e15]), step_ns=0.02, span_ns=80.0), period)
+    time = np.arange(0.0, 290.0, 0.02)
+    middles, lanes = time[:-1] + 0.01, np.array([1, 0])
+    light = found.accumulated(middles, lanes, 0)
+    once = np.cumsum(light, axis=1) * 0.02
+    twice = 0.02 * np.cumsum(once - 0.5 * 0.02 * light, axis=1)
+    for order, summed in ((1, once), (2, twice)):
+        ours = found.accumulated(time[1:], lanes, order)
+        assert np.abs(ours - summed).max() < 2e-4 * np.abs(summed).max()
+
+
+def test_a_rate_begins_where_a_series_would_not_show_it():
+    """A millionth of the carriers lost over all times, at the highest density; and all within a
+    tenth of a bin's step at the lowest."""
+    made = _Series(tuple(series(PLAIN, [1e15, 1e17], np.random.default_rng(1))),
+                   ("k1", "radiative", "auger"), {}, None, None, False, None)  # fmt: skip
+    low, high = (np.exp(ends[:3]) for ends in made.bounds)
+    assert low * 1e-9 * made.span * [1, 1e17, 1e34] == pytest.approx(1e-6)
+    assert high * 1e-9 * made.step * 10 * [1, 1e15, 1e30] == pytest.approx(30)
+    assert made.span == pytest.approx(1.02 * (BINS * BIN) + 10 * BIN, rel=0.06)
