@@ -337,10 +337,12 @@ def free_blocks(t: np.ndarray, y: np.ndarray, count: np.ndarray) -> np.ndarray:
     poor = np.flatnonzero(free.sum(axis=1) < FEW * filled.sum(axis=1))
     if poor.size:
         y, filled, scatter = y[poor], filled[poor], scatter[poor]
+        # What is constant scatters by its rounding.
+        least = np.maximum(scatter, np.finfo(float).eps * np.abs(y).max(axis=1) + 1e-150)
         weight = filled.astype(float)
         for _ in range(15):
             excess = np.abs(_above(t, y, weight))
-            weight = filled / np.maximum(excess, scatter[:, None])
+            weight = filled / np.maximum(excess, least[:, None])
         through, below = _settled(t, y, filled, np.abs(_above(t, y, weight)), scatter)
         more = (through.sum(axis=1) > free[poor].sum(axis=1)) & (below <= BELOW)
         free[poor[more]] = through[more]
@@ -623,7 +625,7 @@ def _growth(height, squares, v, read):
     """
     unit = max(height.max(), 1e-300)
     shapes = np.array([height, squares / unit])
-    least = np.maximum(read, 1e-300)[:, None]
+    least = _some(read, v)
     parts = np.array([1.0, 0.0])
     gain = _gain(height, v, read)
     for _ in range(4):
@@ -640,12 +642,17 @@ def _growth(height, squares, v, read):
     return gain * parts[0], gain * parts[1] / unit
 
 
+def _some(read, v):
+    """Variances (n, 1) of the read noise by whose squares weights can be divided: none is 0."""
+    return np.maximum(read, 1e-30 * v.max(initial=0.0) + 1e-130)[:, None]
+
+
 def _gain(height, v, read):
     """Growth of the variance with the signal, not negative: weighted least squares over blocks
     of points.
     """
     gain = np.zeros(len(v))
-    read = np.maximum(read, 1e-300)[:, None]
+    read = _some(read, v)
     for _ in range(4):
         weight = (read + gain[:, None] * height) ** -2.0
         top, below = (weight * height * (v - read)).sum(axis=1), (weight * height**2).sum(axis=1)
@@ -654,6 +661,8 @@ def _gain(height, v, read):
     # A block's variance is known to about a half; below three standard errors a spectrum shows no
     # growth of its own. It then has that of its series, as far as two standard errors allow; of a
     # series that shows none, the mean of what all its blocks allow.
+    if not below.any():  # nothing stands above the lines: no growth is seen, and none matters
+        return gain
     root = np.sqrt(np.maximum(below, 1e-300))
     shown = gain * root > 1.5
     if shown.any():

@@ -601,6 +601,9 @@ class Reader:
     missing: tuple[str, ...]
 
 
+#: No instrument writes more, and squares and products of what lies between are numbers.
+LARGEST, SMALLEST = 1e60, 1e-60
+
 #: All readers by `module.function` (the part after `peled.`), as `reader` has marked them.
 READERS: dict[str, Reader] = {}
 
@@ -652,13 +655,16 @@ def reader(what: str, *, folder: bool = False, missing: tuple[str, ...] = ()) ->
                     advice="the file is damaged, or of a dialect that is not known here; export it "
                     "again, or send it with its row of the sample sheet",
                 ) from error
-            if bad := _not_finite(found, missing):
+            # Of a folder nothing here knows which file held a size that cannot be.
+            sizes = (0.0, np.inf) if os.path.isdir(path) else (SMALLEST, LARGEST)
+            if bad := _not_finite(found, missing, sizes):
                 raise FormatError(
                     path,
-                    place=bad,
-                    expected="finite numbers",
-                    found="one that is infinite or not a number",
-                    advice="mend the value, or leave the cell empty where the format allows it",
+                    place=bad[0],
+                    expected=f"finite numbers from {SMALLEST:.0e} to {LARGEST:.0e}",
+                    found=bad[1],
+                    advice="mend the values or their unit, or leave cells empty where the format "
+                    "allows it",
                 )
             return found
 
@@ -724,14 +730,25 @@ def _place(path: str | os.PathLike, error: Exception) -> str:
     return f"line {hits[0]}" if len(hits) == 1 else ""
 
 
-def _not_finite(found, missing: tuple[str, ...], name: str = "", allowed: bool = False) -> str:
-    """The name of the first value that is not finite, or nothing."""
+def _not_finite(
+    found,
+    missing: tuple[str, ...],
+    sizes: tuple[float, float],
+    name: str = "",
+    allowed: bool = False,
+) -> tuple[str, str] | None:
+    """Name and content of the first values that are not finite or too large, or all too small."""
     if isinstance(found, (float, complex, np.floating, np.complexfloating, np.ndarray)):
         values = np.asarray(found)
         if values.dtype.kind not in "fc":
-            return ""
-        bad = np.isinf(values) if allowed else ~np.isfinite(values)
-        return (name or "value") if bad.any() else ""
+            return None
+        size = np.abs(values)
+        finite = np.isfinite(size)
+        largest = float(np.max(size, where=finite, initial=0.0))
+        if largest > sizes[1] or 0 < largest < sizes[0]:
+            return name or "value", f"{largest:.2g} as the largest"
+        bad = np.isinf(values) if allowed else ~finite
+        return (name or "value", "one that is infinite or not a number") if bad.any() else None
     if dataclasses.is_dataclass(found):
         parts = ((f.name, getattr(found, f.name)) for f in dataclasses.fields(found))
     elif isinstance(found, Mapping):
@@ -739,12 +756,12 @@ def _not_finite(found, missing: tuple[str, ...], name: str = "", allowed: bool =
     elif isinstance(found, (list, tuple)):
         parts = ((name, value) for value in found if not isinstance(value, (int, str)))
     else:
-        return ""
+        return None
     return next(
         (
             bad
             for key, value in parts
-            if (bad := _not_finite(value, missing, key, allowed or key in missing))
+            if (bad := _not_finite(value, missing, sizes, key, allowed or key in missing))
         ),
-        "",
+        None,
     )

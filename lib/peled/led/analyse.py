@@ -35,7 +35,7 @@ from peled.led.device import (
 )
 from peled.led.reading import READERS, Pattern, Series, series_of, sniff
 from peled.quantities import Finding, Quantity
-from peled.report import Problem, Report, from_holdings
+from peled.report import Problem, Report, from_holdings, reason
 from peled.samples import Held, Holdings, Sheet
 from peled.sources import kind_of
 
@@ -110,7 +110,7 @@ def analyse(sheet: Sheet, settings: Mapping[str, Any] = {}) -> Report:
             each = outcoupling.slopes(h.data, outcoupling.assumed(chosen))
             quantities += outcoupling.quantities(h.data, each, chosen, labels)
         except ValueError as error:
-            problems.append(Problem(h.row.label, str(error)))
+            problems.append(Problem(h.row.label, reason(error)))
         found[name] = replace(found.get(name, Device(name)), stack=h.data, slopes=each)
     return from_holdings(
         holdings, quantities, found=found, problems=problems, settings=chosen,
@@ -159,7 +159,7 @@ def _pattern(holdings: Holdings, name: str, problems: list[Problem]) -> Pattern 
         try:
             routes.effective_angle(one.data, "", 0.0, "")
         except ValueError as error:
-            problems.append(Problem(one.row.label, str(error)))
+            problems.append(Problem(one.row.label, reason(error)))
         else:
             return one.data
     return None

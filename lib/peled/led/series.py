@@ -17,6 +17,7 @@ from peled.led.stability import Followed, follow
 from peled.lineshapes import moments
 from peled.lineshapes.measures import UNSEEN
 from peled.quantities import Finding, Quantity, derive
+from peled.report import reason
 from peled.samples import Held
 from peled.sources import kind_of
 
@@ -51,7 +52,7 @@ def lifetime_quantities(logs: Sequence[Held]):
         try:
             crossings = [crossing_time(minutes, log.signal, x, initial=start) for x in LEVELS]
         except ValueError as error:
-            out += [_no_crossing(held, name, state, str(error)) for name in NAMES]
+            out += [_no_crossing(held, name, state, reason(error)) for name in NAMES]
             continue
         kept.append((row, log, crossings[-1]))
         out += [_crossing(held, *one) for one in zip(NAMES, [state] * 2, crossings)]
@@ -150,7 +151,7 @@ def colour_quantities(series: Sequence[Series], wavelength_nm: float):
             found = follow(at, s.axis, np.nan_to_num(values), variance=s.lumped[used])
             by_modes = _by_modes(s, used)
         except (SpectrumError, ValueError) as error:
-            out.append(_lost(one, Finding("signal", "withheld", str(error), one.label)))
+            out.append(_lost(one, Finding("signal", "withheld", reason(error), one.label)))
             continue
         followed[one.state, one.label] = found
         made = _colours(one, found, used, by_modes, *routes.scale_error(one, wavelength_nm))

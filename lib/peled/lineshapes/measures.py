@@ -129,7 +129,7 @@ def moments(
     if not (area > 0).all():
         bad = int(np.argmin(area))
         raise ValueError(
-            f"y: spectrum {bad}: expected a positive area in the window, found {area[bad]:.6g}; "
+            f"y: expected a positive area in the window, found {area[bad]:.3g} in spectrum {bad}; "
             "subtract the baseline or take another window"
         )
     gradient = np.zeros((n, 4, m))

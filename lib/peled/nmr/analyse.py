@@ -47,8 +47,18 @@ from peled.nmr.referencing import (
 from peled.nmr.series import Followed, Resonance, follow
 from peled.nmr.significance import is_hum, there
 from peled.nmr.titration import LOG_K_RANGE, fit_binding, trend
-from peled.quantities import FALSE_ALARM, Z95, Finding, Gate, Quantity, judge, possible, signal
-from peled.report import Problem, Report, from_holdings
+from peled.quantities import (
+    FALSE_ALARM,
+    Z95,
+    Finding,
+    Gate,
+    Quantity,
+    judge,
+    possible,
+    signal,
+    times,
+)
+from peled.report import Problem, Report, from_holdings, reason
 from peled.samples import Held, Holdings, Sheet
 from peled.sources import kind_of
 
@@ -240,8 +250,8 @@ def _external(holdings: Holdings, bench: _Bench, problems: list[Problem]):
                 raise ValueError(f"{row.sample}: no such standard; fill in reference_ppm")
             spectrum = spectrum_of(content, 2.0, p1_deg=bench.p1_deg.get(receiver(content)))
             moved = reference(spectrum, known[0], width_Hz=6.0)
-        except ValueError as error:
-            problems.append(Problem(row.label, str(error)))
+        except Exception as error:
+            problems.append(Problem(row.label, reason(error)))
         else:
             out[content.nucleus] = moved.moved_ppm, moved.error_ppm
     return out
@@ -282,8 +292,8 @@ def _tube(name: str, holdings: Holdings, bench: _Bench, problems: list[Problem])
                 series.append(mine)
             else:
                 continue
-        except ValueError as error:  # a spectrum that cannot be processed stops no other
-            problems.append(Problem(one.row.label, str(error)))
+        except Exception as error:  # a spectrum that cannot be processed stops no other
+            problems.append(Problem(one.row.label, reason(error)))
             continue
         quantities += made
     quantities += _titration(name, [s for s, _ in spectra], bench.table)
@@ -353,8 +363,8 @@ def _regions(seen: Seen, bench: _Bench, problems: list[Problem]) -> list[Region]
         place = f"{seen.row.label}, {np.mean(window):.2f} ppm"
         try:
             fits = _fits(seen, sorted(strongest, key=lambda c: c.centre_ppm), window)
-        except ValueError as error:
-            problems.append(Problem(place, str(error)))
+        except Exception as error:
+            problems.append(Problem(place, reason(error)))
             continue
         if not fits:
             said = "what stands there is no line: wider than its window, or of no sure area"
@@ -604,7 +614,7 @@ def _flank(region: Integral, where: str) -> Gate:
             return None
         said = (
             f"another flank or the wings move the integral by {moved:.2g} of {region.area:.3g}, "
-            f"{moved / noise:.0f} times its noise"
+            f"{times(moved / noise)} its noise"
         )
         return Finding("determined", "withheld", said, where)
 

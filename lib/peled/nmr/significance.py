@@ -15,7 +15,7 @@ from scipy.signal import find_peaks, oaconvolve
 
 from peled.nmr.lines import Line, shape_columns
 from peled.nmr.processing import Processed
-from peled.quantities import FALSE_ALARM, threshold
+from peled.quantities import FALSE_ALARM, threshold, times
 
 #: Noise in which the phase was sought too (no lines agree on one), positive at its largest, is
 #: distributed as its magnitude, exp(-u²/2): about u √(2π) times as often above u as one component.
@@ -101,7 +101,7 @@ class Matched:
 
     def __str__(self) -> str:
         return (
-            f"largest signal at {self.ppm[self.best]:.2f} ppm, {self.ratio[self.best]:.2g} times "
+            f"largest signal at {self.ppm[self.best]:.2f} ppm, {times(self.ratio[self.best])} "
             f"its noise; noise alone passes {self.needed:.2g} with a chance of "
             f"{self.false_alarm:.2g} over {self.tries} places"
         )

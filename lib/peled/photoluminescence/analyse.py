@@ -13,7 +13,6 @@ from dataclasses import dataclass, field
 from functools import partial
 from typing import Any
 
-from peled.conditioning import ConditioningError
 from peled.photoluminescence import drawers, measures
 from peled.photoluminescence.measures import SPECTRA
 from peled.photoluminescence.rates import recombination
@@ -21,8 +20,8 @@ from peled.photoluminescence.reading import READERS, sniff
 from peled.photoluminescence.spots import images
 from peled.photoluminescence.transients import LAWS
 from peled.quantities import Finding, Quantity
-from peled.report import Problem, Report, from_holdings
-from peled.samples import Held, Holdings, Sheet, SheetError, state_of
+from peled.report import Problem, Report, from_holdings, reason
+from peled.samples import Held, Holdings, Sheet, state_of
 from peled.sources import kind_of
 
 __all__ = ["SETTINGS", "Sample", "analyse", "sniff"]
@@ -206,8 +205,8 @@ def _measured(measure, holdings, members, settings, problems):
     }
     try:
         result = measure(holdings, members, settings, labels)
-    except (ConditioningError, SheetError, ValueError) as error:
-        problems.append(Problem(row.label, str(error)))
+    except Exception as error:  # one row that fails stops no other
+        problems.append(Problem(row.label, reason(error)))
         return None
     problems += [Problem(row.label, said) for said in result.problems]
     doubts = dict.fromkeys(h.row.doubt for h in members if h.row.doubt)

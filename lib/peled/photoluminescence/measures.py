@@ -119,6 +119,11 @@ def _band(ready: Signal) -> tuple[float, float]:
     """
     x = ready.axis
     total = np.nansum(ready.values, axis=0)
+    if not np.ptp(total) > 0:
+        raise ValueError(
+            f"no band: expected emission, found {total[0]:.3g} at all {x.size} points; see whether "
+            "the right column was exported"
+        )
     smooth, noise, size, top = _line(x, total)
     first = min(top + size, x.size - size) if top is not None else 0
     smooth = np.convolve(np.pad(smooth, 3, mode="edge"), np.full(7, 1 / 7), mode="valid")[first:]
@@ -596,6 +601,14 @@ def emission(holdings: Holdings, members: Sequence[Held], settings: Mapping, lab
         return Result(held.row.label, labels["state"], (), raw, ready, None, (said,), laser)
     window = _set(held, "emission_band_nm") or _band(ready)
     based = condition(ready, [("baseline", {"order": 1, "band_nm": window})])
+    inside = (based.axis >= window[0]) & (based.axis <= window[1])
+    light = float(np.trapezoid(based.values[0, inside], based.axis[inside]))
+    if based.used[0] and not light > 0:
+        raise ValueError(
+            f"no band: expected light above the baseline from {window[0]:.0f} to {window[1]:.0f} "
+            f"nm, found {light:.3g} {ready.unit} nm; integrate longer, or name the band in "
+            "emission_band_nm"
+        )
     found = measure(based, window, label=labels["sample"])
     if settings["air"]:
         in_air = found.energy_peak_eV

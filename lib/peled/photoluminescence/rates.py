@@ -20,7 +20,7 @@ from peled.photoluminescence.transients import (
     density_per_pulse,
     fit_laws,
 )
-from peled.quantities import Finding, Quantity, derive, described, judge
+from peled.quantities import Finding, Quantity, derive, described, deviate, judge
 from peled.quantities.gates import threshold
 from peled.samples import Held, Holdings
 
@@ -118,7 +118,7 @@ def recombination(
         findings.append(Finding("described", "reported", said))
     if best.goodness_z > WITHHELD_Z:
         said = (
-            f"no law describes the series: {best.law}, the best, leaves z = {best.goodness_z:.0f}"
+            f"no law describes the series: {best.law}, the best, leaves {deviate(best.goodness_z)}"
         )
         findings.append(Finding("described", "withheld", said))
     if not best.repeats:

@@ -19,9 +19,11 @@ from .gates import (
     Gate,
     assumed,
     described,
+    deviate,
     possible,
     signal,
     threshold,
+    times,
 )
 from .lmfit_adapter import fit_lmfit, from_lmfit
 from .quantity import SOURCE_KINDS, STATUSES, Z95, Finding, Kind, Quantity, Status, shown
@@ -41,6 +43,7 @@ __all__ = [
     "assumed",
     "derive",
     "described",
+    "deviate",
     "from_jacobian",
     "fit_lmfit",
     "from_lmfit",
@@ -53,4 +56,5 @@ __all__ = [
     "shown",
     "signal",
     "threshold",
+    "times",
 ]

@@ -52,6 +52,60 @@ def threshold(tries: int = 1, dof: float | None = None, false_alarm: float = FAL
     return float(-ndtri(each) if dof is None else -stdtrit(dof, each))
 
 
+MOST = 1000.0  #: standard errors above which nobody asks how many
+
+
+def times(ratio: float) -> str:
+    """How many times its error, or its noise, something is, in digits that mean something.
+
+    Parameters
+    ----------
+    ratio : float
+
+    Returns
+    -------
+    str
+        Ends in "times".
+
+    Examples
+    --------
+    >>> times(2.6e-76), times(0.46), times(3.94), times(250.3), times(2.6e7)
+    ('less than 0.1 times', '0.46 times', '3.9 times', '250 times', 'more than 1000 times')
+    >>> times(-4.2)
+    'minus 4.2 times'
+    """
+    if abs(ratio) < 0.1:
+        return "less than 0.1 times"
+    if abs(ratio) > MOST:
+        return f"{'' if ratio > 0 else 'minus '}more than {MOST:.0f} times"
+    return f"{'' if ratio > 0 else 'minus '}{_digits(abs(ratio))} times"
+
+
+def deviate(z: float) -> str:
+    """A standard normal deviate in digits that mean something.
+
+    Parameters
+    ----------
+    z : float
+
+    Returns
+    -------
+    str
+
+    Examples
+    --------
+    >>> deviate(4.26), deviate(26360699.6)
+    ('z = 4.3', 'z > 1000')
+    """
+    if abs(z) > MOST:
+        return f"z > {MOST:.0f}" if z > 0 else f"z < -{MOST:.0f}"
+    return f"z = {z:.1f}"
+
+
+def _digits(value: float) -> str:
+    return f"{value:.0f}" if value >= 10 else f"{value:.2g}"
+
+
 def signal(
     value: float,
     noise: float,
@@ -99,7 +153,7 @@ def signal(
         if not np.isfinite(value):
             return Finding("signal", "withheld", f"{what} is not determined by the data", where)
         known = 0 < noise < np.inf
-        ratio = f"{value / noise:.2g} times its error" if known else "without a known error"
+        ratio = f"{times(value / noise)} its error" if known else "without a known error"
         over = f" over {tries} places" if tries > 1 else ""
         return Finding(
             "signal",
@@ -199,7 +253,7 @@ def described(z: float, missed: float = 0.0, *, where: str = "") -> Gate:
             said = "nothing tells whether the model describes the data: no point is left over"
             return Finding("described", "doubtful", said, where)
         said = (
-            f"the model leaves more than noise: z = {z:.1f}, above {needed:.1f} in "
+            f"the model leaves more than noise: {deviate(z)}, above {needed:.1f} in "
             f"{FALSE_ALARM:.2g} of good fits"
         )
         if missed > MISSED:

@@ -2,7 +2,7 @@
 
 from .export import code_digest, record, to_csv
 from .groups import Comparison, Summary, compare, summarise
-from .parts import Drawer, Panel, Problem
+from .parts import Drawer, Panel, Problem, reason
 from .report import Report, from_holdings
 
 __all__ = [
@@ -15,6 +15,7 @@ __all__ = [
     "code_digest",
     "compare",
     "from_holdings",
+    "reason",
     "record",
     "summarise",
     "to_csv",

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import traceback
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -21,6 +23,35 @@ class Problem:
 
     def __str__(self) -> str:
         return f"{self.where}: {self.reason}"
+
+
+_PACKAGE = Path(__file__).resolve().parents[1]
+
+
+def reason(error: Exception) -> str:
+    """What an error says to whoever made the file.
+
+    Parameters
+    ----------
+    error : Exception
+        As it was caught.
+
+    Returns
+    -------
+    str
+        Its own sentence where this package raised it. What a library says of its arguments, or
+        Python of a fault, speaks of no file: then which step failed, and what to do.
+    """
+    frames = traceback.extract_tb(error.__traceback__)
+    ours = [frame for frame in frames if Path(frame.filename).is_relative_to(_PACKAGE)]
+    if isinstance(error, ValueError) and (not frames or (ours and ours[-1] is frames[-1])):
+        return str(error)
+    step = f"at {ours[-1].name.strip('_<>')} " if ours else ""
+    return (
+        f"expected numbers that can be analysed, found some at which it fails {step}"
+        f"({type(error).__name__}); see whether its columns are what the row says, or send the "
+        "file with its row of the sample sheet"
+    )
 
 
 @dataclass(frozen=True)

@@ -359,6 +359,12 @@ def fit(
         raise ValueError(
             f"fit: expected at least as many points as the {fitted} parameters, found {count}"
         )
+    if not (spread[present] > 0).all():
+        none = int(np.sum(spread[present] <= 0))
+        raise ValueError(
+            f"error: expected errors above 0, found none at {none} of {count} points: constant, "
+            "calculated or rounded; give the data as they were measured"
+        )
     weight = np.where(present, 1 / np.where(present, spread, 1.0), 0.0)
     block = _block(basis, np.where(present, table, 0.0) * weight, weight, len(sought), non_negative)
     freedom = max(count - fitted, 1)

@@ -11,7 +11,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from peled.report import Problem, Report, from_holdings
+from peled.report import Problem, Report, from_holdings, reason
 from peled.samples import Holdings, Sheet
 from peled.structure import diffract, drawers, electrons, optical, pictures
 from peled.structure.making import Bench
@@ -86,8 +86,7 @@ def analyse(sheet: Sheet, settings: Mapping[str, Any] = {}) -> Report:
                 bench.held = tuple(cut(h, chosen["windows"]) for h in held)
                 result = technique(bench, spread)
             except Exception as error:  # one technique never stops another
-                text = f"{type(error).__name__}: {error}" if str(error) else type(error).__name__
-                problems.append(Problem(f"{sample} {word}".strip(), text))
+                problems.append(Problem(f"{sample} {word}".strip(), reason(error)))
             else:
                 spread = result if word == "tem" else spread
             quantities += bench.quantities

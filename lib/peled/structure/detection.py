@@ -14,7 +14,7 @@ from typing import NamedTuple
 import numpy as np
 
 from peled.conditioning.noise import third_differences
-from peled.quantities import FALSE_ALARM, threshold
+from peled.quantities import FALSE_ALARM, threshold, times
 
 #: Widths tried, in points, from narrow to broad; windows wider than an eighth of the file would
 #: take its background for a line.
@@ -51,9 +51,9 @@ class Found(NamedTuple):
         str
         """
         return (
-            f"no {what} above the noise of this file: the strongest is {self.best.significance:.1f}"
-            f" times its error, at {self.best.position:.5g}; noise alone passes "
-            f"{self.threshold:.1f} in {FALSE_ALARM:.2g} of such files"
+            f"no {what} above the noise of this file: the strongest is "
+            f"{times(self.best.significance)} its error, at {self.best.position:.5g}; "
+            f"noise alone passes {self.threshold:.1f} in {FALSE_ALARM:.2g} of such files"
         )
 
     def near(self, position: float, distance: float) -> bool:

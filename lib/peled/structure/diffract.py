@@ -14,6 +14,7 @@ from peled.formats.delimited import read_records
 from peled.formats.diffraction import Pattern
 from peled.materials import bromide_fraction_of_lattice
 from peled.quantities import Finding, possible, signal, threshold
+from peled.report import reason
 from peled.samples import Held, Holdings
 from peled.structure import standards, xrd
 from peled.structure.detection import find_lines
@@ -81,8 +82,8 @@ def ruler_of(holdings: Holdings, settings) -> tuple[standards.Ruler | None, list
             said += [(f.where, f.evidence) for f in clipped]
             crystals = held.row.settings.get("standard_size_nm")
             ruler = standards.calibrate(pattern, standard, _radius(held)[0], crystals)
-        except (ValueError, ArithmeticError) as error:
-            said.append((held.row.label, str(error)))
+        except Exception as error:  # a standard that fails leaves the others
+            said.append((held.row.label, reason(error)))
             continue
         text = (
             f"{standard.name}: a = {ruler.free.a_A:.6f} Å with the height held at 0, certificate "

@@ -11,6 +11,7 @@ import numpy as np
 from peled.formats.delimited import read_records
 from peled.formats.vamas import Spectrum
 from peled.quantities import Finding, Gate, Quantity, assumed, described, possible, signal
+from peled.report import reason
 from peled.samples import Held
 from peled.structure import ups, xps
 from peled.structure.detection import find_edges
@@ -161,7 +162,7 @@ def _region(bench: Bench, held: Held, spectrum: Spectrum) -> Region | None:
             background=bench.settings["background"],
         )  # fmt: skip
     except (ValueError, ArithmeticError, np.linalg.LinAlgError) as error:
-        bench.nothing(held, name, "counts eV", "determined", str(error))
+        bench.nothing(held, name, "counts eV", "determined", reason(error))
         return None
     return Region(held, spectrum, fit, shift)
 
@@ -356,7 +357,7 @@ def edges(bench: Bench) -> None:
                     top = (held, s, bias, found.energy_eV, max(found.error_eV, 1e-4), edge)
                     bench.keep["valence"] = s, found
             except (ValueError, ArithmeticError, np.linalg.LinAlgError) as error:
-                bench.nothing(held, name, "eV", "determined", str(error))
+                bench.nothing(held, name, "eV", "determined", reason(error))
     if cut:
         _work_function(bench, cut)
     if top:

@@ -10,7 +10,7 @@ import numpy as np
 from peled.conditioning.signal import ConditioningError, Signal
 from peled.conditioning.steps import saturation
 from peled.quantities import Estimates, Finding, Quantity, assumed, derive, from_normal
-from peled.report import Problem
+from peled.report import Problem, reason
 from peled.samples import Held, Row, state_of
 from peled.sources import kind_of
 
@@ -42,7 +42,7 @@ class Bench:
             try:
                 function(self, held, *args)
             except Exception as error:  # whatever an odd file leads to: one row's reason
-                self.say(held, str(error) or type(error).__name__)
+                self.say(held, reason(error))
 
     def make(
         self, held: Held | Sequence[Held], name: str, unit: str, function: Callable, *of, **more

@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from peled.quantities import Finding
+from peled.report import reason
 from peled.samples import Held
 from peled.structure import microscopy
 from peled.structure.making import Bench, estimates
@@ -41,7 +42,7 @@ def sizes(bench: Bench) -> float | None:
         try:
             one = microscopy.segment(image.pixels, image.pixel_nm)
         except ValueError as error:
-            bench.nothing(held, "particle edge, mean", "nm", "signal", str(error))
+            bench.nothing(held, "particle edge, mean", "nm", "signal", reason(error))
             continue
         bench.keep[held.row.label] = image, one
         if not one.particles:

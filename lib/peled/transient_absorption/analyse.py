@@ -15,7 +15,7 @@ from scipy import stats
 from peled.figures import legend_above
 from peled.formats.tas import is_axis, read_tas
 from peled.quantities import Finding, Quantity, derive
-from peled.report import Panel, Problem, Report, from_holdings
+from peled.report import Panel, Problem, Report, from_holdings, reason
 from peled.samples import Content, Held, Holdings, Row, Sheet
 from peled.sources import kind_of
 from peled.transient_absorption import plots, preprocess, workflow
@@ -221,8 +221,8 @@ def _sets(holdings: Holdings, settings, problems) -> Iterator[tuple[tuple, Prepa
             m = replace(workflow.averaged(list(scans.values()), label), name=label or "set")
             m = _prepared(m, members[0], holdings, sample, settings)
             yield (sample, state, m.name), Prepared(part, m, scans, members)
-        except ValueError as error:
-            problems.append(Problem(members[0].row.label, str(error)))
+        except Exception as error:  # one that fails stops no other
+            problems.append(Problem(members[0].row.label, reason(error)))
 
 
 def _prepared(m: Matrix, held: Held, holdings: Holdings, sample: str, settings) -> Matrix:
@@ -252,16 +252,16 @@ def _fitted(prepared, settings, problems) -> Iterator[tuple[tuple, Analysed]]:
         try:
             zero = made.members[0].row.settings.get("zero_ps")
             started[key], tables[key] = _started(made.matrix, settings, key[0], zero)
-        except ValueError as error:
-            problems.append(Problem(made.members[0].row.label, str(error)))
+        except Exception as error:  # one that fails stops no other
+            problems.append(Problem(made.members[0].row.label, reason(error)))
     models = _with_shared_dispersion({k: prepared[k].matrix for k in started}, started)
     for key, model in models.items():
         made = prepared[key]
         try:
             drifts = 0.0 if settings["period_ps"] else settings["drift"]  # all delays at once
             yield key, _one(made, model, tables[key], drifts)
-        except ValueError as error:
-            problems.append(Problem(made.members[0].row.label, str(error)))
+        except Exception as error:  # one that fails stops no other
+            problems.append(Problem(made.members[0].row.label, reason(error)))
 
 
 def said_of(setting, label: str, sample: str, otherwise):
@@ -552,8 +552,8 @@ def _recombination(prepared, found, orders, problems) -> Iterator[Quantity]:
         for state, sets in series.items():
             try:
                 fit = fluence_fit({f: (coarse(o.matrix), o.fit) for f, o in sets.items()}, orders)
-            except ValueError as error:
-                problems.append(Problem(f"{sample} {state}".strip(), str(error)))
+            except Exception as error:  # one that fails stops no other
+                problems.append(Problem(f"{sample} {state}".strip(), reason(error)))
                 continue
             inputs = [digest for one in sets.values() for digest in one.inputs]
             estimates = fit.estimates()

@@ -163,6 +163,11 @@ def _fits(data, model, most, options) -> list:
     last = float(data.delay_ps[-1])
     response = 2 * model.fwhm_ps if model.irf == "gaussian" else 0.0
     low = max(response, 2 * float(np.diff(data.delay_ps).min()))
+    if not last > 2 * low:
+        raise ValueError(
+            f"delays: expected some beyond {2 * low:.3g} ps, four steps or responses, found "
+            f"{len(data.delay_ps)} up to {last:.3g} ps; no lifetime can be told from them"
+        )
     if model.artefact:
         columns = resolved_artefact(data, model.artefact, model.fwhm_ps, model.t0_ps)
         model = replace(model, artefact=columns)

@@ -299,7 +299,7 @@ def find_rise(m: Matrix) -> Rise:
         after = square[-1] - (square[i - 1] if i else 0.0) - np.sum((q.T @ y[i:]) ** 2, axis=0)
         before = square[i - 1] - mean[i - 1] ** 2 / i if i else 0.0
         cost[i] = np.maximum(after, 0) + before
-    least = 1e-24 * max(float(square[-1].max()), 1e-300)
+    least = max(1e-24 * float(square[-1].max()), 1e-300)
     free = max(nt - decays - 3, 1)
 
     def gain(costs):

@@ -348,7 +348,7 @@ def _compliance(
                 [bool(re.search(r"compl|limit|^c$|^true$", str(v), re.IGNORECASE)) for v in values]
             )
     top = np.nanmax(np.abs(density))
-    flat = (np.abs(np.abs(density) / top - 1) < 2e-4) & (top > 0)
+    flat = np.abs(np.abs(density) - top) < 2e-4 * top
     run = np.flatnonzero(flat)
     if run.size >= 3 and np.ptp(voltage[run]) > 0:
         found |= flat
@@ -397,7 +397,7 @@ def _range_changes(
         y = np.log10(np.abs(current_A))
         decade = np.ceil(np.log10(np.abs(current_A) / 1.05))
     usable = np.isfinite(y) & ~compliance
-    for i in np.flatnonzero(np.diff(decade) != 0):
+    for i in np.flatnonzero(decade[1:] != decade[:-1]):
         around = np.arange(max(i - 4, 0), min(i + 6, voltage.size))
         around = around[usable[around]]
         if around.size < 8 or (around <= i).sum() < 3 or (around > i).sum() < 3:

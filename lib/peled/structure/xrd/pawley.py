@@ -144,6 +144,11 @@ def noise_of(intensity, expected=None) -> np.ndarray:
     # The median of a squared normal variable is 0.455 of its mean, and lines bend the mean, not the
     # median.
     v = np.array([np.median(third[g]) / 0.455 for g in groups])
+    if not np.median(v) > 0:
+        raise ValueError(
+            "pattern: expected intensities that scatter, found half of the points and more without "
+            "noise (constant, calculated, no counts); give the pattern as it was measured"
+        )
     m = np.array([level[g].mean() for g in groups])
     design, line = np.column_stack([m - m.min(), np.ones_like(m)]), v
     for _ in range(4):  # weights from the line: those of the scatter itself pull it down
@@ -413,6 +418,11 @@ def pawley_fit(
         raise ValueError(
             f"powder pattern: expected at least 30 points with positive errors between {low} and "
             f"{high} degrees, found {len(x)}"
+        )
+    if not np.ptp(y) > 0:
+        raise ValueError(
+            f"powder pattern: expected lines between {low} and {high} degrees, found {y[0]:.3g} "
+            "at all points; give the pattern as it was measured"
         )
     errors = errors_of(y, sigma)
     sigma = errors(uniform_filter1d(y, 5))
