@@ -659,7 +659,7 @@ def test_a_spectrum_is_divided_with_all_of_its_errors():
     for name, power in (("values", 1), ("modes", 1), ("fitted", 1), ("variance", 2),
                         ("independent", 2)):  # fmt: skip
         assert getattr(got, name) == pytest.approx(getattr(s, name) / 4.0**power)
-    assert got.unit == "counts ms^-1" and got.correlation is s.correlation
+    assert got.unit == "counts ms⁻¹" and got.correlation is s.correlation
     alone = condition(s, [("scale", {"filter_transmission": 0.5})])
     assert alone.values == pytest.approx(2 * s.values) and alone.unit == "counts"
     for wrong in ({"integration_ms": 0.0}, {"integration_ms": -3.0}, {"filter_transmission": 0.0},

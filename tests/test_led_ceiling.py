@@ -144,6 +144,10 @@ def test_a_thinner_layer_answers_at_once(folder):
     explorer.choose(layer="HTL")
     assert explorer.chosen["thickness_nm"] is None and "HTL" in explorer.said.get_text()
     shown = float(scan(report_stack(explorer), "HTL", [45.0, 46.0]).eqe[0])
+    for beyond in (-1.0, 1e5, float("nan")):
+        with pytest.raises(ValueError, match="nm of HTL, found"):
+            explorer.choose(thickness_nm=beyond)
+        assert explorer.chosen["thickness_nm"] is None
     explorer.choose(thickness_nm=(45.0, 0.0))
     assert f"{100 * shown:.1f} %" in explorer.said.get_text()
 

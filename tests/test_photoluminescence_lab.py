@@ -3,6 +3,7 @@ report."""
 
 import re
 import shutil
+import warnings
 from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
@@ -16,6 +17,7 @@ from scipy.ndimage import gaussian_filter1d
 from hassan2021.simulate.photoluminescence.tcspc import phu_file
 from peled import photoluminescence as pl
 from peled.conditioning import ConditioningError, Signal, condition
+from peled.figures import MOST
 from peled.formats.sphere import Calibration
 from peled.photoluminescence import drawers, lifetimes, measures
 from peled.photoluminescence.analyse import analyse, sniff
@@ -914,3 +916,44 @@ def test_a_steady_series_draws_no_red_share_and_decays_stand_in_order_of_fluence
     assert [one.state.split(", ")[1] for one in report.found["f"].decays] == [
         f"{fluence} uJ/cm2" for fluence in ("0.2", "2", "20")
     ]
+
+
+# ---- many spectra on one panel -------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("pixels, volts", [(3, 11), (33, 1), (1, 12), (4, 2)])
+def test_a_legend_of_many_spectra_leaves_room_for_them(tmp_path, pixels, volts):
+    """What tells the rows of a sample apart stands in each, and no legend takes the axes' place."""
+    rng, members = np.random.default_rng(4), []
+    for i in range(pixels):
+        for j in range(volts):
+            y = 900 * (1 + j) * np.exp(-0.5 * ((X - 650) / 14) ** 2) + rng.normal(0, 12, X.size)
+            state = f"{2 + 0.25 * j:g} V" if volts > 1 else ""
+            q = SimpleNamespace(name="PL peak", value=650.0)
+            signal = SimpleNamespace(axis=X, values=y[None])
+            members.append((f"P{i}", SimpleNamespace(state=state, quantities=(q,), signal=signal)))
+    figure = plt.figure(figsize=(2.6, 2.0), layout="constrained")
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")  # a layout that cannot be applied
+        drawers._emission(members, figure)
+        figure.canvas.draw()
+    (ax,) = figure.axes
+    assert len(ax.lines) == pixels * volts
+    assert 0 < len(ax.get_legend().get_texts()) <= MOST
+    assert ax.get_position().height > 0.3 and ax.get_position().width > 0.5
+    colours = {line.get_color() for line in ax.lines}
+    assert len(colours) == len(members)
+    plt.close(figure)
+
+
+def test_files_of_a_sample_are_told_by_what_their_names_say(tmp_path):
+    rng = np.random.default_rng(4)
+    for volt in ("2.50", "3.00", "3.50"):
+        y = 900 * np.exp(-0.5 * ((X - 650) / 14) ** 2) + rng.normal(0, 12, X.size) + 50
+        table(tmp_path / f"P1_{volt}V.csv", "Wavelength (nm),counts", X, y)
+    report = report_of(tmp_path)
+    assert {(q.sample, q.state) for q in report.quantities} == {
+        ("P1", f"{volt} V") for volt in ("2.50", "3.00", "3.50")
+    }
+    for panel in report.panels():
+        assert "not drawn" not in panel.title and ("V" in panel.title or not panel.sample)

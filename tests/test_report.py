@@ -409,3 +409,17 @@ def test_a_long_title_stays_above_its_own_picture():
 def test_an_interval_of_ranks_is_normal_from_nine_on_as_the_test_is():
     """9 x 12 / 2 − 1/2 less 1.96 sqrt(9 x 12 x 22 / 12) is 25.9; eight and less are counted."""
     assert groups._outside(9, 12) == 26 and groups._outside(8, 8) == 14
+
+
+def test_a_pdf_has_no_page_without_content():
+    """Where nothing is to be said there is no page; text fits below pictures."""
+    panel = pr.Panel("p", lambda figure: figure.subplots().plot([0, 1]), "a", "a panel")
+    q = Quantity("x", "a", 1.0, {"fit": 0.1}, "nm")
+    report = pr.Report("led", "sheet", (q,), {"a": "", "b": ""}, drawers=(lambda _: [panel],))
+    with_a = pdf.pages(report)
+    assert with_a.count(b"/Type /Page ") == 1
+    assert pdf.pages(pr.Report("led", "sheet")).count(b"/Type /Page ") == 1
+    (first, *others) = pdf._pages("a", [panel] * 6, "line\n" * 100)
+    shown = [text for sub in first.subfigs for text in sub.texts]
+    first.canvas.draw()
+    assert all(text.get_window_extent().y0 > 0 for text in shown) and len(others) == 1

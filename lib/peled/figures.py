@@ -127,6 +127,48 @@ def legend_above(ax, *, size: float = 5.5) -> None:
     ax.legend(handles, labels, fontsize=size, ncols=columns, frameon=False, **place, **tight)
 
 
+MOST = 8  #: curves of one panel that a legend tells one by one
+
+
+def thinned(count: int, most: int = MOST) -> list[int]:
+    """Which of many curves a panel shows, or its legend names: evenly from the first to the last.
+
+    Parameters
+    ----------
+    count : int
+    most : int
+
+    Returns
+    -------
+    list of int
+
+    Examples
+    --------
+    >>> thinned(3), thinned(33, 5)
+    ([0, 1, 2], [0, 8, 16, 24, 32])
+    """
+    if count <= most:
+        return list(range(count))
+    return [round(i * (count - 1) / (most - 1)) for i in range(most)]
+
+
+def shades(count: int) -> list[tuple[float, ...]]:
+    """Colours of curves that have an order, light to dark.
+
+    Parameters
+    ----------
+    count : int
+
+    Returns
+    -------
+    list of tuple of float
+        RGBA.
+    """
+    from matplotlib import colormaps
+
+    return [colormaps["viridis_r"](0.15 + 0.85 * i / max(count - 1, 1)) for i in range(count)]
+
+
 def panel(
     name: str, *, width: float = SINGLE, height: float | None = None, title: str = "", **subplots
 ):

@@ -317,7 +317,7 @@ def scale(
     Returns
     -------
     Signal, str, tuple of Finding
-        Scaled with its errors, in `unit` ms^-1 where divided by time; what was done; nothing.
+        Scaled with its errors, in `unit` ms⁻¹ where divided by time; what was done; nothing.
 
     Raises
     ------
@@ -328,7 +328,7 @@ def scale(
     if integration_ms is not None:
         if not integration_ms > 0:
             raise ConditioningError(f"integration_ms: expected above zero, found {integration_ms}")
-        divisor, unit = divisor * integration_ms, f"{unit} ms^-1"
+        divisor, unit = divisor * integration_ms, f"{unit} ms⁻¹"
         said.append(f"divided by {integration_ms:g} ms")
     if filter_transmission is not None:
         if not 0 < filter_transmission <= 1:

@@ -62,7 +62,7 @@ def _stack(device: Device, figure) -> None:
     ax.barh(range(len(each)), per_tenth, height=0.6)
     ax.axvline(0, color="k", lw=0.5)
     ax.set_yticks(range(len(each)), [plain(name) for name in each])
-    ax.set(xlabel="Change of outcoupling with 10 % more thickness (% absolute)")
+    ax.set(xlabel="Change of outcoupling (% absolute)\nwith 10 % more thickness")
 
 
 def _label(device: Device, index: int, route: str = "") -> str:

@@ -12,7 +12,7 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 from scipy.ndimage import uniform_filter1d
 
-from peled.figures import COLOURS, colours_of
+from peled.figures import COLOURS, colours_of, shades, thinned
 from peled.led.photometry import A_M2_PER_MA_CM2
 
 LIGHT = {
@@ -161,15 +161,13 @@ def spectra(ax, series, *, title: str = "", labels: Sequence[str] | None = None)
     labels : sequence of str, optional
         Of the spectra.
     """
-    from matplotlib import colormaps
-
     s = series.signal
     used = np.flatnonzero(series.used)
-    pick = used[np.unique(np.linspace(0, used.size - 1, min(MOST, used.size)).astype(int))]
-    shades = colormaps["viridis_r"](np.linspace(0.15, 1.0, pick.size))
+    pick = used[thinned(used.size, MOST)]
+    colours = shades(pick.size)
     unit = s.at_unit.replace("mA/cm2", "mA cm$^{-2}$")
     shapes = s.values[pick] / np.nanmax(s.values[pick], axis=1, keepdims=True)
-    for k, y, shade in zip(pick, shapes, shades):
+    for k, y, shade in zip(pick, shapes, colours):
         text = labels[k] if labels else _shown(s.at[k], unit) if s.at is not None else ""
         ax.plot(s.axis, y, color=shade, lw=0.8, label=text)
     smooth = uniform_filter1d(np.nan_to_num(shapes), 9, axis=1)
@@ -177,7 +175,7 @@ def spectra(ax, series, *, title: str = "", labels: Sequence[str] | None = None)
     change = float(np.abs(smooth - smooth[0]).max())
     alike = pick.size > 1 and change < ALIKE
     times = 10 if change < 0.4 * ALIKE else 4
-    for y, shade in zip(shapes[1:] - shapes[0] if alike else (), shades[1:]):
+    for y, shade in zip(shapes[1:] - shapes[0] if alike else (), colours[1:]):
         ax.plot(s.axis, times * y - 0.4, color=shade, lw=0.5)
     low, high = (s.axis[emitting][[0, -1]] if emitting.any() else s.axis[[0, -1]]).tolist()
     margin = max(0.4 * (high - low), 20.0)

@@ -65,6 +65,8 @@ class Thinner(Explorer):
         self.turned("stack")
 
     def turned(self, name: str) -> None:
+        if name == "thickness_nm" and np.ndim(self.chosen[name]) == 0:
+            self._refuse(self.chosen[name])
         if name == "stack":
             layers = self._stack.layers[1:]
             self.menus["layer"] = [layer.name for layer in layers]
@@ -72,6 +74,17 @@ class Thinner(Explorer):
             self.chosen["layer"] = (electron or self.menus["layer"])[0]
         if name in ("stack", "layer"):
             self.chosen["thickness_nm"] = None
+
+    def _refuse(self, nm: float | None) -> None:
+        """A number beyond the curve is an error; a pointer at its end is not."""
+        layer = self.chosen["layer"]
+        low, high = (share * self._stack[layer].thickness_nm for share in REACH)
+        if nm is not None and not low <= nm <= high:
+            self.chosen["thickness_nm"] = None
+            raise ValueError(
+                f"thickness_nm: expected {low:.4g} to {high:.4g} nm of {layer}, found {nm:g}; for "
+                "more describe another stack"
+            )
 
     @property
     def _stack(self) -> Stack:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from peled.figures import plain
+from peled.figures import MOST, colours_of, legend_above, plain, shades, thinned
 from peled.lineshapes import HC_EV_NM
 from peled.photoluminescence import plots
 from peled.photoluminescence.lifetimes import preferred
@@ -84,14 +84,41 @@ def emission(report: Report) -> Iterator[Panel]:
 def _emission(members, figure) -> None:
     ax = figure.subplots()
     top = max(np.nanmax(one.signal.values) for _, one in members)
-    for sample, one in members:
-        label = ", ".join(filter(None, (plain(sample), plain(one.state))))
-        (peak,) = (q.value for q in one.quantities if q.name == "PL peak")
-        if peak is not None:  # one that is withheld is not written
-            label = f"{label}, {peak:.1f} nm"
-        ax.plot(one.signal.axis, one.signal.values[0] / top, lw=0.9, label=label)
+    for (_, one), (colour, label) in zip(members, _told_apart(members)):
+        ax.plot(one.signal.axis, one.signal.values[0] / top, lw=0.8, color=colour, label=label)
     ax.set(xlabel="Wavelength (nm)", ylabel="PL intensity (relative)")
-    ax.legend()
+    legend_above(ax) if len(members) > 1 else ax.legend()
+
+
+def _told_apart(members) -> list[tuple]:
+    """Colour and label of each spectrum: one by one; of many, by sample, lighter to darker in the
+    order of the sheet; of many samples, by that order, some of them named.
+    """
+    if len(members) <= MOST:
+        colours = colours_of(map(str, range(len(members)))).values()
+        short = len(members) <= MOST // 2  # with peaks, eight lines would take the axes' place
+        return list(zip(colours, (_said(*member, peak=short) for member in members)))
+    of: dict[str, list[int]] = {}
+    for i, (sample, _) in enumerate(members):
+        of.setdefault(sample, []).append(i)
+    if 1 < len(of) <= MOST:
+        told: list = [None] * len(members)
+        for (sample, mine), colour in zip(of.items(), colours_of(of).values()):
+            states = [plain(members[i][1].state) for i in (mine[0], mine[-1])]
+            said = " to ".join(dict.fromkeys(filter(None, states)))
+            for i, alpha in zip(mine, np.linspace(0.3, 1.0, len(mine)) if len(mine) > 1 else [1.0]):
+                told[i] = (colour, alpha), None
+            told[mine[-1]] = colour, ", ".join(filter(None, (plain(sample), said)))
+        return told
+    named = thinned(len(members))
+    labels = [_said(*m, peak=False) if i in named else None for i, m in enumerate(members)]
+    return list(zip(shades(len(members)), labels))
+
+
+def _said(sample: str, one, *, peak: bool) -> str:
+    (nm,) = (q.value for q in one.quantities if q.name == "PL peak")
+    told = f"{nm:.1f} nm" if peak and nm is not None else ""  # one that is withheld is not written
+    return ", ".join(filter(None, (plain(sample), plain(one.state), told)))
 
 
 def yields(report: Report) -> Iterator[Panel]:
@@ -198,7 +225,7 @@ def _rates(one, figure) -> None:
         rest.plot(time, (counts - mean) / np.sqrt(mean / step), lw=0.5, color=colour)
     ax.set(yscale="log", ylabel="Counts")
     ax.set_ylim(bottom=max(0.3 * min(m.min() for m in fit.models), 0.1))
-    ax.legend()
+    legend_above(ax)
     rest.set(xlabel="Time (ns)", ylabel="Residual/σ", ylim=(-5, 5))
 
 
@@ -226,21 +253,23 @@ def series(report: Report) -> Iterator[Panel]:
 def _series(one, figure) -> None:
     ax = figure.subplots()
     rows = np.flatnonzero(one.signal.used)
-    for row in rows[np.unique(np.linspace(0, rows.size - 1, 8).astype(int))]:
-        ax.plot(one.signal.axis, one.signal.values[row], lw=0.8, label=one.signal.label(row))
+    rows = rows[thinned(rows.size)]
+    for row, colour in zip(rows, shades(rows.size)):
+        label = one.signal.label(row)
+        ax.plot(one.signal.axis, one.signal.values[row], lw=0.8, color=colour, label=label)
     ax.set(xlabel="Wavelength (nm)", ylabel=f"PL ({plain(one.signal.unit)})")
-    ax.legend()
+    legend_above(ax)
 
 
 def _course(one, figure) -> None:
     panels = figure.subplots(1 + one.fit.segregates, 1, sharex=True, squeeze=False)[:, 0]
     t, known = one.fit.time_s / 60, one.fit.known
     panels[0].errorbar(t, one.fit.centroid_nm, 1.96 * one.fit.centroid_error_nm, fmt="o", ms=2.5)
-    panels[0].set(ylabel="Centroid (nm)", title=one.fit.account)
+    panels[0].set(ylabel="Centroid\n(nm)", title=one.fit.account)
     for ax in panels[1:]:  # without a second band there is no share of it
         share, error = one.fit.fraction[known], one.fit.fraction_error[known]
         ax.errorbar(t[known], 100 * share, 196 * error, fmt="o", ms=2.5)
-        ax.set(ylabel="Red share (%)")
+        ax.set(ylabel="Red share\n(%)")
     panels[-1].set(xlabel="Time (min)")
 
 

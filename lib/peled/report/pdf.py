@@ -18,7 +18,7 @@ from peled import figures
 from peled.quantities import shown
 
 from .parts import Panel
-from .text import as_text
+from .text import NOTHING, as_text
 
 if TYPE_CHECKING:
     from .groups import Summary
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
 PAGE = (8.27, 11.69)  # A4, inch
 PANELS = 6  # on a page
-LINES, FULL = 30, 88  # of text on a page with pictures, without
+LINES, FULL = 22, 88  # of text on a quarter of a page, on a whole one
 WIDTH = 118  # of a line, characters
 
 
@@ -47,8 +47,11 @@ def pages(report: Report) -> bytes:
         figures.use_style()
         with PdfPages(stream, metadata=dates) as pdf:
             for title, panels, text in chapters(report):
-                for page in _pages(title, panels, text):
-                    _save(pdf, page)
+                if panels or text != NOTHING:
+                    for page in _pages(title, panels, text):
+                        _save(pdf, page)
+            if not pdf.get_pagecount():
+                _save(pdf, _page(f"{report.topic} report", [], [NOTHING]))
     return stream.getvalue()
 
 
@@ -87,27 +90,32 @@ def _batch_text(report: Report) -> str:
         parts.append(as_text(report.group_rows(), WIDTH))
     parts += [str(c) for c in report.comparisons]
     parts += [f"Set aside: {p}" for p in report.problems]
-    return "\n".join(parts) or "(nothing)"
+    return "\n".join(parts) or NOTHING
 
 
 def _pages(title: str, panels: Sequence[Panel], text: str) -> Iterator[Figure]:
     """As many pages as the pictures and the lines need; most samples need one."""
     lines = [part for line in text.splitlines() for part in textwrap.wrap(line, WIDTH) or [""]]
-    end = LINES if panels else FULL
     narrow = [panel for panel in panels if not panel.wide]
     chunks = [narrow[i : i + PANELS] for i in range(0, len(narrow), PANELS)]
     chunks += [[panel] for panel in panels if panel.wide]
+    end = LINES * (4 - _rows(len(chunks[0]))[0]) if chunks else FULL
     for i, chunk in enumerate(chunks or [[]]):
         yield _page(title, chunk, [] if i else lines[:end])
     for first in range(end, len(lines), FULL):
         yield _page(title, [], lines[first : first + FULL])
 
 
+def _rows(count: int) -> tuple[int, int]:
+    """Rows and columns of so many panels on a page."""
+    columns = 1 if count == 1 else 2
+    return -(-count // columns), columns
+
+
 def _page(title: str, panels: Sequence[Panel], lines: Sequence[str]) -> Figure:
     figure = Figure(figsize=PAGE, layout="constrained")
     figure.suptitle(title, fontsize=11)
-    columns = 1 if len(panels) == 1 else 2
-    rows = -(-len(panels) // columns)
+    rows, columns = _rows(len(panels))
     top, bottom = figure.subfigures(2, 1, height_ratios=[rows + 0.01, 4 - rows])
     if panels:
         grid = top.subfigures(rows, columns, squeeze=False)

@@ -5,6 +5,8 @@ from __future__ import annotations
 import html
 import textwrap
 
+NOTHING = "(nothing)"  #: where no row holds a word
+
 
 def as_text(rows: list[tuple[str, ...]], width: int | None = None) -> str:
     """Head and rows in columns; empty columns are left out, long cells wrap.
@@ -23,7 +25,7 @@ def as_text(rows: list[tuple[str, ...]], width: int | None = None) -> str:
     """
     used = [i for i in range(len(rows[0])) if any(row[i] for row in rows[1:])]
     if not used:
-        return "(nothing)"
+        return NOTHING
     rows = [tuple(row[i] for i in used) for row in rows]
     widths = [min(max(len(row[i]) for row in rows), 44) for i in range(len(used))]
     while width and sum(widths) + 2 * (len(widths) - 1) > width:

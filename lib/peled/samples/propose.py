@@ -18,13 +18,8 @@ from pathlib import Path, PurePosixPath
 
 from peled.samples import expand
 from peled.samples.expand import WHOLE
-from peled.samples.schema import Column
+from peled.samples.schema import DRIVE, Column
 from peled.samples.table import Line
-
-#: Units of how something was driven; a share, a length or a concentration belongs to the sample.
-_DRIVE = {prefix + unit for unit in "VAWJ" for prefix in ("", "m", "u", "n")}
-_DRIVE |= {"Hz", "kHz", "MHz", "ps", "ns", "us", "ms", "s", "min", "h"}
-
 
 FRAMES = 4  #: numbered files at least that a clock makes a series
 EVEN = 0.1  #: share of their mean by which steps of a clock may differ in a series
@@ -260,7 +255,7 @@ def _words(
 def _number(token: str, columns: Mapping[str, Column]) -> tuple[str, tuple[str, str] | None]:
     """A token without the number with unit at its end, and that number as column and cell."""
     by_unit = {unit: c for c in columns.values() for unit in c.names}
-    units = "|".join(map(re.escape, sorted({*by_unit, *_DRIVE}, key=len, reverse=True)))
+    units = "|".join(map(re.escape, sorted({*by_unit, *DRIVE}, key=len, reverse=True)))
     pattern = rf"(?:(.*[^-+−])-|[A-Za-z]{{1,4}}=|)([-+−]?\d+(?:[.,]\d+)?)\s?({units})"
     found = re.fullmatch(pattern, re.sub("[µμ]", "u", token))
     if not found:

@@ -19,6 +19,10 @@ from pathlib import Path
 from peled.tables import table
 
 NUMBER = r"[-+−]?(?:\d+(?:[.,]\d*)?|[.,]\d+)(?:[eE][-+]?\d+)?"
+#: Units of how something was driven; a share, a length or a concentration belongs to the sample.
+#: Where no column of a topic has one, a number with it stands in a column `x_` and the unit.
+DRIVE = {prefix + unit for unit in "VAWJ" for prefix in ("", "m", "u", "n")}
+DRIVE |= {"Hz", "kHz", "MHz", "ps", "ns", "us", "ms", "s", "min", "h"}
 _RANGE = re.compile(r"\s*([\d.,]+)\s*[-–]\s*([\d.,]+)\s*")
 
 

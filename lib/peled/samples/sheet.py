@@ -215,11 +215,10 @@ class Sheet:
 
     def table(self) -> list[tuple[str, str, str]]:
         """(file, what it is, remark) of rows, also those with problems, and files in no row."""
-        where = [c.name for c in schema.columns(self.topic).values() if c.where]
         out = []
         for row in self.rows:
             if row.role != "ignore":
-                taken = [f"{name} {row.settings[name]:g}" for name in where if name in row.settings]
+                taken = [f"{name} {said.split()[0]}" for name, said in _taken(row).items()]
                 said = (row.sample, row.measurement, row.group, row.state, *taken)
                 what = " ".join(filter(None, said))
                 what += "" if row.role == "sample" else f" ({row.role})"
@@ -258,16 +257,34 @@ def state_of(rows: Sequence[Row], among: Iterable[Row], besides: Collection[str]
     >>> taken = [Row(Path(), "", state="aged", settings={"temperature_K": t}) for t in (77, 295)]
     >>> state_of(taken[:1], taken), state_of(taken[:1], taken[:1])
     ('aged, 77 K', 'aged')
+    >>> taken = [Row(Path(), "", free={"x_V": v}) for v in ("2.5", "3")]
+    >>> state_of(taken[:1], taken)
+    '2.5 V'
     """
     said = [rows[0].state]
-    others = [row for row in among if row.state == rows[0].state]
-    for column in schema.columns().values():
-        mine = {row.settings.get(column.name) for row in rows}
-        counts = column.where and column.name not in besides and len(mine) == 1
-        if counts and None not in mine and mine != {o.settings.get(column.name) for o in others}:
-            unit = column.name if column.unit == "1" else column.unit
-            said.append(f"{mine.pop():g} {unit}")
+    others = [_taken(row) for row in among if row.state == rows[0].state]
+    every = [_taken(row) for row in rows]
+    for name in every[0]:
+        mine = {taken.get(name) for taken in every}
+        if name not in besides and len(mine) == 1 and mine != {o.get(name) for o in others}:
+            said.append(mine.pop())
     return ", ".join(filter(None, said))
+
+
+def _taken(row: Row) -> dict[str, str]:
+    """Where on which axis a row was taken: column -> number and unit.
+
+    So says a column of the topic or, of a unit that none of them has, one of the row's own (`x_V`).
+    """
+    out = {}
+    for column in schema.columns().values():
+        if column.where and column.name in row.settings:
+            unit = column.name if column.unit == "1" else column.unit
+            out[column.name] = f"{row.settings[column.name]:g} {unit}"
+    for name, value in row.free.items():
+        if name.removeprefix("x_") in schema.DRIVE:
+            out[name] = f"{value} {name.removeprefix('x_')}"
+    return out
 
 
 def as_text(title: str, rows: Sequence[tuple[str, ...]]) -> str:
