@@ -911,7 +911,7 @@ def test_a_steady_series_draws_no_red_share_and_decays_stand_in_order_of_fluence
     panels = {p.name: p for p in report.panels()}
     figure = Figure()
     panels["pl_course"].draw(figure)
-    assert [ax.get_ylabel() for ax in figure.axes] == ["Centroid (nm)"]
+    assert [ax.get_ylabel() for ax in figure.axes] == ["Centroid\n(nm)"]
     assert panels["trpl_fluence"].title == "f: fluence series, excited at 405 nm"
     assert [one.state.split(", ")[1] for one in report.found["f"].decays] == [
         f"{fluence} uJ/cm2" for fluence in ("0.2", "2", "20")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import traceback
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
@@ -26,6 +27,7 @@ class Problem:
 
 
 _PACKAGE = Path(__file__).resolve().parents[1]
+_LIBRARIES = re.compile(r"site-packages|dist-packages|python3\.\d+[/\\]").search
 
 
 def reason(error: Exception) -> str:
@@ -44,7 +46,8 @@ def reason(error: Exception) -> str:
     """
     frames = traceback.extract_tb(error.__traceback__)
     ours = [frame for frame in frames if Path(frame.filename).is_relative_to(_PACKAGE)]
-    if isinstance(error, ValueError) and (not frames or (ours and ours[-1] is frames[-1])):
+    library = bool(frames) and frames[-1] not in ours and _LIBRARIES(frames[-1].filename)
+    if isinstance(error, ValueError) and not library:
         return str(error)
     step = f"at {ours[-1].name.strip('_<>')} " if ours else ""
     return (
