@@ -1250,9 +1250,23 @@ def test_a_band_that_is_stated_leaves_both_of_its_sides_free():
     """Where too little of a spectrum is free by itself."""
     x, rng = np.arange(400.0, 800.0), np.random.default_rng(7)
     signal = Signal(x, 10 + rng.standard_normal((2, 400)))
-    region, _ = steps._free_of_signal(signal, None, (560.0, 640.0), 1e9)
+    region, _ = steps._free_of_signal(signal, None, (560.0, 640.0), (), 1e9)
     assert not region.free[:, (x >= 560) & (x <= 640)].any()
     assert region.free[:, x < 560].all() and region.free[:, x > 640].all()
+
+
+def test_a_baseline_lies_beside_what_other_spectra_have_shown():
+    """A band as high as the noise of a point is taken for baseline in part, unless it is stated."""
+    x, rng = np.arange(400.0, 800.0), np.random.default_rng(8)
+    dim = np.exp(-(((x - 600) / 50) ** 2))
+    drawn = [Signal(x, [10 + dim + rng.standard_normal(400)]) for _ in range(60)]
+
+    def height(**stated):
+        based = [condition(one, [("baseline", stated)]) for one in drawn]
+        return np.mean([one.values[0, 190:211].mean() for one in based])
+
+    assert height() < 0.9 * dim[190:211].mean()
+    assert height(signal_nm=((490.0, 710.0),)) == pytest.approx(dim[190:211].mean(), abs=0.05)
 
 
 def test_of_a_series_without_growth_the_gain_is_the_mean_of_what_is_allowed():

@@ -1247,11 +1247,11 @@ def test_runs_of_one_detector_share_its_gain():
         "a": {"integration_ms": 2.0},
         "b": {"integration_ms": 20.0, "filter_transmission": 0.25},
     }
-    bands = SimpleNamespace(emission=(520.0, 680.0))
+    bands = SimpleNamespace(emission=(520.0, 680.0), laser=(520.0, 680.0))
     ready["a laser"] = replace(ready["a"], variance=None)  # a file too short to know its noise
     settings["a laser"] = settings["a"]
     true["a laser"] = true["a"]
-    found = yields._with_common_gain(ready, bands, settings, ("a", "b"))
+    found = yields._with_common_gain(ready, bands, settings, ("a laser", "b"), ("a", "b"))
     for role, variance in true.items():
         assert np.median(found[role].variance[0] / variance) == pytest.approx(1, abs=0.2)
 

@@ -19,7 +19,7 @@ from peled import photoluminescence as pl
 from peled.conditioning import ConditioningError, Signal, condition
 from peled.figures import MOST
 from peled.formats.sphere import Calibration
-from peled.photoluminescence import drawers, lifetimes, measures
+from peled.photoluminescence import drawers, lifetimes, measures, yields
 from peled.photoluminescence.analyse import analyse, sniff
 from peled.photoluminescence.counts import as_counts
 from peled.photoluminescence.reading import READERS, Decay
@@ -49,7 +49,9 @@ def line(centre, width):
     return shape / shape.sum()
 
 
-def sphere(rng, true, *, light=4e5, absorbed=0.4, beside=0.12, second=0.0, top=None, roles=None):
+def sphere(
+    rng, true, *, light=4e5, absorbed=0.4, beside=0.12, second=0.0, top=None, roles=None, width=14
+):
     """Counts of the runs of a sphere: read noise 12 on an offset of 25, photons at flat power."""
     runs = {}
     for role, left, taken in (
@@ -57,7 +59,7 @@ def sphere(rng, true, *, light=4e5, absorbed=0.4, beside=0.12, second=0.0, top=N
         ("indirect", 1 - beside, beside),
         ("direct", (1 - absorbed) * (1 - beside), absorbed + (1 - absorbed) * beside),
     ):
-        photons = left * line(405, 0.9) + true * taken * line(650, 14)
+        photons = left * line(405, 0.9) + true * taken * line(650, width)
         counts = rng.poisson(light * (photons * 405 / X + second * left * line(810, 1.3)))
         counts = np.round(counts + 25 + rng.normal(0, 12, X.size))
         if top is not None:
@@ -91,6 +93,41 @@ def test_yields_cover_with_dark_offset_and_second_order(true, light, second):
 def test_clipped_laser_gives_no_yield_and_says_where():
     found = sphere_yield(sphere(np.random.default_rng(0), 0.49, top=50000), FLAT)
     assert found.plqy.value is None and "saturated" in found.plqy.reasons
+
+
+@pytest.mark.parametrize("light, true", [(1e5, 0.2), (2e5, 0.1), (1e7, 0.5)])
+def test_dim_and_bright_bands_that_fill_the_axis_have_their_yield(light, true):
+    """94 nm wide: no run takes the emission for its baseline, however little stands out there."""
+    found = [
+        sphere_yield(sphere(np.random.default_rng(k), true, light=light, width=40), FLAT)
+        for k in range(16)
+    ]
+    for name, truth in (("plqy", true), ("absorptance", 0.4)):
+        made = [getattr(f, name) for f in found]
+        given = [q for q in made if q.value is not None]
+        assert len(given) >= 14
+        pulls = np.array([(q.value - truth) / q.standard_error for q in given])
+        assert np.mean(np.abs(pulls) < 1.96) > 0.8 and abs(pulls.mean()) < 0.8, name
+        assert np.std(pulls) < 1.5, name
+
+
+@pytest.mark.parametrize("gain", [0.3, 1.0, 20.0])
+def test_lines_of_one_shape_tell_the_noise_of_their_counts(gain):
+    rng, shape = np.random.default_rng(3), np.exp(-0.5 * np.linspace(-3, 3, 16) ** 2)
+    heights, found = np.array([[9e3], [7e3], [3e3]]), []
+    for _ in range(200):
+        lines = gain * rng.poisson(heights * shape / gain) + rng.normal(0, 12.0, (3, 16))
+        found.append(yields._line_gain(lines, 144.0))
+    assert np.mean(found) == pytest.approx(gain, rel=0.1, abs=0.05)
+    assert yields._line_gain(lines[:1], 144.0) == 0.0  # one line tells nothing
+
+
+def test_the_absorbed_share_of_a_dim_emission_scatters_as_it_says():
+    pulls = []
+    for k in range(16):
+        found = sphere_yield(sphere(np.random.default_rng(k), 0.02, light=2e5), FLAT).absorptance
+        pulls.append((found.value - 0.4) / found.standard_error)
+    assert 0.6 < np.std(pulls) < 1.4 and np.abs(pulls).max() < 3.5
 
 
 def test_an_emission_without_noise_gives_no_yield():

@@ -528,7 +528,7 @@ def slow_in(region: Region, noise: Noise) -> tuple[Noise, np.ndarray]:
     lagged = np.concatenate([far[::-1], np.zeros(2 * near + 1), far])
     waves = part[:, 0] @ convolve1d(part[:, 0], lagged, mode="constant").T
     waves = len(region.level) * np.trace(waves) ** 2 / np.sum(waves**2)
-    wider = special.stdtrit(waves, 0.975) / special.ndtri(0.975)
+    wider = special.stdtrit(max(waves, 1.0), 0.975) / special.ndtri(0.975)
     moved = _after_line(curves, region, slice(None))
     fast = Noise(read, grows * noise.gain, correlation, True, grows * noise.square)
     return fast, wider * np.sqrt(variance)[:, None] * moved

@@ -594,9 +594,11 @@ def baseline(
     order: int = 1,
     region_nm: tuple[float, float] | None = None,
     band_nm: tuple[float, float] | None = None,
+    signal_nm: tuple[tuple[float, float], ...] = (),
 ):
     """A constant (order 0) or a line (1) from where there is statistically no signal, and what it
-    may be wrong by; from `region_nm` (low, high) where somebody has said that it is free of it.
+    may be wrong by; from `region_nm` (low, high) where somebody has said that it is free of it, and
+    from all beside `signal_nm` where other spectra have shown where it is.
     With `band_nm`, spectra whose tails leave too little free have it from all that is outside.
 
     Modes "offset" and "slope" hold the noise of the estimate, under the band; where the baseline
@@ -613,6 +615,8 @@ def baseline(
     order : {0, 1}
     region_nm, band_nm : (float, float), optional
         (low, high), in the unit of the axis.
+    signal_nm : tuple of (float, float)
+        Where other spectra have shown signal.
 
     Returns
     -------
@@ -628,7 +632,7 @@ def baseline(
     if order not in (0, 1):
         raise ConditioningError(f"baseline: order: expected 0 or 1, found {order!r}")
     least = max(LEAST_FREE, TAIL * signal.axis.size)
-    region, found = _free_of_signal(signal, region_nm, band_nm, least)
+    region, found = _free_of_signal(signal, region_nm, band_nm, signal_nm, least)
     enough = region.count >= least
     line = region.slope[:, None] * (region.t - region.centre[:, None])
     level = region.level if order else region.level + line
@@ -688,15 +692,18 @@ def baseline(
     return out.without(poor), _line_said(signal, region, found, offset_sd, order), findings
 
 
-def _free_of_signal(signal: Signal, region_nm, band_nm, least: float):
+def _free_of_signal(signal: Signal, region_nm, band_nm, signal_nm, least: float):
     """The region that a baseline goes through, and the noise in what is free of signal."""
     x = signal.axis
     # Points that a step has replaced are no evidence of the baseline, and still stand on it.
     values = signal.finite
-    if region_nm is None:
+    if region_nm is None and not signal_nm:
         region = free_region(x, values, signal.good)
     else:
-        inside = (x >= region_nm[0]) & (x <= region_nm[1])
+        low, high = region_nm or (x[0], x[-1])
+        inside = (x >= low) & (x <= high)
+        for low, high in signal_nm:
+            inside &= (x < low) | (x > high)
         region = stated_region(x, values, signal.good & inside)
     found = noise_in(region, signal.good)  # tails outside a band are no noise
     if band_nm is not None and (tight := region.count < least).any():

@@ -31,17 +31,23 @@ from peled.conditioning import (
     condition,
     covariance,
     detector_noise,
+    find_band,
     scatter_findings,
 )
-from peled.conditioning.noise import free_region
+from peled.conditioning.noise import LEAST_FREE, free_region
+from peled.conditioning.steps import TAIL
 from peled.photoluminescence.plqy import photon_weights
 from peled.quantities import Finding, Quantity, judge, possible, signal
 
-#: Half of the emission window in full widths at half maximum about the maximum.
-REACH = 3.0
+#: Half of the emission window in full widths at half maximum about the maximum, and of where no
+#: baseline is sought: a Gaussian has fallen to 0.2 % there.
+REACH, LIT = 3.0, 1.5
 #: Standard errors by which a line at twice the laser's wavelength must stand out.
 SECOND_ORDER = 4.0
 ALONE = 64  #: points below which a file of the laser holds no more than its line
+FOUND = 0.84  #: of the width of the clearest Gaussian, of steps of √2: that of a band is no less
+BRIGHT = 0.03  #: of its maximum, from which on points of a laser's line tell its noise
+LIT_ROLES = ("direct", "indirect")
 METHODS = {
     ("direct", "empty", "indirect"): "three runs",
     ("direct", "empty"): "two runs, direct",
@@ -128,21 +134,32 @@ def sphere_yield(
     """
     method, laser_of, emission_of = _named(runs)
     _check_settings(settings, runs)
-    ready = {name: _conditioned(run, name, dark, settings) for name, run in runs.items()}
-    findings = [f for run in ready.values() for f in run.findings if f.gate != "signal"]
-    if any(f.status == "withheld" for f in findings):
-        return _withheld(findings, method, runs, ready, sample, labels)
+    recorded = {name: _conditioned(run, name, dark, settings) for name, run in runs.items()}
+    if not all(run.used.all() for run in recorded.values()):
+        return _withheld(recorded, method, runs, sample, labels)
+    rough = _on_one_axes(
+        {name: _roughly(run) for name, run in recorded.items()}, laser_of, emission_of
+    )
+    laser = laser_band_nm or _laser_band(_of(rough, laser_of, "empty", "blank"))
+    lit, unlit = _of(rough, emission_of, *LIT_ROLES), _of(rough, emission_of, "empty", "blank")
+    band, wide = (emission_band_nm,) * 2
+    if band is None:
+        band, wide = _emission_bands(lit, unlit, laser)
+    ready = {}
     for names in (laser_of, emission_of):
-        ready |= _on_one_axis({name: ready[name] for name in names.values()})
-    laser = laser_band_nm or _laser_band(_of(ready, laser_of, "empty", "blank"))
-    lit = _of(ready, emission_of, "direct", "indirect")
-    band = emission_band_nm or _emission_band(lit, _of(ready, emission_of, "empty", "blank"), laser)
-    bands = Bands(laser, band)
+        group = {name: recorded[name] for name in names.values()}
+        lit_nm = _lit(group, (laser, _second(laser), wide))
+        ready |= {name: _based(run, lit_nm, name in dark) for name, run in group.items()}
+    if not all(run.used.all() for run in ready.values()):
+        return _withheld(ready, method, runs, sample, labels)
+    findings = [f for run in ready.values() for f in run.findings if f.gate != "signal"]
+    ready = _on_one_axes(ready, laser_of, emission_of)
+    bands, lit = Bands(laser, band), _of(ready, emission_of, *LIT_ROLES)
     if emission_band_nm is None:
         bands = _within(calibration, bands, lit)
     findings += scatter_findings(lit, bands.emission)
     findings += _assumed(bands, calibration, laser_of, emission_of, settings)
-    ready = _with_common_gain(ready, bands, settings, emission_of.values())
+    ready = _with_common_gain(ready, bands, settings, laser_of.values(), emission_of.values())
     bands, ready, more = _without_second_order(bands, ready, emission_of)
     return _balance(
         bands,
@@ -184,6 +201,13 @@ def _named(runs) -> tuple[str, dict[str, str], dict[str, str]]:
 def _of(ready, names: Mapping[str, str], *roles: str) -> Signal | None:
     """The run of the first of these roles that there is."""
     return next((ready[names[role]] for role in roles if role in names), None)
+
+
+def _on_one_axes(runs, *of) -> dict[str, Signal]:
+    """The runs, those of the lasers on one axis and those of the emissions."""
+    for names in of:
+        runs = runs | _on_one_axis({name: runs[name] for name in names.values()})
+    return runs
 
 
 def _on_one_axis(runs: Mapping[str, Signal]) -> dict[str, Signal]:
@@ -275,10 +299,10 @@ def _conditioned(run: Signal, name: str, dark, settings) -> Signal:
     run = replace(run, source=run.source or name)
     companions = {"dark": dark[name]} if name in dark else {}
     scale = [("scale", said)] if said else []
-    alone = name.endswith(" laser") and run.axis.size < ALONE
     # The strongest line is light, whichever it is; rays are looked for elsewhere.
     top = float(run.axis[int(np.argmax(run.finite[0]))])
     try:
+        alone = name.endswith(" laser") and run.axis.size < ALONE
         begin = [("saturation", {}), ("missing", {})]
         first = condition(run, begin if alone else [("axis", {}), *begin])
         if not first.used.all():
@@ -286,18 +310,50 @@ def _conditioned(run: Signal, name: str, dark, settings) -> Signal:
         first = condition(first, [("dark", {}), *scale], companions)
         if alone:
             return first if companions else _on_its_ends(first)
-        first = condition(first, [("cosmic", {"excitation_nm": top})])
-        # A line where it is drawn between points free of light; beyond them it would go too far.
-        free = np.flatnonzero(free_region(first.axis, first.finite, first.good).free[0])
-        spans = free.size > 1 and np.ptp(free) > 0.5 * first.axis.size
-        based = condition(first, [("baseline", {"order": int(spans)})])
-        if based.used.all() or not companions:
-            return based
-        return condition(first, [("noise", {})])  # nothing is free of light, and the dark is off
+        return condition(first, [("cosmic", {"excitation_nm": top})])
     except ConditioningError:
         raise
     except (ValueError, IndexError, FloatingPointError) as error:
         raise ConditioningError(f"{run.source}: {error}") from None
+
+
+def _roughly(run: Signal) -> Signal:
+    """A run with its noise, above its darkest tenth: enough to see where its bands are."""
+    if run.axis.size < ALONE:
+        return run
+    run = condition(run, [("noise", {})])
+    return replace(run, values=run.values - np.quantile(run.finite, 0.1))
+
+
+def _lit(runs: Mapping[str, Signal], lines) -> tuple[tuple[float, float], ...]:
+    """Ranges (low, high) that hold light: by the course of all runs together, and the `lines`; one
+    of both where too little is left by both."""
+    some = list(_on_one_axis(runs).values())
+    x, good = some[0].axis, np.all([run.good[0] for run in some], axis=0)
+    if x.size < ALONE:
+        return ()
+    free = free_region(x, sum(run.finite for run in some), good[None]).free[0]
+    beside = np.all([(x < low) | (x > high) for low, high in lines], axis=0)
+    least = max(LEAST_FREE, TAIL * x.size)
+    dark = next((d for d in (free & beside, free) if np.count_nonzero(d) >= least), beside)
+    starts = np.flatnonzero(np.diff(dark, prepend=True, append=True) != 0)
+    return tuple((float(x[a]), float(x[b - 1])) for a, b in zip(starts[::2], starts[1::2]))
+
+
+def _based(run: Signal, lit_nm, dark: bool) -> Signal:
+    """A run less its baseline, found where no run holds light."""
+    if run.axis.size < ALONE:
+        return run
+    free = run.good[0].copy()
+    for low, high in lit_nm:
+        free &= (run.axis < low) | (run.axis > high)
+    # A line where it is drawn between points free of light; beyond them it would go too far.
+    at = np.flatnonzero(free)
+    spans = at.size > 1 and np.ptp(at) > 0.5 * run.axis.size
+    based = condition(run, [("baseline", {"order": int(spans), "signal_nm": lit_nm})])
+    if based.used.all() or not dark:
+        return based
+    return condition(run, [("noise", {})])  # nothing is free of light, and the dark is off
 
 
 def _on_its_ends(run: Signal) -> Signal:
@@ -308,18 +364,22 @@ def _on_its_ends(run: Signal) -> Signal:
     return replace(run, modes=modes, mode_names=(*run.mode_names, "offset"))
 
 
-def _with_common_gain(ready, bands: Bands, settings, emissions):
-    """Runs with the noise of one detector: the gain (variance a count) from all emission bands."""
+def _with_common_gain(ready, bands: Bands, settings, lasers, emissions):
+    """Runs with the noise of one detector: the gain (variance a count) from all emission bands, of
+    the laser what its lines differ by if that is more."""
     factor = {
         name: settings.get(name, {}).get("integration_ms", 1.0)
         * settings.get(name, {}).get("filter_transmission", 1.0)
         for name in ready
     }
-    light = []
-    for name in emissions:
-        run = ready[name]
-        inside = (run.axis >= bands.emission[0]) & (run.axis <= bands.emission[1])
-        light.append(run.values[0, inside] * factor[name])
+
+    def counts(names, band):
+        return [
+            run.values[0, _inside(run, band)] * factor[name]
+            for name, run in ((name, ready[name]) for name in names)
+        ]
+
+    light = counts(emissions, bands.emission)
     if min(map(len, light)) < 12:
         raise ConditioningError(
             f"sphere: expected an emission band of at least 12 points, found {min(map(len, light))}"
@@ -331,12 +391,36 @@ def _with_common_gain(ready, bands: Bands, settings, emissions):
     }
     common = float(np.mean([*reads.values()]))
     gain = detector_noise(*light, read=common).gain
+    of_line = max(gain, _line_gain(np.array(counts(lasers, bands.laser)), common))
     out = {}
     for name, run in ready.items():
-        noise = Noise(reads.get(name, common), gain)
-        variance = noise.variance(run.values[0] * factor[name]) / factor[name] ** 2
-        out[name] = replace(run, variance=variance, independent=None)
+        read, level = reads.get(name, common), run.values[0] * factor[name]
+        variance = Noise(read, gain).variance(level)
+        if name in lasers:
+            line = Noise(read, of_line).variance(level)
+            variance = np.where(_inside(run, bands.laser), line, variance)
+        out[name] = replace(run, variance=variance / factor[name] ** 2, independent=None)
     return out
+
+
+def _inside(run: Signal, band) -> np.ndarray:
+    return (run.axis >= band[0]) & (run.axis <= band[1])
+
+
+def _line_gain(lines: np.ndarray, read: float) -> float:
+    """Variance a count by which lines (m, n) of one shape differ beside their heights: chi² of the
+    table of their counts [1]_, less what the noise of reading makes of it, over its freedom.
+
+    References
+    ----------
+    .. [1] K. Pearson, Phil. Mag. 50, 157 (1900), doi:10.1080/14786440009463897
+    """
+    lines = lines[:, lines.sum(axis=0) > BRIGHT * lines.sum(axis=0).max()]
+    expected = np.outer(lines.sum(axis=1), lines.sum(axis=0)) / lines.sum()
+    freedom = (lines.shape[0] - 1) * (lines.shape[1] - 1)
+    chi2 = np.sum((lines - expected) ** 2 / expected)
+    of_reading = read * np.mean(1 / expected) * freedom
+    return float((chi2 - of_reading) / freedom) if freedom and (expected > 0).all() else 0.0
 
 
 def _laser_band(empty: Signal) -> tuple[float, float]:
@@ -368,8 +452,9 @@ def _second(laser: tuple[float, float]) -> tuple[float, float]:
     return centre - half, centre + half
 
 
-def _emission_band(lit: Signal, empty: Signal | None, laser) -> tuple[float, float]:
-    """±`REACH` FWHM about the maximum on the red side of the laser, its second order left out."""
+def _emission_bands(lit: Signal, empty: Signal | None, laser):
+    """±`REACH` FWHM about the maximum on the red side of the laser, its second order left out, and
+    ±`LIT` FWHM as far as noise allows: as that of the clearest Gaussian, and two errors of it."""
     x, difference = lit.axis, lit.values[0] - (0.0 if empty is None else empty.values[0])
     low, high = _second(laser)
     where = (x > laser[1] + 10) & ~((x > low) & (x < high))
@@ -378,14 +463,20 @@ def _emission_band(lit: Signal, empty: Signal | None, laser) -> tuple[float, flo
             f"{lit.source}: expected an emission band beyond {laser[1] + 10:.0f} nm, found the end "
             f"of the axis at {x[-1]:.0f} nm"
         )
-    width = max(round(4 / float(np.median(np.diff(x)))) | 1, 3)
+    found = find_band(difference[None], where[None])
+    width = max(round(4 / float(np.median(np.diff(x)))) | 1, round(found.fwhm[0] / 4) | 1, 3)
     smooth = np.convolve(np.where(where, difference, 0.0), np.full(width, 1 / width), mode="same")
     top = int(np.argmax(np.where(where, smooth, -np.inf)))
     below = smooth < 0.5 * smooth[top]
     left = top - int(np.argmax(below[top::-1])) if below[: top + 1].any() else 0
     right = top + int(np.argmax(below[top:])) if below[top:].any() else x.size - 1
+    found_nm = found.fwhm[0] * float(np.median(np.diff(x)))
     fwhm = max(x[right] - x[left], 10.0)
-    return max(x[top] - REACH * fwhm, laser[1] + 5), min(x[top] + REACH * fwhm, x[-1])
+    wide = max(fwhm, FOUND * found_nm) * (1 + 2 / max(float(found.significance[0]), 2.0))
+    return tuple(
+        (max(x[top] - half, laser[1] + 5), min(x[top] + half, x[-1]))
+        for half in (REACH * fwhm, LIT * wide)
+    )
 
 
 def second_order(bands: Bands, unlit: Sequence[Signal]) -> tuple[float, str]:
@@ -450,7 +541,7 @@ def _photons(bands: Bands, ready, names, calibration):
         weights = np.zeros((run.axis.size, len(own)))
         for column, (band, role) in enumerate(own):
             low, high = getattr(bands, band)
-            inside = (run.axis >= low) & (run.axis <= high)
+            inside = _inside(run, (low, high))
             if np.count_nonzero(inside) < 3:
                 raise ConditioningError(
                     f"{run.source}: expected a band {low:.0f} to {high:.0f} nm in the data, found "
@@ -527,9 +618,10 @@ def _balance(
     return SphereYield(*made, bands, method, dict(raw), ready)
 
 
-def _withheld(findings, method, raw, ready, sample, labels) -> SphereYield:
+def _withheld(ready, method, raw, sample, labels) -> SphereYield:
+    findings = tuple(f for run in ready.values() for f in run.findings if f.gate != "signal")
     made = [
-        Quantity(name, sample, None, {}, "", findings=tuple(findings), **labels)
+        Quantity(name, sample, None, {}, "", findings=findings, **labels)
         for name in ("PLQY", "absorptance")
     ]
     return SphereYield(*made, None, method, dict(raw), ready)
