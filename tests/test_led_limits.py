@@ -618,7 +618,7 @@ def followed_share(monkeypatch, growth, error, place, misfit=0.0, x=None, count=
     share = 0.1 + np.array([0.0, 0.5 * growth, growth])
     x = np.arange(500.0, 800.0) if x is None else x
 
-    def fits(x, y, peak, fwhm, range_nm, shape):
+    def fits(x, y, peak, fwhm, range_nm, shape, noise):
         other = misfit if shape == "split_gaussian" else 0.0
         where = range_nm[0] + place * (range_nm[1] - range_nm[0]) + other
 
@@ -635,13 +635,14 @@ def followed_share(monkeypatch, growth, error, place, misfit=0.0, x=None, count=
 
 
 @pytest.mark.parametrize("growth, error, place, grows", [
-    (0.031, 0.001, 0.5, True), (0.029, 0.001, 0.5, False), (0.31, 0.07, 0.5, True),
-    (0.29, 0.07, 0.5, False), (0.2, 0.01, 0.021, True), (0.2, 0.01, 0.019, False),
+    (0.027, 0.001, 0.5, True), (0.026, 0.001, 0.5, False), (0.38, 0.07, 0.5, True),
+    (0.37, 0.07, 0.5, False), (0.2, 0.01, 0.021, True), (0.2, 0.01, 0.019, False),
     (0.2, 0.01, 0.981, False), (0.2, 0.01, 0.979, True),
 ])  # fmt: skip
-def test_a_shoulder_grows_by_three_percent_and_errors_away_from_the_ends(
+def test_a_shoulder_grows_by_two_percent_and_errors_away_from_the_ends(
     growth, error, place, grows, monkeypatch
 ):
+    """The last two of three shares exceed the first by 3/4 of the growth, known to 1.22 errors."""
     found = followed_share(monkeypatch, growth, error, place)
     assert found[6] == grows and len(found[8]) == (not 0.02 < place < 0.98)
     assert found[5] == pytest.approx([0, error * 2**0.5, error * 2**0.5])
@@ -650,6 +651,41 @@ def test_a_shoulder_grows_by_three_percent_and_errors_away_from_the_ends(
         assert found[3] == pytest.approx(3.0)
         other = followed_share(monkeypatch, growth, error, place, 4.0)
         assert other[3] == pytest.approx(5.0)  # two shapes that serve: their difference is error
+
+
+def test_shares_that_do_not_rise_seldom_do():
+    """Once in 1,000 series, whether the first spectrum is dimmest or the last; what scatters by
+    more than its errors says nothing."""
+    rng = np.random.default_rng(11)
+    for error in (np.geomspace(5.0, 0.15, 8), np.geomspace(0.15, 5.0, 8)):
+        draws = 0.1 + error * rng.standard_normal((800, 8))
+        assert sum(stability.rises(share, error) for share in draws) <= 5
+    assert not stability.rises([0.0, 0.3, 0.0, 0.3, 0.0, 0.3], np.full(6, 0.01))
+    assert stability.rises(np.r_[np.zeros(4), np.full(4, 7.0)], np.ones(8))
+    falls = np.r_[np.full(4, 7.0), np.zeros(4)]
+    assert not stability.rises(falls, np.ones(8))
+
+
+def shifting(rng, levels):
+    """One band with a tail that moves to the red, and its noise; the last spectrum is brightest."""
+    x, y = np.arange(540.0, 800.0), []
+    for k, _ in enumerate(levels):
+        tail = np.where(x > 630 + k, np.exp(-np.maximum(x - 630 - k, 0.0) / 9), 0.0)
+        kernel = np.exp(-0.5 * (np.arange(-40.0, 41.0) / 12) ** 2)
+        y.append(np.convolve(tail, kernel, "same"))
+    y = np.stack(y) / np.max(y, axis=1, keepdims=True)
+    sd = np.repeat(1 / np.asarray(levels)[:, None], x.size, axis=1)
+    return x, y + sd * rng.standard_normal(y.shape), sd**2
+
+
+def test_one_band_with_a_tail_that_shifts_has_no_shoulder_however_dim_its_first_spectrum():
+    rng, levels = np.random.default_rng(4), np.geomspace(8, 400, 6)
+    for _ in range(5):
+        x, y, variance = shifting(rng, levels)
+        found = stability.follow(np.arange(6.0), x, y, variance=variance)
+        assert not found.grows and np.isnan(found.shoulder_nm)
+        # Each share is known as well as its spectrum; the place and width that all share add.
+        assert found.share_error[0] > 5 * found.share_error[-1]
 
 
 @pytest.mark.parametrize("end, count, room", [(640.0, 3, True), (638.0, 3, False),
