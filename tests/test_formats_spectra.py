@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from peled.formats import FormatError
 from peled.formats.confocal import read_stack
-from peled.formats.spectra import HC_EV_NM, read_each, read_spectra
+from peled.formats.spectra import HC_EV_NM, choose, read_each, read_spectra
 
 W = np.arange(500.0, 700.0, 4.0)
 Y = np.round(1000 * np.exp(-((W - 620) ** 2) / 800) + 3, 2)
@@ -120,6 +120,73 @@ def test_series_in_columns_know_what_was_varied(tmp_path, heads, values, unit):
     found = read_spectra(path)
     np.testing.assert_allclose(found.parameter, values)
     assert found.parameter_unit == unit and found.values.shape == (3, W.size)
+
+
+BIASES = ("2.50", "2.75", "3.00")
+
+
+@pytest.mark.parametrize("form", ["{p} {b} V", "{p}_{b}V", "{p}: {b} V", "pixel {p} {b} V",
+                                  "{p} (V = {b} V)", "{p} {b} mA/cm2",
+                                  "{p} 10 s {b} V"])  # fmt: skip
+def test_heads_that_name_several_samples_make_no_series(tmp_path, form):
+    several = [form.format(p=p, b=b) for p in ("P1", "P2") for b in BIASES]
+    found = read_spectra(in_columns(tmp_path, [several]))
+    assert found.parameter is None and len(set(found.labels)) == 6
+    alone = read_spectra(in_columns(tmp_path, [several[:3]]))
+    assert alone.parameter == pytest.approx([2.5, 2.75, 3.0])
+
+
+def test_heads_that_say_two_settings_make_one_series(tmp_path):
+    heads = ["2.5 V 1 mA/cm2", "2.75 V 3 mA/cm2", "3 V 10 mA/cm2"]
+    found = read_spectra(in_columns(tmp_path, [heads]))
+    assert found.parameter == pytest.approx([1, 3, 10]) and found.parameter_unit == "mA/cm2"
+
+
+def in_columns(folder, heads, corner=""):
+    """Spectra under heads in one line or several, an axis to their left."""
+    first = [corner] * (len(heads) - 1) + ["Wavelength (nm)"]
+    lines = [",".join([corner, *cells]) for corner, cells in zip(first, heads)]
+    n = len(heads[-1])
+    lines += [",".join(f"{v:g}" for v in (500 + i, *range(i, i + n))) for i in range(20)]
+    (folder / "wide.csv").write_text("\n".join(lines) + "\n")
+    return folder / "wide.csv"
+
+
+PIXELS = ["P1"] * 3 + ["P2"] * 3
+VOLTS = [f"{b} V" for b in BIASES]
+
+
+@pytest.mark.parametrize(
+    "heads, first",
+    [
+        ([PIXELS, VOLTS * 2], "P1 2.50 V"),
+        ([["P1", "", "", "P2", "", ""], VOLTS * 2], "P1 2.50 V"),
+        ([VOLTS * 2, PIXELS], "2.50 V P1"),
+        ([PIXELS, VOLTS * 2, ["Counts"] * 6], "P1 2.50 V"),
+        ([PIXELS, [*VOLTS, "2.6 V", "2.9 V", "3.1 V"]], "P1 2.50 V"),
+    ],
+)
+def test_heads_in_several_lines_are_read_together(tmp_path, heads, first):
+    found = read_spectra(in_columns(tmp_path, heads))
+    assert found.labels[0] == first and len(set(found.labels)) == 6
+    assert found.parameter is None
+
+
+@pytest.mark.parametrize("corner, above", [("", ["EL of board 3", "", ""]), ("", ["A"] * 3),
+                                           ("Integration (ms)", ["100", "50", "100"])])  # fmt: skip
+def test_lines_above_that_tell_no_sample_leave_a_series(tmp_path, corner, above):
+    volts = ["2.5 V", "3 V", "2.5 V"]
+    found = read_spectra(in_columns(tmp_path, [above, volts], corner))
+    assert found.labels == tuple(volts) and found.parameter == pytest.approx([2.5, 3.0, 2.5])
+
+
+def test_a_part_is_one_spectrum(tmp_path):
+    groups = read_each(in_columns(tmp_path, [["P1 2.5 V", "P1 2.5 V", "P2 2.5 V"]]))
+    assert choose(groups, "P2 2.5 V").values[0, 0] == 2
+    with pytest.raises(FormatError, match="found 2 of them"):
+        choose(groups, "P1 2.5 V")
+    with pytest.raises(FormatError, match=r"'P2 2\.5 V'"):
+        choose(groups, "P3 2.5 V")
 
 
 def test_series_with_numbers_in_a_corner_head(tmp_path):

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from matplotlib.figure import Figure
 
 from calibration.noise import pink
 from labs import Lamp, band, photon, write_jvl, write_life, write_series, write_spectrum
@@ -386,6 +387,104 @@ def test_scales_are_taken_and_said_or_stated(tmp_path):
     assert one(said, "EL peak").budget["wavelength scale"] == pytest.approx(1.0)
     assert "light_error" not in one(said).reasons
     assert one(said).budget["calibration"] > 2 * one(taken).budget["calibration"]
+
+
+# ---- several devices in a file -------------------------------------------------------------------
+
+SHIFTS = {"P1": 0.0, "P2": 2.0, "P3": 5.0}
+VOLTS = (2.5, 3.0, 3.5, 4.0)
+
+
+def board(folder, head="{p} {b:.2f} V", more=(), counts=3000.0):
+    """EL of three pixels that shift by different amounts, all in one file, and heads on top."""
+    rng, x = np.random.default_rng(8), np.arange(540.0, 780.0)
+    each = [(p, b) for p in SHIFTS for b in VOLTS]
+    heads = [head.format(p=p, b=b, n=p[1:]) for p, b in each]
+    shapes = [band(x, 630 + 4 * int(p[1]) + SHIFTS[p] * (b - 2.5) / 1.5, 30) for p, b in each]
+    y = np.resize(counts, len(shapes))[:, None] * np.array(shapes)
+    y = np.array([*y, *y[: len(more)]])
+    y = y + 8 * rng.standard_normal(y.shape)
+    lines = [",".join(["Wavelength (nm)", *heads, *more])]
+    lines += [",".join(f"{v:.2f}" for v in (a, *row)) for a, row in zip(x, y.T)]
+    (folder / "board.csv").write_text("\n".join(lines) + "\n")
+
+
+def check_shifts(report, name="{}"):
+    found = {q.sample: q for q in report.select(name="EL peak shift")}
+    assert set(found) == {name.format(p) for p in SHIFTS}
+    for p, shift in SHIFTS.items():
+        agrees(found[name.format(p)], shift)
+        assert found[name.format(p)].state == "against bias"
+
+
+@pytest.mark.parametrize("head, name", [
+    ("{p} {b:.2f} V", "{}"), ("{b}V_{p}", "{}"), ("{p}-{b:.1f}V", "{}"), ("{p} (V = {b} V)", "{}"),
+    ("dev {p}: {b} V", "dev {}"),
+])  # fmt: skip
+def test_heads_with_pixel_and_bias_are_a_series_a_pixel(tmp_path, head, name):
+    board(tmp_path, head)
+    report = analysed(tmp_path)
+    check_shifts(report, name)
+    assert one(report, "EL peak shift", sample=name.format("P1")).status == "doubtful"
+
+
+@pytest.mark.parametrize("measurement", ["el", "el_series"])
+def test_a_sheet_says_which_part_is_which_pixel(tmp_path, measurement):
+    board(tmp_path)
+    sheet = "sample,measurement,file,part,wavelength_error_nm\n"
+    report = analysed(
+        tmp_path, sheet + f"{{sample}},{measurement},board.csv,{{sample}} {{bias_V}} V,0.2\n"
+    )
+    check_shifts(report)
+    assert one(report, "EL peak shift", sample="P1").status == "reported"
+
+
+@pytest.mark.parametrize("measurement", ["el", "el_series"])
+def test_several_pixels_are_never_one_series(tmp_path, measurement):
+    board(tmp_path)
+    report = analysed(tmp_path, f"sample,measurement,file\nboard,{measurement},board.csv\n")
+    assert not [q for q in report.quantities if q.value is not None]
+    said = " ".join(map(str, report.problems))
+    assert "'P3 4.00 V'" in said and "{sample} {bias_V} V" in said
+
+
+def test_two_spectra_of_one_head_are_an_error_of_that_head(tmp_path):
+    board(tmp_path, more=["P1 2.50 V"])
+    report = analysed(tmp_path)
+    assert "2 of them" in " ".join(map(str, report.problems))
+    assert one(report, "EL peak shift", sample="P1").note == "3 V to 4 V"
+
+
+def drawn(panel):
+    figure = Figure()
+    panel.draw(figure)
+    return figure.axes[0]
+
+
+@pytest.mark.parametrize("counts, lines, said", [
+    ((3000, 3000, 3000, 3000), 4, ""), ((12, 3000, 3000, 3000), 3, "1 dimmer not drawn"),
+    ((12, 12, 12, 12), 4, "not normalised"),
+])  # fmt: skip
+def test_only_bands_clear_of_the_noise_are_drawn_normalised(tmp_path, counts, lines, said):
+    board(tmp_path, counts=counts)
+    (el,) = [p for p in analysed(tmp_path).panels() if (p.name, p.sample) == ("el", "P3")]
+    ax = drawn(el)
+    labelled = [line for line in ax.lines if not line.get_label().startswith("_")]
+    assert len(labelled) == lines
+    tops = [float(np.nanmax(line.get_ydata())) for line in labelled]
+    assert (tops == pytest.approx([1.0] * lines)) == (said != "not normalised")
+    assert said in " ".join(text.get_text() for text in ax.texts)
+
+
+def test_keys_of_spectra_and_courses_stand_above_their_axes(tmp_path):
+    board(tmp_path)
+    panels = [p for p in analysed(tmp_path).panels() if p.sample == "P3"]
+    assert {p.name for p in panels} == {"el", "el_course"}
+    for panel in panels:
+        ax = drawn(panel)
+        ax.figure.draw_without_rendering()
+        box = ax.get_legend().get_window_extent()
+        assert box.y0 >= ax.get_window_extent().y1 - 1
 
 
 # ---- bad files -----------------------------------------------------------------------------------

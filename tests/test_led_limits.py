@@ -28,6 +28,7 @@ from peled.led import (
     stability,
 )
 from peled.led.consistency import Stated
+from peled.led.reading import Series
 from peled.optics.escape import fresnel_transmittance
 from peled.quantities import Estimates
 
@@ -870,8 +871,9 @@ def test_energy_of_a_band_over_its_noise():
 
     def clear(modes=None, lumping=1.0):
         modes = np.zeros((1, 2, 40)) if modes is None else modes
-        return series._clear(SimpleNamespace(values=y, finite=y, variance=noise, modes=modes,
-                                             lumping=lumping, axis=np.arange(40.0)))  # fmt: skip
+        signal = SimpleNamespace(values=y, finite=y, variance=noise, modes=modes,
+                                 lumping=lumping, axis=np.arange(40.0))  # fmt: skip
+        return Series("p", "", "bias_V", signal, signal, None).clearness
 
     assert clear() == pytest.approx([math.sqrt((9000 - 160) / 4), 0.0])
     assert (

@@ -16,7 +16,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from peled.formats import FormatError, spectra, tcspc, vamas
-from peled.samples import Content, Holdings, SheetError, read_sheet, schema
+from peled.samples import Content, Holdings, SheetError, propose, read_sheet, schema
 
 ROOT = Path(__file__).resolve().parents[1]
 SHARED = ROOT.parent / "shared"
@@ -746,6 +746,18 @@ def test_what_no_reader_knows_is_listed_with_its_reason(tmp_path):
     assert [row.file for row in sheet] == ["a.csv"]
     reasons = {u.file: u.reason for u in sheet.unlisted}
     assert "expected a known format" in reasons["b.bin"] and ".unknown" in reasons["c.unknown"]
+
+
+@pytest.mark.parametrize("part, sample, bias", [
+    ("P1 2.50 V", "P1", "2.50"), ("2.5V_P1", "P1", "2.5"), ("A1-3.0V", "A1", "3.0"),
+    ("pixel 1 3 V", "pixel 1", "3"), ("P1, 250 mV", "P1", "0.25"), ("P1 (3 V)", "P1", "3"),
+    ("device 2 V", "device", "2"), ("P1 3 V2", "P1 3 V2", None), ("3 V", "b", "3"), ("1 3 V", "1", "3"),
+])  # fmt: skip
+def test_a_part_that_says_where_it_was_taken_is_of_the_sample_it_names(part, sample, bias):
+    columns = schema.columns("led")
+    found, _ = propose.explicit({"b.csv": Content("el", (part, "x"))}, columns, "lab")
+    assert (found["part"], found.get("bias_V")) == (part, bias)
+    assert found["sample"].removeprefix("b ") == sample
 
 
 def test_a_word_in_its_name_is_no_role_of_a_file_of_several(tmp_path):

@@ -17,6 +17,7 @@ from __future__ import annotations
 
 import os
 import re
+from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
@@ -53,13 +54,17 @@ _AXIS_WORD = re.compile(
     re.IGNORECASE,
 )
 _UNIT_WORD = re.compile(r"(?<![A-Za-z])(nm|µm|μm|um|Å|meV|eV|cm\^?[-−]1|cm⁻¹|1/cm)(?![A-Za-z])")
+_NUMBER = r"[+-]?(?:\d+(?:[.,]\d*)?|\.\d+)(?:[eE][+-]?\d+)?"
+_AREAL = r"(?:[mµu]?[AW]|[µu]J)[ /]?cm(?:\^?[-−]?2|⁻²|²)"
 _SERIES = re.compile(
-    r"(?:^|[\s=:,_@])(?P<value>[+-]?(?:\d+(?:[.,]\d*)?|\.\d+)(?:[eE][+-]?\d+)?)\s*"
+    rf"(?:^|[\s=:,_@])(?P<value>{_NUMBER})\s*"
     r"(?P<unit>ms|s|sec|secs|seconds|min|mins|minutes|h|hours?|m?V|volts?|[µu]?A|mA|K|°C|nm|"
-    r"(?:[mµu]?[AW]|[µu]J)[ /]?cm(?:\^?[-−]?2|⁻²|²))?\s*\)?$"
+    rf"{_AREAL})?\s*\)?$"
 )
+#: A number with the unit of a drive or a time within a head.
+_DRIVEN = rf"(?<=[\s=:,;_@(]){_NUMBER}\s*(?:{_AREAL}|m?s|sec|min|h|m?V|[mµu]?A)"
 _SETTING = re.compile(
-    r"time|^t(?![a-z])|delay|scan|sample|film|device|bias|volt|current|power|fluence|"
+    r"time|^t(?![a-z])|delay|scan|sample|film|device|pixel|bias|volt|current|power|fluence|"
     r"temperature|run|index|^no\b",
     re.IGNORECASE,
 )
@@ -394,12 +399,39 @@ def _labels(table: Table, others: list[int]) -> tuple[tuple[str, ...], str, bool
         corner = re.match(r"labels?|time|sample|name|$|\W*$|wave", cells[0], re.IGNORECASE)
         if row != names and all(row) and len(set(row)) == len(row) and corner:
             return tuple(row), unit, bool(re.match(r"time", cells[0], re.IGNORECASE))
+    if joined := _in_lines(table, others, names):
+        return joined, unit, False
     stem = delimited.stem(table.path)
     if len(names) == 1:
         # `%T neat` names a sample, `Intensity (a.u.)` does not.
         rest = _QUANTITY.sub("", names[0])
         return (names[0] if re.search(r"\w", rest) else stem,), unit, False
     return tuple(n or f"{stem} {k + 1}" for k, n in enumerate(names)), unit, False
+
+
+def _in_lines(table: Table, others: list[int], names: list[str]) -> tuple[str, ...]:
+    """Heads in several lines (`P1` over `2.5 V`), where the lines above tell more than the last;
+    else nothing. An empty cell goes on with the one to its left.
+    """
+    same = len(set(names)) < len(names)
+    if not same and not all((m := _SERIES.search(n)) and m["unit"] for n in names):
+        return ()
+    said = [n for n in names if n and not (_value_unit([n]) or delimited.is_unit(n))]
+    heads = names if len(said) == len(names) else [""] * len(names)
+    found = ()
+    for cells in reversed(table.above[:-1]):
+        row = [cells[j] for j in others]
+        for k, cell in enumerate(row[1:], start=1):
+            row[k] = cell or row[k - 1]
+        words = all(re.search(r"[^\W\d_]", _beside(cell)) for cell in row)
+        counts = re.search(r"time|integration|exposure|average|gain", cells[0], re.IGNORECASE)
+        if not all(row) or len(set(row)) == 1 or counts or not (same or words):
+            continue
+        heads = [f"{cell} {head}".strip() for cell, head in zip(row, heads, strict=True)]
+        found = tuple(heads)
+        if same and len(set(heads)) == len(heads):
+            break
+    return found
 
 
 def _value_unit(names: list[str]) -> str:
@@ -418,6 +450,40 @@ def _value_unit(names: list[str]) -> str:
         ):
             return match[0].lower()
     return ""
+
+
+def choose(groups: Sequence[Spectra], part: str) -> Spectra:
+    """The spectrum of a name.
+
+    Parameters
+    ----------
+    groups : sequence of Spectra
+        As `read_each` gives them.
+    part : str
+
+    Returns
+    -------
+    Spectra
+        That one alone.
+
+    Raises
+    ------
+    FormatError
+        If there is none of that name, or more than one.
+    """
+    places = [(g, k) for g in groups for k, label in enumerate(g.labels) if label == part]
+    if len(places) == 1:
+        group, k = places[0]
+        one = {"values": group.values[k : k + 1], "labels": (part,)}
+        return replace(group, **one, parameter=None, parameter_unit="")
+    labels = [label for g in groups for label in g.labels]
+    raise FormatError(
+        groups[0].path,
+        place="heads of the spectra",
+        expected=f"one spectrum {part!r}",
+        found=f"{len(places)} of them" if places else ", ".join(map(repr, labels)),
+        advice="head each with a name of its own" if places else "name one of these",
+    )
 
 
 # ---- a matrix with the axis along the first row --------------------------------------------------
@@ -638,11 +704,17 @@ def _ordered(spectra: Spectra, lines: np.ndarray) -> Spectra:
     return spectra
 
 
+def _beside(head: str) -> str:
+    """What a head says beside how its spectrum was driven: the sample, or nothing."""
+    parts = re.split(r"[\s,;:@_]+", re.sub(rf"{_DRIVEN}(?![^\W_])", " ", f" {head}"))
+    return " ".join(filter(None, (part.strip("=.#-") for part in parts))).lower()
+
+
 def _parameters(
     labels: tuple[str, ...], corner: str, metadata: dict, times: bool
 ) -> tuple[np.ndarray | None, str]:
     """What was varied, from heads such as `30 s`, `t = 0.5 min`, `2.6 V`, `10 mA/cm2`, `12:03:55`;
-    None when they do not say.
+    None when they do not say, or name several samples (`P1 2.6 V`, `P2 2.6 V`).
     """
     if len(labels) < 2:
         return None, ""
@@ -654,6 +726,8 @@ def _parameters(
     ]
     if any(m is None for m in matches):
         return None, ""
+    if len({_beside(m.string[: m.start()]) for m in matches}) > 1:
+        return None, ""  # of several samples
     values = np.array([float(m["value"].replace(",", ".")) for m in matches])
     units = {(m["unit"] or "") for m in matches}
     if units == {""}:

@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from functools import partial
 from typing import TYPE_CHECKING
 
-from peled.figures import CYCLE, plain
+from peled.figures import CYCLE, legend_above, plain
 from peled.led import plots
 from peled.led.device import Device
 from peled.report.parts import Panel
@@ -110,14 +110,19 @@ _X = {"bias_V": "bias (V)", "current_mA_cm2": "J (mA cm$^{-2}$)", "time_s": "tim
 
 
 def _spectra(one, figure) -> None:
-    plots.spectra(figure.subplots(), one)
+    ax = figure.subplots()
+    plots.spectra(ax, one)
+    if ax.get_legend():
+        legend_above(ax)
 
 
 def _course(one, followed, figure) -> None:
     x = followed.parameter / (60 if one.axis == "time_s" else 1)
     course = {plain(one.sample): (x, followed.peak_nm, followed.peak_error)}
     log = one.axis == "current_mA_cm2"
-    plots.peak_course(figure.subplots(), course, xlabel=_X[one.axis], log=log)
+    ax = figure.subplots()
+    plots.peak_course(ax, course, xlabel=_X[one.axis], log=log)
+    legend_above(ax)
 
 
 def lifetimes(report: Report) -> Iterator[Panel]:

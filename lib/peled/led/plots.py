@@ -12,7 +12,7 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 from scipy.ndimage import uniform_filter1d
 
-from peled.figures import COLOURS, colours_of, shades, thinned
+from peled.figures import COLOURS, colours_of, plain, shades, thinned
 from peled.led.photometry import A_M2_PER_MA_CM2
 
 LIGHT = {
@@ -151,7 +151,9 @@ def _shown(value: float, unit: str) -> str:
 def spectra(ax, series, *, title: str = "", labels: Sequence[str] | None = None) -> None:
     """Normalised conditioned spectra of one series, light to dark, with a key of first to last.
 
-    Where they lie on each other what changed since the first is drawn below, magnified.
+    Where they lie on each other what changed since the first is drawn below, magnified. A spectrum
+    whose band is not clear of the noise has no maximum to divide by: it is left out, which is
+    said; where all are such they are drawn as they were read.
 
     Parameters
     ----------
@@ -162,14 +164,25 @@ def spectra(ax, series, *, title: str = "", labels: Sequence[str] | None = None)
         Of the spectra.
     """
     s = series.signal
-    used = np.flatnonzero(series.used)
+    clear = series.clear
+    used = np.flatnonzero(clear if clear.any() else series.used)
     pick = used[thinned(used.size, MOST)]
     colours = shades(pick.size)
     unit = s.at_unit.replace("mA/cm2", "mA cm$^{-2}$")
-    shapes = s.values[pick] / np.nanmax(s.values[pick], axis=1, keepdims=True)
+    top = np.nanmax(s.values[pick], axis=1, keepdims=True) if clear.any() else 1.0
+    shapes = s.values[pick] / top
     for k, y, shade in zip(pick, shapes, colours):
         text = labels[k] if labels else _shown(s.at[k], unit) if s.at is not None else ""
         ax.plot(s.axis, y, color=shade, lw=0.8, label=text)
+    if not clear.any():
+        _within_noise(ax, "no band clear of the noise: not normalised")
+        ax.set(
+            xlabel="wavelength (nm)", ylabel=f"EL ({plain(series.unit)})" if series.unit else "EL"
+        )
+        _key(ax, title)
+        return
+    if aside := int(np.sum(series.used & ~clear)):
+        _within_noise(ax, f"{aside} dimmer not drawn: not clear of the noise")
     smooth = uniform_filter1d(np.nan_to_num(shapes), 9, axis=1)
     emitting = (smooth > 0.03).any(axis=0)
     change = float(np.abs(smooth - smooth[0]).max())
@@ -188,6 +201,14 @@ def spectra(ax, series, *, title: str = "", labels: Sequence[str] | None = None)
     ax.set_yticks([0, 0.5, 1])
     if alike:
         ax.text(0.03, 0.04, f"{times} × what changed", fontsize=5.2, transform=ax.transAxes)
+    _key(ax, title)
+
+
+def _within_noise(ax, said: str) -> None:
+    ax.text(0.03, 0.96, said, fontsize=5.2, va="top", transform=ax.transAxes)
+
+
+def _key(ax, title: str) -> None:
     if ax.get_legend_handles_labels()[1]:
         ax.legend(frameon=False, fontsize=5.2, title=title or None, title_fontsize=6,
                   handlelength=1.2, loc="upper right", labelspacing=0.25)  # fmt: skip

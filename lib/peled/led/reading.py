@@ -14,7 +14,7 @@ import numpy as np
 from peled.conditioning import ConditioningError, Plan, Signal, condition, plan
 from peled.formats import FormatError
 from peled.formats.delimited import read_tables, sheets_of
-from peled.formats.spectra import Spectra, read_each
+from peled.formats.spectra import Spectra, choose, read_each
 from peled.formats.sweeps import Sweep, read_lifetime, read_sweeps
 from peled.led.ceiling import read_stack
 from peled.lineshapes import to_wavelength
@@ -22,6 +22,9 @@ from peled.samples import Content, Held, Holdings, Row, SheetError, joined
 from peled.sources import kind_of
 
 AXES = {"V": ("bias_V", 1.0), "mV": ("bias_V", 1e-3), "s": ("time_s", 1.0)}
+#: Standard errors by which a band must stand out for its peak and width to be read off without a
+#: model: the width is then known to 4 %. In more noise `moments` looks for its points in the noise.
+CLEAR = 45.0
 _FRACTION = 0.05  #: of its largest value: a current that moves less stands still
 
 
@@ -115,7 +118,7 @@ def _sniff_spectra(path: Path, part: str) -> Content:
     first = groups[0]
     if len(groups) == 1 and len(first) == 1:
         return Content("responsivity" if _is_response(first) else "el")
-    labels = tuple(label for group in groups for label in group.labels)
+    labels = tuple(dict.fromkeys(label for group in groups for label in group.labels))
     if len(groups) == 1 and first.parameter is not None and (axis := _axis(first.parameter_unit)):
         return Content("el_series", labels, axis[0])
     return Content("el", labels)
@@ -188,6 +191,21 @@ class Series:
         """Which spectra hold light, (n,)."""
         return self.signal.used
 
+    @property
+    def clearness(self) -> np.ndarray:
+        """Standard errors (n,) by which the whole band stands out: its energy over that of noise,
+        slow modes and correlation of neighbours included.
+        """
+        s = self.signal
+        noise = np.median(s.variance + (s.modes**2).sum(axis=0), axis=1)
+        energy = (s.finite**2).sum(axis=1) - s.axis.size * noise
+        return np.sqrt(np.maximum(energy, 0.0) / (noise * max(s.lumping, 1.0)))
+
+    @property
+    def clear(self) -> np.ndarray:
+        """Which spectra hold a band with a peak and a width to read off, (n,)."""
+        return self.used & (self.clearness > CLEAR)
+
 
 def _read_row_sweeps(path: Path, row: Row) -> tuple[Sweep, ...]:
     """The sweeps of a row; a current without an area is read as it stands, area NaN.
@@ -255,12 +273,7 @@ def _read_row_spectra(path: Path, row: Row) -> Signal:
     """The spectra of a row as a signal per nm, with what they count in where the heads say so."""
     groups = read_each(path, part=row.part)
     if row.part and row.part not in _sheets(path):
-        groups = [g for g in groups if row.part in g.labels]
-        if not groups:
-            raise FormatError(path, expected=f"a spectrum {row.part!r}", found="none of that name")
-        at = groups[0].labels.index(row.part)
-        one = groups[0]
-        groups = [replace(one, values=one.values[at : at + 1], labels=(row.part,), parameter=None)]
+        groups = (choose(groups, row.part),)
     if len(groups) > 1:
         raise FormatError(
             path,
@@ -272,9 +285,11 @@ def _read_row_spectra(path: Path, row: Row) -> Signal:
     if len(found) > 1 and found.parameter is None:
         raise FormatError(
             path,
-            expected="heads with bias, current density or time",
-            found=", ".join(map(repr, found.labels[:4])),
-            advice="head each spectrum with its value and unit, or name one in the column part",
+            place="heads of the spectra",
+            expected="bias, current density or time with its unit, and beside it the same name",
+            found=", ".join(map(repr, dict.fromkeys((*found.labels[:2], found.labels[-1])))),
+            advice="name one in the column part; of several devices write measurement el and a "
+            "part such as {sample} {bias_V} V",
         )
     x, values = found.x, found.values
     if found.x_unit != "nm":
@@ -349,7 +364,7 @@ READERS = {
 def series_of(holdings: Holdings) -> tuple[list[Series], list[tuple[str, str]]]:
     """All series of emission spectra, conditioned, and (place, reason) of what was set aside.
 
-    Single spectra (`el`) of one device that say where they were taken are joined to a series where
+    Single spectra of one device that say where they were taken are joined to a series where
     they share an axis.
 
     Parameters
@@ -361,11 +376,11 @@ def series_of(holdings: Holdings) -> tuple[list[Series], list[tuple[str, str]]]:
     list of Series, list of (str, str)
     """
     jobs: list[tuple[Sequence[Held], str, Signal]] = []
-    for axis, members in holdings.along("el", "bias_V", "current_mA_cm2"):
-        jobs.append((members, axis, joined(members, axis)))
-    for held in holdings.select(measurement="el_series", role="sample"):
-        axis = {"V": "bias_V", "mA/cm2": "current_mA_cm2", "s": "time_s"}.get(held.data.at_unit, "")
-        jobs.append(([held], axis, held.data))
+    own = {"V": "bias_V", "mA/cm2": "current_mA_cm2", "s": "time_s"}
+    for measurement in ("el", "el_series"):
+        for axis, members in holdings.along(measurement, "bias_V", "current_mA_cm2"):
+            raw = joined(members, axis)
+            jobs.append((members, axis or own.get(raw.at_unit, ""), raw))
     found, aside = [], []
     for members, axis, raw in jobs:
         try:

@@ -8,11 +8,11 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.linalg import norm
 
-from peled.conditioning import Signal, propagate, scatter_findings
+from peled.conditioning import propagate, scatter_findings
 from peled.led import photometry, routes
 from peled.led.lifetime import Crossing, acceleration, crossing_time
 from peled.led.photometry import SpectrumError
-from peled.led.reading import Series
+from peled.led.reading import CLEAR, Series
 from peled.led.stability import Followed, follow
 from peled.lineshapes import moments
 from peled.lineshapes.measures import UNSEEN
@@ -23,9 +23,6 @@ from peled.sources import kind_of
 
 LEVELS = (0.8, 0.5)  #: fractions of the first luminance
 NAMES = ("T80", "T50")
-#: Standard errors by which a band must stand out for its peak and width to be read off without a
-#: model: the width is then known to 4 %. In more noise `moments` looks for its points in the noise.
-CLEAR = 45.0
 
 
 def lifetime_quantities(logs: Sequence[Held]):
@@ -136,7 +133,7 @@ def colour_quantities(series: Sequence[Series], wavelength_nm: float):
             out.append(_lost(one, gone[0]))
             continue
         seen = np.flatnonzero(one.used)
-        clear = _clear(s)[seen]
+        clear = one.clearness[seen]
         used = seen[clear > CLEAR]
         if not used.size:
             said = f"the clearest band stands {clear.max():.0f} standard errors out of the noise, "
@@ -157,15 +154,6 @@ def colour_quantities(series: Sequence[Series], wavelength_nm: float):
         made = _colours(one, found, used, by_modes, *routes.scale_error(one, wavelength_nm))
         out += [q.found(*smooth[:1]) for q in made]
     return followed, out
-
-
-def _clear(signal: Signal) -> np.ndarray:
-    """Standard errors (n,) by which the whole band stands out: its energy over that of noise, slow
-    modes and correlation of neighbours included.
-    """
-    noise = np.median(signal.variance + (signal.modes**2).sum(axis=0), axis=1)
-    energy = (signal.finite**2).sum(axis=1) - signal.axis.size * noise
-    return np.sqrt(np.maximum(energy, 0.0) / (noise * max(signal.lumping, 1.0)))
 
 
 def _lost(one: Series, gone: Finding) -> Quantity:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
@@ -13,7 +13,7 @@ from peled.formats import FormatError, delimited
 from peled.formats.confocal import read_stack
 from peled.formats.contract import reader
 from peled.formats.delimited import read_records, split_unit, stated, stated_number
-from peled.formats.spectra import Spectra, read_each
+from peled.formats.spectra import Spectra, choose, read_each
 from peled.formats.sphere import read_calibration, read_sphere
 from peled.formats.tcspc import of_a_counter, read_histograms
 from peled.photoluminescence.emission import per_nanometre
@@ -117,7 +117,7 @@ def _sniff_decays(path: Path) -> Content:
 def _sniff_spectra(path: Path) -> Content:
     groups = read_each(path)
     labels = tuple(label for g in groups for label in g.labels)
-    first, many = groups[0], labels if len(labels) > 1 else ()
+    first, many = groups[0], tuple(dict.fromkeys(labels)) if len(labels) > 1 else ()
     runs = [_RUNS[m[1].lower()] for label in labels if (m := _RUN.search(label))]
     if {"empty", "direct"} <= set(runs) or {"empty", "indirect"} <= set(runs):
         if len(set(runs)) < len(labels) or len(groups) > 1:
@@ -198,14 +198,7 @@ def _part(path: Path, row: Row) -> Spectra:
     """The spectra of a row on one axis: all, or the part that it names."""
     groups = read_each(path)
     if row.part:
-        for group in groups:
-            if row.part in group.labels:
-                at = group.labels.index(row.part)
-                return replace(
-                    group, values=group.values[at : at + 1], labels=(row.part,), parameter=None
-                )
-        found = ", ".join(repr(label) for g in groups for label in g.labels)
-        raise FormatError(path, expected=f"a spectrum {row.part!r}", found=found)
+        return choose(groups, row.part)
     if len(groups) > 1:
         raise FormatError(
             path,

@@ -96,13 +96,15 @@ class Holdings:
         -------
         list of (str, tuple of Held)
             Column and rows, rising in it, that differ in nothing else of state, replicate, place
-            and wavelengths; a row that none places stands alone, with "".
+            and wavelengths; a row that none places, or with an axis of its own, stands alone,
+            with "".
         """
         places = {name for name, column in schema.columns().items() if column.where}
         found: dict[tuple, list[Held]] = {}
         for held in self.select(measurement=measurement, role="sample"):
             row, said = held.row, held.row.settings
-            axis = next((name for name in columns if name in said), "")
+            own = getattr(held.data, "at", None) is not None
+            axis = "" if own else next((name for name in columns if name in said), "")
             others = sorted((k, said[k]) for k in places & set(said) - set(columns))
             alike = (row.state, row.replicate, *others, held.data.axis.tobytes())
             key = (row.sample, axis, *(alike if axis else (row.label, len(found))))

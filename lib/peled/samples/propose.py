@@ -393,15 +393,27 @@ def _rows(
     rows = []
     for part in content.parts:
         said: dict[str, str] = {}
-        left = _left(part, content.measurement, columns, said)
-        own = cells | {"part": part, "sample": part}
+        left = _left(_as_name(part, columns), content.measurement, columns, said)
+        placed = {k: v for k, v in said.items() if k in columns and columns[k].where}
+        whose = left if placed else part  # `P1 2.5 V` and `P1 3 V` are of one sample
         if not re.search(r"[^\W\d_]", left):  # `decay 1` is no sample's name
-            own["sample"] = f"{sample} {part}"
+            whose = f"{sample} {whose}".strip()
+        own = cells | {"part": part, "sample": whose, **placed}
         if role := said.get("role"):
             own["role"] = role
             del own["sample"]
-        rows.append((bool(guess.cells or role), own))
+        rows.append((bool(guess.cells or role or placed), own))
     return rows
+
+
+def _as_name(head: str, columns: Mapping[str, Column]) -> str:
+    """A head as names of files are written: `P1, 10 mA/cm2` is `P1 10mAcm2`."""
+    head = re.sub(r"(?<=[AWJ])[ /]?cm(\^?[-−]?2|⁻²|²)", "cm2", head)
+    head = re.sub(r"[@()\[\]]|[,;:](?!\d)|[A-Za-z]{1,4}\s*=\s*(?=[-+\d])", " ", head)
+    units = {unit for column in columns.values() if column.where for unit in column.names}
+    units = "|".join(map(re.escape, sorted(units, key=len, reverse=True)))
+    number = r"(?<!\S)([-+−]?\d+(?:[.,]\d+)?)"
+    return " ".join(re.sub(rf"{number}\s+(?=(?:{units})(?!\w))", r"\1", head).split())
 
 
 def _general(cells: Mapping[str, str], columns: Mapping[str, Column]) -> tuple:
