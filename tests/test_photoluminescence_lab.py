@@ -685,6 +685,22 @@ def test_red_share_of_bands_of_another_shape():
     assert np.abs(np.mean(z, axis=0)[-10:]).mean() < 1 and 0.8 < np.std(z) < 1.25
 
 
+def test_times_of_several_films_in_one_table_are_a_series_a_film(tmp_path):
+    times, rng = np.arange(0.0, 600.0, 60.0), np.random.default_rng(15)
+    share = {"A": 0.3 * times / times[-1], "B": 0.0 * times}
+    light = [2e4 * (np.outer(1 - s, line(636, 12)) + np.outer(s, line(678, 12))) * 32 + 20
+             for s in share.values()]  # fmt: skip
+    heads = ",".join(f"{film} {t:g} s" for film in share for t in times)
+    table(tmp_path / "f.csv", f"Wavelength (nm),{heads}", X, *rng.poisson(np.concatenate(light)))
+    report = report_of(tmp_path)
+    assert set(report.found) == set(share)
+    (end,) = report.select(name="red share at the end")
+    assert end.sample == "A" and abs(end.value - 0.3) < 0.06
+    whole = report_of(tmp_path, "sample,measurement,file\nf,pl_series,f.csv\n")
+    assert not [q for q in whole.quantities if q.value is not None]
+    assert "'B 540 s'" in " ".join(map(str, whole.problems))
+
+
 def test_a_misfit_that_hardly_moves_the_share_is_no_doubt(tmp_path):
     """Gaussians per nm as such per eV leave five deviates; the share is right."""
     times, rng = np.arange(0.0, 1200.0, 60.0), np.random.default_rng(14)

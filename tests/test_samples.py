@@ -751,7 +751,8 @@ def test_what_no_reader_knows_is_listed_with_its_reason(tmp_path):
 @pytest.mark.parametrize("part, sample, bias", [
     ("P1 2.50 V", "P1", "2.50"), ("2.5V_P1", "P1", "2.5"), ("A1-3.0V", "A1", "3.0"),
     ("pixel 1 3 V", "pixel 1", "3"), ("P1, 250 mV", "P1", "0.25"), ("P1 (3 V)", "P1", "3"),
-    ("device 2 V", "device", "2"), ("P1 3 V2", "P1 3 V2", None), ("3 V", "b", "3"), ("1 3 V", "1", "3"),
+    ("device 2 V", "device", "2"), ("P1 3 V2", "P1 3 V2", None), ("3 V", "b", "3"),
+    ("1 3 V", "1", "3"),
 ])  # fmt: skip
 def test_a_part_that_says_where_it_was_taken_is_of_the_sample_it_names(part, sample, bias):
     columns = schema.columns("led")

@@ -136,6 +136,11 @@ class Spectra:
         return len(self.values)
 
     @property
+    def heads(self) -> str:
+        """The first labels and the last, for a message."""
+        return ", ".join(map(repr, dict.fromkeys((*self.labels[:2], self.labels[-1]))))
+
+    @property
     def wavelength_nm(self) -> np.ndarray:
         """The axis in nm, in the order of `x`."""
         return self.x if self.x_unit == "nm" else HC_EV_NM / self.x

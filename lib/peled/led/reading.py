@@ -287,7 +287,7 @@ def _read_row_spectra(path: Path, row: Row) -> Signal:
             path,
             place="heads of the spectra",
             expected="bias, current density or time with its unit, and beside it the same name",
-            found=", ".join(map(repr, dict.fromkeys((*found.labels[:2], found.labels[-1])))),
+            found=found.heads,
             advice="name one in the column part; of several devices write measurement el and a "
             "part such as {sample} {bias_V} V",
         )

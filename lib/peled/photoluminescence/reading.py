@@ -329,9 +329,10 @@ def read_series(path: Path, row: Row) -> Signal:
         raise FormatError(
             path,
             place="heads of the spectra",
-            expected="a time with its unit for each spectrum",
-            found=", ".join(map(repr, found.labels[:4])),
-            advice="head the spectra '0 s', '5 s' … or put times into a first column 'time (s)'",
+            expected="a time with its unit for each spectrum, and beside it the same name",
+            found=found.heads,
+            advice="head the spectra '0 s', '5 s' … or put times into a first column 'time (s)'; "
+            "of several films write measurement pl and a part such as {sample} {time_s} s",
         )
     x, values = per_nanometre(found)
     return Signal(
