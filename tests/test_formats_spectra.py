@@ -136,6 +136,16 @@ def test_heads_that_name_several_samples_make_no_series(tmp_path, form):
     assert alone.parameter == pytest.approx([2.5, 2.75, 3.0])
 
 
+@pytest.mark.parametrize("heads, series", [
+    (["T100 @ 0 min", "T90 @ 3 min", "T80 @ 9 min"], True),  # stages of one sample
+    (["A 0 s", "B 10 s"], False), (["A 0 s", "B 10 s", "C 5 s"], False),
+    (["A 0 s", "B 10 s", "A 20 s"], False), (["A 2 V", "B 3 V", "C 4 V"], False),
+])  # fmt: skip
+def test_names_of_their_own_are_stages_where_time_runs_on(tmp_path, heads, series):
+    found = read_spectra(in_columns(tmp_path, [heads]))
+    assert (found.parameter is not None) == series
+
+
 def test_heads_that_say_two_settings_make_one_series(tmp_path):
     heads = ["2.5 V 1 mA/cm2", "2.75 V 3 mA/cm2", "3 V 10 mA/cm2"]
     found = read_spectra(in_columns(tmp_path, [heads]))

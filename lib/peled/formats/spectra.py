@@ -731,10 +731,15 @@ def _parameters(
     ]
     if any(m is None for m in matches):
         return None, ""
-    if len({_beside(m.string[: m.start()]) for m in matches}) > 1:
-        return None, ""  # of several samples
     values = np.array([float(m["value"].replace(",", ".")) for m in matches])
     units = {(m["unit"] or "") for m in matches}
+    if units <= set(_SECONDS):
+        values, units = values * [_SECONDS[m["unit"]] for m in matches], {"s"}
+    names = {_beside(m.string[: m.start()]) for m in matches}
+    # Time runs on by itself: stages of one sample may each have a name (`T90 @ 3 min`).
+    stages = units == {"s"} and len(names) == len(labels) > 2 and np.all(np.diff(values) > 0)
+    if len(names) > 1 and not stages:
+        return None, ""
     if units == {""}:
         named = (
             "time" if times else corner + " " + str(metadata.get("Series", "")) + " " + labels[0]
@@ -746,6 +751,4 @@ def _parameters(
         if other := _SETTING_UNIT.search(str(metadata.get("Series", "")) + corner):
             return values, other[1]
         return (values, "") if bare else (None, "")
-    if units <= set(_SECONDS):
-        return values * [_SECONDS[m["unit"]] for m in matches], "s"
     return (values, units.pop()) if len(units) == 1 else (None, "")
