@@ -9,6 +9,7 @@ import math
 import re
 import sys
 import types
+import warnings
 from dataclasses import replace
 from pathlib import Path
 
@@ -423,3 +424,24 @@ def test_a_pdf_has_no_page_without_content():
     shown = [text for sub in first.subfigs for text in sub.texts]
     first.canvas.draw()
     assert all(text.get_window_extent().y0 > 0 for text in shown) and len(others) == 1
+
+
+@pytest.mark.parametrize("count", [3, 60])
+def test_no_legend_takes_the_place_of_the_axes(count):
+    """Whatever a topic draws: of a crowd of curves some are named, from the first to the last."""
+
+    def many(place):
+        ax = place.subplots()
+        for i in range(count):
+            ax.plot([0, 1], [i, i], label=f"device {i}, forward")
+        ax.legend()
+
+    figure = Figure(figsize=(2.6, 2.0), layout="constrained")
+    pdf.draw(pr.Panel("p", many), figure)
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")  # a layout that cannot be applied
+        figure.draw_without_rendering()
+    (ax,) = figure.axes
+    texts = [text.get_text() for text in ax.get_legend().get_texts()]
+    assert texts[0].startswith("device 0,") and texts[-1].startswith(f"device {count - 1},")
+    assert len(texts) == min(count, 8) and ax.get_position().height > 0.2

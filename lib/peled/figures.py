@@ -110,6 +110,8 @@ def plain(text: str) -> str:
 def legend_above(ax, *, size: float = 5.5) -> None:
     """The legend over the axes, where no curve can lie under it, in as many columns as fit.
 
+    Of more than twice `MOST` curves it names `MOST`, from the first to the last.
+
     Parameters
     ----------
     ax : Axes
@@ -117,6 +119,8 @@ def legend_above(ax, *, size: float = 5.5) -> None:
         Of the letters, points.
     """
     handles, labels = ax.get_legend_handles_labels()
+    named = thinned(len(labels), MOST if len(labels) > 2 * MOST else 2 * MOST)
+    handles, labels = [handles[i] for i in named], [labels[i] for i in named]
     each = max((0.55 * len(label) + 4) * size for label in labels) if labels else 1.0
     of = ax.get_subplotspec()
     share = 1.0 if of is None else len(of.colspan) / of.get_gridspec().ncols

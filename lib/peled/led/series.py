@@ -16,7 +16,7 @@ from peled.led.reading import CLEAR, Series
 from peled.led.stability import Followed, follow
 from peled.lineshapes import moments
 from peled.lineshapes.measures import UNSEEN
-from peled.quantities import Finding, Quantity, derive
+from peled.quantities import Finding, Quantity, derive, times
 from peled.report import reason
 from peled.samples import Held
 from peled.sources import kind_of
@@ -102,7 +102,7 @@ def _accelerated(kept) -> list[Quantity]:
     if not law.single_law and len(usable) > 2:
         said = (
             f"no one power law: local exponents {', '.join(f'{n:.2f}' for n in law.exponents)} "
-            f"differ by {law.largest_difference_sigma:.0f} standard errors"
+            f"differ by {times(law.largest_difference_sigma, 'standard errors')}"
         )
         made = made.found(Finding("described", "doubtful", said))
     return [made]
@@ -136,8 +136,8 @@ def colour_quantities(series: Sequence[Series], wavelength_nm: float):
         clear = one.clearness[seen]
         used = seen[clear > CLEAR]
         if not used.size:
-            said = f"the clearest band stands {clear.max():.0f} standard errors out of the noise, "
-            said += f"{CLEAR:g} are needed for its peak and width"
+            said = f"the clearest band stands {times(clear.max(), 'standard errors')} out of the "
+            said += f"noise, {CLEAR:g} are needed for its peak and width"
             out.append(_lost(one, Finding("signal", "withheld", said, one.label)))
             continue
         values = s.values[used]

@@ -55,17 +55,18 @@ def threshold(tries: int = 1, dof: float | None = None, false_alarm: float = FAL
 MOST = 1000.0  #: standard errors above which nobody asks how many
 
 
-def times(ratio: float) -> str:
+def times(ratio: float, unit: str = "times") -> str:
     """How many times its error, or its noise, something is, in digits that mean something.
 
     Parameters
     ----------
     ratio : float
+    unit : str
+        What is counted: "standard errors" where that is all that is said.
 
     Returns
     -------
     str
-        Ends in "times".
 
     Examples
     --------
@@ -75,10 +76,10 @@ def times(ratio: float) -> str:
     'minus 4.2 times'
     """
     if abs(ratio) < 0.1:
-        return "less than 0.1 times"
+        return f"less than 0.1 {unit}"
     if abs(ratio) > MOST:
-        return f"{'' if ratio > 0 else 'minus '}more than {MOST:.0f} times"
-    return f"{'' if ratio > 0 else 'minus '}{_digits(abs(ratio))} times"
+        return f"{'' if ratio > 0 else 'minus '}more than {MOST:.0f} {unit}"
+    return f"{'' if ratio > 0 else 'minus '}{_digits(abs(ratio))} {unit}"
 
 
 def deviate(z: float) -> str:

@@ -135,6 +135,10 @@ def draw(panel: Panel, place) -> None:
     """
     try:
         panel.draw(place)
+        for ax in place.axes:
+            legend = ax.get_legend()
+            if legend and len(legend.get_texts()) > 2 * figures.MOST:  # it would leave no axes
+                figures.legend_above(ax)
         if panel.title:
             letters = int(place.bbox.width / place.dpi * 72 / 4.4)  # one is about 4.4 points wide
             place.suptitle(textwrap.fill(panel.title, letters), fontsize=8)

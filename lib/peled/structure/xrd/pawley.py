@@ -10,7 +10,7 @@ from scipy import optimize
 from scipy.ndimage import uniform_filter1d
 
 from peled import separable
-from peled.quantities import threshold
+from peled.quantities import threshold, times
 from peled.separable import SeparableFit, Sought, differences
 from peled.structure.detection import find_lines
 from peled.structure.xrd.crystal import (
@@ -585,7 +585,9 @@ def _report(x, y, sigma, fit: SeparableFit, sought, hkls, extras, shape) -> Pawl
         if of.known and not of.held and name != "extra":
             pull = (values[name] - of.known[0]) / of.known[1]
             if abs(pull) > threshold():
-                said = f"{name} is {values[name]:.3g} {of.unit}, {abs(pull):.1f} standard errors"
+                said = (
+                    f"{name} is {values[name]:.3g} {of.unit}, {times(abs(pull), 'standard errors')}"
+                )
                 doubts.append(("assumed", f"{said} from the {of.known[0]:.3g} assumed"))
     if errors["zero"] and errors["displacement"]:
         i, j = free.index("zero"), free.index("displacement")
