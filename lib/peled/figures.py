@@ -153,7 +153,7 @@ def thinned(count: int, most: int = MOST) -> list[int]:
     """
     if count <= most:
         return list(range(count))
-    return [round(i * (count - 1) / (most - 1)) for i in range(most)]
+    return [i * (count - 1) // (most - 1) for i in range(most)]
 
 
 def shades(count: int) -> list[tuple[float, ...]]:
