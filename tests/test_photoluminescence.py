@@ -454,9 +454,11 @@ def test_elliott_without_noise_is_exact_and_its_errors_those_of_the_curvature():
     variance = rest @ rest / (rest.size - 6) * (1 + near) / (1 - near)
     errors = np.sqrt(variance * np.diag(np.linalg.inv(by @ by.T)))[:3]
     np.testing.assert_allclose(found.errors_eV, errors, rtol=0.05)
-    assert found.total_error_eV == pytest.approx(
-        np.hypot(found.errors_eV[0], found.window_spread_eV[0])
-    )
+    parts = found.errors_eV[0], found.window_spread_eV[0], found.interference_eV[0]
+    assert found.total_error_eV == pytest.approx(np.linalg.norm(parts))
+    # Next to no interference is left where none is; the curves are in the order of the energies.
+    assert found.interference.shape[1] == energy.size
+    assert np.linalg.norm(found.interference, axis=0).max() < 6e-4
 
 
 @pytest.mark.parametrize("broadening", [0.004, 0.02])
@@ -481,7 +483,8 @@ def test_windows_of_an_elliott_fit_move_by_a_fifth(monkeypatch):
 
     def ends(e, a, start):
         seen.append(start)
-        return np.array([e[0], e[-1], np.ptp(e)]), np.zeros(3), a, a, True
+        theta, slopes = np.array([e[0], e[-1], np.ptp(e)]), np.vander(e - e.mean(), 6)
+        return gap._Fit(theta, np.zeros(3), a, a, True, slopes, np.zeros(2))
 
     monkeypatch.setattr(gap, "_fit_elliott", ends)
     found = pl.elliott_gap(energy, edge)

@@ -11,14 +11,25 @@ bias.
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from typing import NamedTuple
 
 import numpy as np
+from scipy.ndimage import uniform_filter1d
 
 from peled import separable
-from peled.conditioning.noise import third_differences
+from peled.conditioning.noise import MEDIAN, third_differences
+from peled.quantities import likeness_z, missed_share
 from peled.separable import Sought, differences
 
 REACH_EV = (0.25, 0.35)  #: of Elliott's window below and above the steepest point of the edge
+
+#: Of interference: periods in eV (films of 0.15 to 3 µm) and amplitudes in absorbance (0.1 to 7 %).
+PERIODS_EV = 1 / np.arange(0.5, 10.0, 0.2)
+AMPLITUDES = np.geomspace(3e-4, 0.03, 14)
+
+#: An edge rises by so many times what the spectrum does below it, over this much or twice its own
+#: width; where less than its width is seen, interference of this amplitude is taken for granted.
+RISES, BELOW_EV, UNSEEN = 8.0, 0.3, 0.01
 
 BROAD_EV = 0.4  #: an edge that rises over more is no exciton's
 POWERS = {
@@ -75,9 +86,17 @@ class ElliottGap:
         Standard errors of these three by the scatter about the fit.
     window_spread_eV : tuple of float
         Standard deviations over fit windows: the systematic error.
+    interference_eV : tuple of float
+        Standard errors by the interference that the spectrum may hold.
     window_eV : (float, float)
     energy_eV, absorbance, model, continuum : ndarray, shape (n,)
         Inside the window; `continuum` is the part without bound states, baseline included.
+    interference : ndarray, shape (m, N)
+        That interference, as independent curves of one standard deviation over all N energies as
+        they were given, in absorbance.
+    misfit_z, missed : float
+        Likeness of neighbours in what law and interference leave, and how much that is of the edge
+        (`likeness_z`, `missed_share`).
     converged : bool
     """
 
@@ -86,11 +105,15 @@ class ElliottGap:
     broadening_eV: float
     errors_eV: tuple[float, float, float]
     window_spread_eV: tuple[float, float, float]
+    interference_eV: tuple[float, float, float]
     window_eV: tuple[float, float]
     energy_eV: np.ndarray = field(repr=False)
     absorbance: np.ndarray = field(repr=False)
     model: np.ndarray = field(repr=False)
     continuum: np.ndarray = field(repr=False)
+    interference: np.ndarray = field(repr=False)
+    misfit_z: float
+    missed: float
     converged: bool = True
 
     @property
@@ -100,8 +123,14 @@ class ElliottGap:
 
     @property
     def total_error_eV(self) -> float:
-        """Of the gap, statistical and window error together."""
-        return float(np.hypot(self.errors_eV[0], self.window_spread_eV[0]))
+        """Of the gap, all three together."""
+        return float(self.total_errors_eV[0])
+
+    @property
+    def total_errors_eV(self) -> np.ndarray:
+        """Of gap, binding energy and broadening (3,), all three together."""
+        parts = (self.errors_eV, self.window_spread_eV, self.interference_eV)
+        return np.sqrt(np.square(parts).sum(axis=0))
 
 
 def tauc_gap(
@@ -132,7 +161,8 @@ def tauc_gap(
     Raises
     ------
     ValueError
-        Unknown transition, too few points, no rise.
+        Unknown transition, too few points, no rise; without a window, no edge that noise,
+        interference, scattered light or the end of the range could not be.
 
     References
     ----------
@@ -145,6 +175,8 @@ def tauc_gap(
     if e.size < 12:
         raise ValueError(f"spectrum: expected at least 12 points, found {e.size}")
     _refuse_noise(e, a)
+    if window_eV is None:
+        refuse_slopes(e, a)
     y, above_zero = np.maximum(a * e, 0) ** POWERS[transition], None
     edge = _edge(e, y)[:2]
     if window_eV is None and e[edge[1]] - e[edge[0]] > BROAD_EV:
@@ -254,7 +286,13 @@ def elliott_gap(energy_eV: np.ndarray, absorbance: np.ndarray) -> ElliottGap:
     Raises
     ------
     ValueError
-        Too few points in the window, an edge too near to the ends of the spectrum, or noise alone.
+        Too few points in the window, an edge too near to the ends of the spectrum, noise alone, or
+        no edge that interference or scattered light could not be.
+
+    Notes
+    -----
+    Interference is not in the law. What of it fits the residual, and the spectrum below the window,
+    is in the errors (`separable.waves`), in each period and phase; so are other smooth misfits.
 
     References
     ----------
@@ -269,6 +307,7 @@ def elliott_gap(energy_eV: np.ndarray, absorbance: np.ndarray) -> ElliottGap:
             f"spectrum: expected an edge inside {e[0]:.3g} to {e[-1]:.3g} eV, found the steepest "
             f"rise at {start_eV:.3g} eV; measure further"
         )
+    refuse_slopes(e, a)
     windows = [
         (start_eV - REACH_EV[0] * p, start_eV + REACH_EV[1] * q)
         for p, q in ((1, 1), (0.8, 1), (1.2, 1), (1, 0.8), (1, 1.2), (0.8, 0.8))
@@ -283,23 +322,109 @@ def elliott_gap(energy_eV: np.ndarray, absorbance: np.ndarray) -> ElliottGap:
                     f"{np.count_nonzero(inside)}"
                 )
             continue
-        fits.append(_fit_elliott(e[inside], a[inside], start_eV if not fits else fits[0][0]))
-    theta, errors, model, continuum, converged = fits[0]
-    spread = np.std([f[0] for f in fits], axis=0) if len(fits) > 1 else np.zeros(3)
+        fits.append(_fit_elliott(e[inside], a[inside], start_eV if not fits else fits[0].theta))
+    found = fits[0]
+    spread = np.std([f.theta for f in fits], axis=0) if len(fits) > 1 else np.zeros(3)
     inside = (e >= windows[0][0]) & (e <= windows[0][1])
+    curves = _interference(e, a, inside, found)
+    size = np.linalg.norm(found.slopes, axis=0)
+    moved = np.linalg.pinv(found.slopes / size)[:3] @ curves[:, inside].T / size[:3, None]
+    z, missed = _misfit(a[inside], found, curves[:, inside])
     return ElliottGap(
-        float(theta[0]),
-        float(theta[1]),
-        float(theta[2]),
-        tuple(map(float, errors)),
+        *map(float, found.theta),
+        tuple(map(float, found.errors)),
         tuple(map(float, spread)),
+        tuple(map(float, np.linalg.norm(moved, axis=1))),
         windows[0],
         e[inside],
         a[inside],
-        model,
-        continuum,
-        converged,
+        found.model,
+        found.continuum,
+        curves[:, np.argsort(np.argsort(energy_eV))],
+        z,
+        missed,
+        found.converged,
     )
+
+
+class _Fit(NamedTuple):
+    """Elliott's law in one window: gap, binding energy and broadening, the slopes (n, 6) of the
+    model in these and in strength, offset and slope of the background, the last two (2,)."""
+
+    theta: np.ndarray
+    errors: np.ndarray
+    model: np.ndarray
+    continuum: np.ndarray
+    converged: bool
+    slopes: np.ndarray
+    background: np.ndarray
+
+
+def _interference(e, a, inside, found: _Fit):
+    """Curves (m, n) of interference as the fit, and what is below its window, allow it."""
+    seen = e <= e[inside][-1]
+    below = ~inside[seen]
+    line = np.column_stack([np.ones_like(e), e - e[inside].mean()])[seen]
+    residual = a[seen] - line @ found.background
+    residual[~below] = a[inside] - found.model
+    design = np.concatenate([np.zeros((below.sum(), 4)), line[below]], axis=1)
+    design = np.concatenate([design, found.slopes])
+    return interference(e[seen], design, residual, local_noise(a)[seen], e)
+
+
+def interference(energy_eV, design, residual, error, at_eV) -> np.ndarray:
+    """What of interference a spectrum may hold, as a few curves (`separable.waves`).
+
+    Parameters
+    ----------
+    energy_eV : ndarray, shape (n,)
+    design : ndarray, shape (n, p)
+        Derivatives of what was fitted.
+    residual, error : ndarray, shape (n,)
+        In absorbance.
+    at_eV : ndarray, shape (N,)
+
+    Returns
+    -------
+    ndarray, shape (m, N)
+        Of one standard deviation each, in absorbance.
+    """
+    curves = separable.waves(
+        energy_eV, design, residual, error, PERIODS_EV, AMPLITUDES, at_eV
+    )  # fmt: skip
+    size, turn = np.linalg.eigh(curves @ curves.T)
+    return turn[:, size > 1e-4 * size[-1]].T @ curves
+
+
+def _misfit(a, found: _Fit, curves):
+    """Likeness of neighbours, and share of the edge, of what law and interference (m, n) leave."""
+    noise = local_noise(a)
+    rest, both = (a - found.model) / noise, curves / noise
+    q, _ = np.linalg.qr(found.slopes / noise[:, None])
+    both = both - (both @ q) @ q.T
+    rest = rest - both.T @ np.linalg.solve(np.eye(len(both)) + both @ both.T, both @ rest)
+    line = found.slopes[:, 4:] @ found.background
+    return likeness_z(rest), missed_share(rest, (found.model - line) / noise)
+
+
+def local_noise(absorbance: np.ndarray) -> np.ndarray:
+    """Standard deviation of white noise along a spectrum.
+
+    Over a fortieth of it on each side; spikes count as four times their neighbours at most.
+
+    Parameters
+    ----------
+    absorbance : ndarray, shape (n,)
+
+    Returns
+    -------
+    ndarray, shape (n,)
+    """
+    width = max(len(absorbance) // 20, 9)
+    third = np.pad(third_differences(absorbance), (1, 2), mode="edge")
+    third = np.minimum(third, 4 * uniform_filter1d(third, width))
+    square = uniform_filter1d(third**2, width)
+    return MEDIAN * np.sqrt(np.maximum(square, 1e-18))
 
 
 def _fit_elliott(e, a, start):
@@ -341,11 +466,23 @@ def _fit_elliott(e, a, start):
         for first in firsts
     ]
     found = min(fits, key=lambda fit: fit.chi2)
-    continuum = found.linear[0] * parts(found.values)[1] + background @ found.linear[1:]
+    bound, continuum = parts(found.values)
+    slopes = [
+        (np.sum(parts(found.values + step), axis=0) - bound - continuum) / 1e-6
+        for step in 1e-6 * np.eye(3)
+    ]
     gap, root, broadening = found.values
-    errors = found.errors[:3] * [1, 2 * root, 1]
-    theta = np.array([gap, root**2, broadening])
-    return theta, errors, found.model, continuum, found.estimates.converged
+    of_theta = np.array([1, 2 * root, 1])
+    slopes = found.linear[0] * np.column_stack(slopes) / of_theta
+    return _Fit(
+        np.array([gap, root**2, broadening]),
+        found.errors[:3] * of_theta,
+        found.model,
+        found.linear[0] * continuum + background @ found.linear[1:],
+        found.estimates.converged,
+        np.column_stack([slopes, bound + continuum, background]),
+        found.linear[1:],
+    )
 
 
 def _ascending(energy, absorbance):
@@ -374,6 +511,52 @@ def _refuse_noise(e, a):
         )
 
 
+def refuse_slopes(energy_eV: np.ndarray, absorbance: np.ndarray) -> None:
+    """Refuse a spectrum without an edge.
+
+    An edge begins and ends within the spectrum, and rises by more than what is below it does:
+    scattered light and the onset of a substrate only rise, interference rises everywhere.
+
+    Parameters
+    ----------
+    energy_eV, absorbance : ndarray, shape (n,)
+
+    Raises
+    ------
+    ValueError
+        With what was found instead.
+    """
+    e, a = _ascending(energy_eV, absorbance)
+    left, right, _ = _edge(e, a)
+    reach = e[right] - e[left]
+    width = max(3, (e.size // 60) | 1)
+    calm, line = _smooth(a, width), np.polynomial.Polynomial.fit
+    below = (e < e[left]) & (e >= e[left] - max(2 * reach, BELOW_EV))
+    end = max(right + 5, int(np.searchsorted(e, e[right] + 0.5 * reach)))
+    if end > e.size:
+        raise ValueError(
+            f"spectrum: expected an edge that ends below {e[-1]:.3g} eV, found a rise from "
+            f"{e[left]:.3g} to {e[right]:.3g} eV; measure further"
+        )
+    above = slice(right + 1, end)
+    slope, varies = line(e[above], calm[above], 1).deriv()(0), local_noise(a)[right] / width**0.5
+    if np.count_nonzero(below) >= 4:
+        foot = line(e[below], calm[below], 1)
+        slope = max(slope, foot.deriv()(0))
+        rest = calm[below] - foot(e[below])
+        varies = np.sqrt(varies**2 + rest @ rest / (rest.size - 2))
+    if e[left] - e[0] < max(reach, BELOW_EV / 2):
+        varies = np.hypot(varies, UNSEEN)
+    rise = calm[right] - calm[left] - max(slope, 0.0) * reach
+    if not rise > RISES * varies:
+        raise ValueError(
+            f"spectrum: expected an absorption edge, found a rise by {max(rise, 0):.2g} from "
+            f"{e[left]:.3g} to {e[right]:.3g} eV beyond the slope beside it; noise, interference "
+            f"or scattered light, of which {varies:.2g} was found or must be expected, can make "
+            f"{RISES * varies:.2g}"
+        )
+
+
 def _smooth(y, width):
     width = max(3, width | 1)
     return np.convolve(np.pad(y, width // 2, mode="edge"), np.full(width, 1 / width), mode="valid")
@@ -395,15 +578,15 @@ def _edge(e, y):
     if slope.max() <= 0:
         raise ValueError("spectrum: expected a rising edge, found none")
     smooth = _smooth(y, e.size // 60)
-    rises = []
+    rises, rise = [], slope.tolist()  # a list is ten times as quick to walk
     for at in range(1, e.size - 1):
-        if slope[at] > 0 and slope[at] >= slope[at - 1] and slope[at] > slope[at + 1]:
+        if rise[at] > 0 and rise[at] >= rise[at - 1] and rise[at] > rise[at + 1]:
             left, right = at, at
-            while left > 0 and 0.05 * slope[at] < slope[left - 1] <= 1.1 * slope[at]:
+            while left > 0 and 0.05 * rise[at] < rise[left - 1] <= 1.1 * rise[at]:
                 left -= 1
-            while right < e.size - 1 and 0.35 * slope[at] < slope[right + 1] <= 1.1 * slope[at]:
+            while right < e.size - 1 and 0.35 * rise[at] < rise[right + 1] <= 1.1 * rise[at]:
                 right += 1
-            rises.append((smooth[right] - smooth[left], slope[at], left, right))
+            rises.append((smooth[right] - smooth[left], rise[at], left, right))
     rises = [r for r in rises if r[0] > 0.1 * np.ptp(smooth)]
     if not rises:
         return 0, e.size - 1, slope

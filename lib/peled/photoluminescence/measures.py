@@ -5,8 +5,9 @@ reasons.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from functools import partial
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -27,7 +28,7 @@ from peled.lineshapes.measures import UNSEEN
 from peled.materials import index_of_air
 from peled.photoluminescence import reciprocity
 from peled.photoluminescence.emission import measure
-from peled.photoluminescence.gap import elliott_gap, tauc_gap
+from peled.photoluminescence.gap import elliott_gap, interference, local_noise, refuse_slopes, tauc_gap
 from peled.photoluminescence.lifetimes import (
     AS_WELL,
     WITH_SCATTER,
@@ -260,6 +261,8 @@ def unplaced(spectra: Mapping[str, Signal]) -> list[str]:
 
 # ---- absorption ----------------------------------------------------------------------------------
 
+MISFIT = 0.01  #: of an edge, from which on what its law leaves is a doubt
+
 
 def absorption(holdings: Holdings, members: Sequence[Held], settings: Mapping, labels) -> Result:
     """Optical gaps by Elliott and Tauc, of absorbance made of whatever was measured.
@@ -288,40 +291,85 @@ def absorption(holdings: Holdings, members: Sequence[Held], settings: Mapping, l
     energy, absorbance = HC_EV_NM / ready.axis[good], ready.values[0][good]
     made, problems, fits = [], [], {}
     scale = settings["wavelength_nm"]
-    for name, fit in (
-        ("optical gap (Elliott)", lambda: elliott_gap(energy, absorbance)),
-        (
-            "optical gap (Tauc)",
-            lambda: tauc_gap(energy, absorbance, transition=settings["transition"]),
-        ),
-    ):
+    law = partial(elliott_gap, energy)
+    line = partial(tauc_gap, energy, transition=settings["transition"])
+    waves = np.empty((0, energy.size))
+    for name, fit in (("optical gap (Elliott)", law), ("optical gap (Tauc)", line)):
         try:
-            found = fit()
+            found = fit(absorbance)
+            gates = [possible(float(energy.min()), float(energy.max()))]
+            budget = {"wavelength": found.gap_eV**2 / HC_EV_NM * scale}
+            if fit is law:
+                waves = found.interference
+                budget["interference"], by_fit = found.interference_eV[0], found.errors_eV[0]
+                # What is smooth in it is in the error.
+                gates += [described(found.misfit_z, found.missed)] * (found.missed > MISFIT)
+            else:
+                budget["interference"] = _moved(
+                    lambda curve: line(absorbance + curve).gap_eV, waves
+                )
+                by_fit = found.standard_error_eV
         except ValueError as error:
             problems.append(f"{name}: {error}")
             continue
         fits[name] = found
-        statistical = getattr(found, "errors_eV", (getattr(found, "standard_error_eV", 0.0),))[0]
-        spread = np.ravel(found.window_spread_eV)[0]
         findings = list(ready.findings)
         if not getattr(found, "converged", True):
             findings.append(Finding("determined", "withheld", "the fit did not converge"))
-        budget = {
-            "fit": float(statistical),
-            "window": float(spread),
-            "wavelength": found.gap_eV**2 / HC_EV_NM * scale,
-        }
+        budget |= {"fit": float(by_fit), "window": float(np.ravel(found.window_spread_eV)[0])}
         q = Quantity(name, value=found.gap_eV, budget=budget, unit="eV",
                      findings=tuple(findings), **labels)  # fmt: skip
-        made.append(judge(q, possible(float(energy.min()), float(energy.max()))))
+        made.append(judge(q, *gates))
     made = _two_gaps(made, fits, settings["transition"])
     try:
-        edge, noise = _edge(ready)
-        line = reciprocity.urbach_energy(edge[0], edge[1], noise)
-        made.append(_of_line("Urbach energy", line, "meV", 1e3, ready.findings, labels))
+        refuse_slopes(energy, absorbance)
+        made.append(_urbach(ready, labels))
     except ValueError as error:
         problems.append(f"Urbach energy: {error}")
     return Result(held.row.label, labels["state"], tuple(made), raw, ready, fits, tuple(problems))
+
+
+def _moved(number: Callable[[np.ndarray], float], curves: np.ndarray) -> float:
+    """Standard error of a number by what a spectrum may hold: curves (m, n) of one standard
+    deviation, with which it is found again.
+
+    Raises
+    ------
+    ValueError
+        If it is not found there.
+    """
+    try:
+        return float(np.linalg.norm([0.5 * (number(c) - number(-c)) for c in curves]))
+    except ValueError as error:
+        said = "not found with the interference on or off that the spectrum may hold"
+        raise ValueError(f"{said}: {error}") from error
+
+
+def _urbach(ready: Signal, labels) -> Quantity:
+    """Urbach energy, its error with the interference that the spectrum allows, up to the end of its
+    window, beside an exponential tail on a line.
+
+    What the tail leaves in proportion to itself is no interference.
+    """
+
+    def tail(more):
+        edge, noise = _edge(ready, more)
+        return edge, reciprocity.urbach_energy(*edge, noise)
+
+    (energy, absorbance), line = tail(0.0)
+    seen = energy <= line.window_eV[1]
+    x, a = energy[seen] - line.window_eV[1], absorbance[seen]
+    light = np.exp(x / line.scale_eV)
+    design = np.column_stack([light, x * light, np.ones_like(x), x])
+    found = np.linalg.lstsq(design, a, rcond=None)[0]
+    rest = a - design @ found
+    share = np.linalg.norm(rest) / np.linalg.norm(found[0] * light)
+    error = np.hypot(local_noise(absorbance)[seen], share * found[0] * light)
+    curves = interference(energy[seen], design, rest, error, energy)
+    as_measured = np.argsort(np.argsort(HC_EV_NM / ready.axis[np.isfinite(ready.values[0])]))
+    moved = _moved(lambda curve: tail(curve)[1].scale_eV, curves[:, as_measured])
+    budget = {"interference": moved}
+    return _of_line("Urbach energy", line, "meV", 1e3, ready.findings, labels, budget)
 
 
 def _two_gaps(made: list[Quantity], fits: Mapping, transition: str) -> list[Quantity]:
@@ -335,7 +383,9 @@ def _two_gaps(made: list[Quantity], fits: Mapping, transition: str) -> list[Quan
         return made
     law, line = fits["optical gap (Elliott)"], fits["optical gap (Tauc)"]
     apart = law.gap_eV - line.gap_eV
-    error = float(np.hypot(law.total_error_eV, line.total_error_eV))  # wavelengths are shared
+    # Wavelengths are shared.
+    causes = [e for q in made for cause, e in q.budget.items() if cause != "wavelength"]
+    error = float(np.linalg.norm(causes))
     if abs(apart) <= threshold() * error:
         return made
     said = f"Tauc's line is {1e3 * abs(apart):.0f} ± {1e3 * error:.0f} meV "
@@ -344,7 +394,7 @@ def _two_gaps(made: list[Quantity], fits: Mapping, transition: str) -> list[Quan
         ("exciton, bound by", law.binding_eV, 1) if apart > 0
         else ("broadening, of", law.broadening_eV, 2)
     )  # fmt: skip
-    shown = value > threshold() * np.hypot(law.errors_eV[k], law.window_spread_eV[k])
+    shown = value > threshold() * law.total_errors_eV[k]
     if transition != "direct":
         said += f": the line is one of {transition} transitions, the formula of direct ones"
     elif shown:
@@ -359,13 +409,14 @@ def _two_gaps(made: list[Quantity], fits: Mapping, transition: str) -> list[Quan
 FLAT = 0.05  #: of the largest absorbance, by which its level far below the gap may rise
 
 
-def _edge(ready: Signal):
-    """Energies and absorbance (2, n), rising, above the level far below the gap, and its error.
+def _edge(ready: Signal, more: np.ndarray | float = 0.0):
+    """Energies and absorbance (2, n), rising, above the level far below the gap, and its error;
+    with `more` (n,) added to what was measured.
 
     A spectrum that rises from its first points on has no such level.
     """
     good = np.isfinite(ready.values[0])
-    energy, value = HC_EV_NM / ready.axis[good], ready.values[0][good]
+    energy, value = HC_EV_NM / ready.axis[good], ready.values[0][good] + more
     order = np.argsort(energy)
     energy, value = energy[order], value[order]
     low = value[: max(value.size // 10, 8)]
@@ -384,11 +435,14 @@ def _errors(values, axis):
     return np.sqrt(np.maximum(np.ravel(variance), 1e-18))
 
 
-def _of_line(name, line, unit, factor, findings, labels) -> Quantity:
-    q = Quantity(name, value=factor * line.scale_eV, budget={"fit": factor * line.error_eV},
+def _of_line(name, line, unit, factor, findings, labels, more: Mapping = {}) -> Quantity:
+    """The scale of a line; `more` are errors in eV, by cause, that its points do not tell."""
+    budget = {cause: factor * e for cause, e in {"fit": line.error_eV, **more}.items()}
+    q = Quantity(name, value=factor * line.scale_eV, budget=budget,
                  unit=unit, findings=tuple(findings), **labels,
                  note=f"{line.window_eV[0]:.3f} to {line.window_eV[1]:.3f} eV")  # fmt: skip
-    return judge(q, signal(line.scale_eV, line.error_eV, "the slope"), described(line.z))
+    error = q.standard_error
+    return judge(q, signal(q.value, error, "the slope"), described(line.z))
 
 
 def reciprocity_of(

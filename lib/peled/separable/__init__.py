@@ -17,7 +17,7 @@ from .blocks import (
 )
 from .fitting import Basis, SeparableFit, Sought, differences, fit, larger, scatter
 from .search import Minimum, Problem, minimise
-from .serial import averaged, covariance_over_correlations, fits_over_correlations
+from .serial import averaged, covariance_over_correlations, fits_over_correlations, waves
 
 __all__ = [
     "ROUNDED",
@@ -40,4 +40,5 @@ __all__ = [
     "larger",
     "minimise",
     "scatter",
+    "waves",
 ]

@@ -193,6 +193,73 @@ def covariance_over_correlations(jacobian, residual, signal) -> np.ndarray:
     return j.T @ j + more
 
 
+NO_WAVE = 9.0  #: times as likely, to begin with, as any
+
+
+def waves(x, design, residual, error, periods, sizes, at) -> np.ndarray:
+    """What waves that readings may hold, interference above all, are at other places.
+
+    A wave has one of `periods`, either phase and one of `sizes`, evenly likely on their grid; none
+    is `NO_WAVE` times as likely as all of them together. Each counts as the restricted likelihood [1]_ wants: what
+    the fit took of a wave for itself is not missed.
+
+    Parameters
+    ----------
+    x : (n,) array
+    design : (n, p) array
+        Derivatives of the fit by its parameters.
+    residual : (n,) array
+    error : (n,) array
+        Standard errors, in the unit of `residual`.
+    periods : (m,) array
+        In the unit of `x`.
+    sizes : (k,) array
+        Amplitudes, in the unit of `residual`.
+    at : (l,) array
+        Places, in the unit of `x`.
+
+    Returns
+    -------
+    (2m, l) array
+        Curves of one standard deviation each, independent of one another.
+
+    References
+    ----------
+    .. [1] H. D. Patterson, R. Thompson, Biometrika 58, 545 (1971), doi:10.1093/biomet/58.3.545.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> x, rng = np.linspace(0, 3, 300), np.random.default_rng(0)
+    >>> seen = 0.02 * np.cos(2 * np.pi * x / 0.7) + rng.normal(0, 0.01, 300)
+    >>> one, error = np.ones((300, 1)), np.full(300, 0.01)
+    >>> found = waves(x, one, seen, error, [0.5, 0.7], [0.01, 0.02], [0.0])
+    >>> np.abs(found[:, 0]).round(4).tolist()
+    [0.0, 0.0141, 0.0, 0.0]
+    """
+    q, _ = np.linalg.qr(design / np.linalg.norm(design, axis=0) / error[:, None])
+    r = residual / error
+    r = r - q @ (q.T @ r)
+    variance, likely = np.square(sizes) / 2, []
+    for both in _quadratures(x, periods):
+        both = both.T / error[:, None]
+        size, turn = np.linalg.eigh(both.T @ both - (q.T @ both).T @ (q.T @ both))
+        grown = 1 + variance[:, None] * np.maximum(size, 0.0)
+        part = turn.T @ (both.T @ r)
+        likely.append(0.5 * np.sum(variance[:, None] * part**2 / grown - np.log(grown), axis=1))
+    largest = max(np.max(likely), 0.0)
+    chance = np.exp(np.array(likely) - largest) / np.size(likely)
+    mean = chance @ variance / (NO_WAVE * np.exp(-largest) + chance.sum())
+    curves = np.sqrt(mean)[:, None, None] * _quadratures(at, periods)
+    return curves.transpose(1, 0, 2).reshape(2 * len(mean), -1)
+
+
+def _quadratures(x, periods):
+    """Cosine and sine (m, 2, n) of each period."""
+    angle = np.outer(2 * np.pi / np.asarray(periods, float), x)
+    return np.stack([np.cos(angle), np.sin(angle)], axis=1)
+
+
 def _restricted_likelihood(products) -> float:
     """Its logarithm but for ln det Σ, from (U r)ᵀ Σ⁻¹ (U r) of the columns U and the residual."""
     a, b, c = products[:-1, :-1], products[:-1, -1], products[-1, -1]
