@@ -1224,7 +1224,8 @@ def test_absorptance_has_the_error_of_its_absorbance(monkeypatch):
     monkeypatch.setattr(measures.reciprocity, "thermal_energy", thermal)
     monkeypatch.setattr(measures.reciprocity, "per_energy", lambda x, y: (energy, y))
     noisy = 1 + 0.01 * np.random.default_rng(24).standard_normal(61)
-    emitted = SimpleNamespace(signal=SimpleNamespace(axis=energy, values=[noisy]))
+    emitted = conditioning.Signal(energy, noisy[None], variance=np.full((1, 61), 1e-4))
+    emitted = SimpleNamespace(signal=emitted)
     with pytest.raises(ValueError):
         measures.reciprocity_of(SimpleNamespace(signal=None), emitted, {}, {})
     at = 30

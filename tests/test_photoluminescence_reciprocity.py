@@ -192,5 +192,5 @@ def test_a_temperature_needs_a_tail_and_is_doubtful_where_it_is_not_the_samples(
 ):
     line = r.Line(0.02585, error, (1.9, 1.9 + width), 40, 0.0, 1.92)
     said = {} if stated is None else {"temperature_K": stated}
-    (status, *_) = [f.status for f in measures._thermal(line, said)] or ["reported"]
+    (status, *_) = [f.status for f in measures._thermal(line, said, error)] or ["reported"]
     assert status == expected

@@ -123,6 +123,25 @@ def measure(signal: Signal, window_nm: tuple[float, float], *, label: str = "") 
     return Emission(label, *pairs, dict(zip(names, budgets)), x, y)
 
 
+def by_cause(signal: Signal) -> dict[str, np.ndarray]:
+    """What conditioning may have got wrong in one spectrum, as curves by cause.
+
+    Parameters
+    ----------
+    signal : peled.conditioning.Signal
+        One spectrum.
+
+    Returns
+    -------
+    dict of str to (m, n_x) array
+        Of one standard deviation each, in the unit of the spectrum.
+    """
+    causes: dict[str, list[np.ndarray]] = {}
+    for name, mode in zip(signal.mode_names, signal.modes[:, 0]):
+        causes.setdefault("baseline" if name in _BASELINE else name, []).append(mode)
+    return {cause: np.array(curves) for cause, curves in causes.items()}
+
+
 def per_nanometre(spectra) -> tuple[np.ndarray, np.ndarray]:
     """Spectra of a file per nanometre, whichever axis it has.
 

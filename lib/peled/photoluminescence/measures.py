@@ -27,7 +27,7 @@ from peled.lineshapes import HC_EV_NM
 from peled.lineshapes.measures import UNSEEN
 from peled.materials import index_of_air
 from peled.photoluminescence import reciprocity
-from peled.photoluminescence.emission import measure
+from peled.photoluminescence.emission import by_cause, measure
 from peled.photoluminescence.gap import elliott_gap, interference, local_noise, refuse_slopes, tauc_gap
 from peled.photoluminescence.lifetimes import (
     AS_WELL,
@@ -306,7 +306,7 @@ def absorption(holdings: Holdings, members: Sequence[Held], settings: Mapping, l
                 gates += [described(found.misfit_z, found.missed)] * (found.missed > MISFIT)
             else:
                 budget["interference"] = _moved(
-                    lambda curve: line(absorbance + curve).gap_eV, waves
+                    lambda curve: line(absorbance + curve).gap_eV, waves, "interference"
                 )
                 by_fit = found.standard_error_eV
         except ValueError as error:
@@ -329,9 +329,9 @@ def absorption(holdings: Holdings, members: Sequence[Held], settings: Mapping, l
     return Result(held.row.label, labels["state"], tuple(made), raw, ready, fits, tuple(problems))
 
 
-def _moved(number: Callable[[np.ndarray], float], curves: np.ndarray) -> float:
+def _moved(number: Callable[[np.ndarray], float], curves: np.ndarray, what: str) -> float:
     """Standard error of a number by what a spectrum may hold: curves (m, n) of one standard
-    deviation, with which it is found again.
+    deviation, with which it is found again; `what` they are.
 
     Raises
     ------
@@ -341,7 +341,7 @@ def _moved(number: Callable[[np.ndarray], float], curves: np.ndarray) -> float:
     try:
         return float(np.linalg.norm([0.5 * (number(c) - number(-c)) for c in curves]))
     except ValueError as error:
-        said = "not found with the interference on or off that the spectrum may hold"
+        said = f"not found with as much {what} more and less as the spectrum may hold"
         raise ValueError(f"{said}: {error}") from error
 
 
@@ -367,7 +367,7 @@ def _urbach(ready: Signal, labels) -> Quantity:
     error = np.hypot(local_noise(absorbance)[seen], share * found[0] * light)
     curves = interference(energy[seen], design, rest, error, energy)
     as_measured = np.argsort(np.argsort(HC_EV_NM / ready.axis[np.isfinite(ready.values[0])]))
-    moved = _moved(lambda curve: tail(curve)[1].scale_eV, curves[:, as_measured])
+    moved = _moved(lambda curve: tail(curve)[1].scale_eV, curves[:, as_measured], "interference")
     budget = {"interference": moved}
     return _of_line("Urbach energy", line, "meV", 1e3, ready.findings, labels, budget)
 
@@ -487,30 +487,53 @@ def reciprocity_of(
     edge, noise = _edge(absorbed.signal)
     share = 1 - 10 ** -edge[1]
     seen_at = _vacuum(emitted.signal, air)
-    energy, per_eV = reciprocity.per_energy(seen_at.axis, seen_at.values[0])
+    energy, error_per_eV = reciprocity.per_energy(seen_at.axis, np.sqrt(seen_at.lumped[0]))
     seen = _between(energy, edge[0], share)
     error = np.interp(energy, edge[0], noise * np.log(10) * 10 ** -edge[1])
     # Between points of the absorption lie several of the emission that are none of their own.
     shared = np.interp(energy, edge[0], np.gradient(edge[0])) / np.gradient(energy)
     error = error * np.sqrt(np.maximum(shared, 1.0))
-    line = reciprocity.thermal_energy(energy, per_eV, _errors(per_eV, energy), seen, error)
-    findings = _thermal(line, said)
-    made = [_of_line("temperature of emission", line, "K", 1 / reciprocity.K_EV, findings, labels)]
+    grid = np.union1d(edge[0], energy)
+    grid = grid[grid >= energy[0]]
+    on_grid = _between(grid, edge[0], share)
+
+    def both(more=0.0):
+        """What the two say together, with `more` (n,) of a baseline."""
+        _, per_eV = reciprocity.per_energy(seen_at.axis, seen_at.values[0] + more)
+        line = reciprocity.thermal_energy(energy, per_eV, error_per_eV, seen, error)
+        light = np.interp(grid, energy, per_eV, left=0, right=0)
+        return _Limit(grid, on_grid, light, line, said)
+
+    limit = both()
+    modes = by_cause(seen_at)
+
+    def by_baseline(number) -> dict[str, float]:
+        """Errors of a number of a `_Limit` by what was taken off under the emission."""
+        return {
+            cause: e for cause, curves in modes.items()
+            if (e := _moved(lambda curve: number(both(curve)), curves, cause)) > 0
+        }  # fmt: skip
+
+    more = by_baseline(lambda one: one.line.scale_eV)
+    findings = _thermal(limit.line, said, np.linalg.norm([limit.line.error_eV, *more.values()]))
+    made = [
+        _of_line("temperature of emission", limit.line, "K", 1 / reciprocity.K_EV, findings,
+                 labels, more)
+    ]  # fmt: skip
     pumped = [(q, at) for one in yields for q, at in _pumped(one, said)]
     problems = ()
     if pumped and "temperature_K" not in said:
         pumped = []
         problems = ("quasi-Fermi level splitting: expected temperature_K in the sample sheet",)
-    if "photocurrent_mA_cm2" in said or pumped:
-        grid = np.union1d(edge[0], energy)
-        grid = grid[grid >= energy[0]]
-        light = np.interp(grid, energy, per_eV, left=0, right=0)
-        limit = _Limit(grid, _between(grid, edge[0], share), light, line, said)
-        if "photocurrent_mA_cm2" in said:
-            made.append(limit.voltage(said["photocurrent_mA_cm2"], labels))
-        made += [limit.voltage(current, labels, plqy) for plqy, current in pumped]
+    currents = [(None, said["photocurrent_mA_cm2"])] if "photocurrent_mA_cm2" in said else []
+    if currents and "temperature_K" not in said:
+        raise ValueError("radiative limit: expected temperature_K in the sample sheet")
+    if currents or pumped:
+        # Of all currents and yields alike: they add what is no matter of the emission.
+        more = by_baseline(lambda one: one.at(1.0))
+        made += [limit.voltage(at, labels, more, plqy) for plqy, at in [*currents, *pumped]]
     return Result(
-        emitted.label, emitted.state, tuple(made), (absorbed, emitted), None, line, problems
+        emitted.label, emitted.state, tuple(made), (absorbed, emitted), None, limit.line, problems
     )  # fmt: skip
 
 
@@ -519,11 +542,11 @@ TAIL_ERROR = 0.1  #: relative error of a temperature that is still one
 APART = 3.0  #: standard errors from the stated temperature at which carriers are not thermal
 
 
-def _thermal(line, said: Mapping) -> tuple[Finding, ...]:
+def _thermal(line, said: Mapping, error_eV: float) -> tuple[Finding, ...]:
     """Whether a line tells a temperature, and whether it is that of the sample."""
-    kelvin, error = (e / reciprocity.K_EV for e in (line.scale_eV, line.error_eV))
+    kelvin, error = (e / reciprocity.K_EV for e in (line.scale_eV, error_eV))
     width = (line.window_eV[1] - line.window_eV[0]) / line.scale_eV
-    if width < TAIL_KT or line.error_eV > TAIL_ERROR * line.scale_eV:
+    if width < TAIL_KT or error_eV > TAIL_ERROR * line.scale_eV:
         evidence = (
             f"emission and absorption are seen together over {width:.1f} kT alone, which tells "
             f"{kelvin:.0f} ± {error:.0f} K; {TAIL_KT:g} kT and {TAIL_ERROR:.0%} are needed: "
@@ -566,43 +589,41 @@ TEMPERATURE_K = 2.0  #: standard error of a stated temperature
 
 class _Limit:
     """Voltages that a film's own emission allows: absorptance `share` and emission `per_eV` (n,)
-    over `energy` (n,), and the line that joins them.
-
-    Raises
-    ------
-    ValueError
-        If the sheet states no `temperature_K`.
-    """
+    over `energy` (n,), and the line that joins them."""
 
     def __init__(self, energy, share, per_eV, line, said: Mapping):
-        if "temperature_K" not in said:
-            raise ValueError("radiative limit: expected temperature_K in the sample sheet")
         self.energy, self.share, self.per_eV = energy, np.clip(share, 0, 1), per_eV
-        self.line, self.kelvin = line, said["temperature_K"]
+        self.line, self.kelvin = line, said.get("temperature_K")
 
-    def _at(self, kelvin: float, current: float, plqy: float) -> float:
+    def at(self, current: float, plqy: float = 1.0, warmer: float = 0.0) -> float:
+        """Voltage at a current (mA/cm²) and a yield, `warmer` (K) than stated."""
+        kelvin = self.kelvin + warmer
         kT = reciprocity.K_EV * kelvin
         whole = reciprocity.with_tail(self.energy, self.share, self.per_eV, self.line, kT)
         dark = reciprocity.radiative_dark_current(self.energy, whole, kelvin)
         return reciprocity.radiative_voltage(current, dark, kelvin) + kT * np.log(plqy)
 
-    def voltage(self, current: float, labels, plqy: Quantity | None = None) -> Quantity:
+    def voltage(
+        self, current: float, labels, more: Mapping, plqy: Quantity | None = None
+    ) -> Quantity:
         """V_oc,rad at a current (mA/cm²) [1]_; with a yield Δμ/q = V_oc,rad + kT ln PLQY [2]_.
 
-        Its error by the scale of the tail, the slope's doubt, the temperature and the yield.
+        Its error by the scale of the tail, the slope's doubt, the temperature, the yield and, in
+        V by cause, `more`.
 
         References
         ----------
         .. [1] U. Rau, Phys. Rev. B 76, 085303 (2007), doi:10.1103/PhysRevB.76.085303
         .. [2] R. T. Ross, J. Chem. Phys. 46, 4590 (1967), doi:10.1063/1.1840606
         """
-        line, kT = self.line, reciprocity.K_EV * self.kelvin
         share = 1.0 if plqy is None else plqy.value
-        value = self._at(self.kelvin, current, share)
+        value = self.at(current, share)
+        line, kT = self.line, reciprocity.K_EV * self.kelvin
         # Emission of another slope than kT: the tail's share turns about the window's middle.
         turned = abs(1 / kT - 1 / line.scale_eV) * (line.window_eV[1] - line.window_eV[0])
         budget = {
-            "temperature": abs(self._at(self.kelvin + TEMPERATURE_K, current, share) - value),
+            **more,
+            "temperature": abs(self.at(current, share, TEMPERATURE_K) - value),
             "slope": kT * turned / 12**0.5,
             # the tail's scale, by points this good
             "tail": kT * np.sqrt(2 / line.points) / reciprocity.SEEN,
@@ -695,7 +716,7 @@ def emission(holdings: Holdings, members: Sequence[Held], settings: Mapping, lab
                 q, signal(found.area, found.area_error, "the band", tries=100), possible(low, high)
             )
         )
-    return Result(held.row.label, labels["state"], tuple(made), raw, ready, found, (), laser)
+    return Result(held.row.label, labels["state"], tuple(made), raw, based, found, (), laser)
 
 
 # ---- quantum yield -------------------------------------------------------------------------------

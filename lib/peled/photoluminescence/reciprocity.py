@@ -239,8 +239,8 @@ def with_tail(
     .. [1] U. Rau, Phys. Rev. B 76, 085303 (2007), doi:10.1103/PhysRevB.76.085303
     """
     e = np.asarray(energy_eV, float)
-    both = (e >= line.window_eV[0]) & (e <= line.window_eV[1])
-    tail = absorption_of_emission(e, np.maximum(emission, 0.0), kT_eV)
+    tail = absorption_of_emission(e, emission, kT_eV)  # noise below zero counts, too
+    both = (e >= line.window_eV[0]) & (e <= line.window_eV[1]) & (tail > 0)
     scale = np.exp(np.mean(np.log(absorptance[both] / tail[both])))
     return np.where(e < line.at_eV, scale * tail, absorptance)
 
