@@ -9,6 +9,7 @@ import numpy as np
 
 from peled import lineshapes
 from peled.conditioning import ConditioningError, Signal, covariance
+from peled.lineshapes.starts import calm_and_top, run
 
 
 @dataclass(frozen=True)
@@ -97,10 +98,10 @@ def measure(signal: Signal, window_nm: tuple[float, float], *, label: str = "") 
     found = lineshapes.moments(x, y, signal.variance[0], window=window_nm)
     per_eV = lineshapes.to_energy(x, y, signal.variance[0])
     hc = lineshapes.HC_EV_NM
-    window_eV = (hc / max(window_nm), hc / min(window_nm))
+    low, high = _of_peak(x, y, window_nm)
     energy = lineshapes.moments(
-        per_eV.energy_eV, per_eV.signal, per_eV.variance, window=window_eV
-    )  # fmt: skip
+        per_eV.energy_eV, per_eV.signal, per_eV.variance, window=(hc / high, hc / low)
+    )
     # The density per eV is that per nm times lambda^2/hc, on the axis turned round.
     by_energy = energy.gradient[2, ::-1] * x**2 / hc
     weights = np.column_stack([*found.gradient[[2, 1, 3, 0]], by_energy])
@@ -121,6 +122,18 @@ def measure(signal: Signal, window_nm: tuple[float, float], *, label: str = "") 
     values = (found.peak, found.centroid, found.fwhm, found.area, energy.peak)
     pairs = [n for v, b in zip(values, budgets) for n in (v, sum(e * e for e in b.values()) ** 0.5)]
     return Emission(label, *pairs, dict(zip(names, budgets)), x, y)
+
+
+BAND = 0.3  #: of the maximum, down to which the band of the peak goes
+
+
+def _of_peak(x, y, window_nm):
+    """The part of a window (low, high) in which the band of the peak lies: that per unit energy has
+    its maximum there, too."""
+    inside = np.flatnonzero((x >= min(window_nm)) & (x <= max(window_nm)))
+    calm, top = calm_and_top(y[inside])
+    low, high = run(calm > BAND * calm[top], top)
+    return x[inside[low]], x[inside[high - 1]]
 
 
 def by_cause(signal: Signal) -> dict[str, np.ndarray]:

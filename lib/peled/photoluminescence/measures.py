@@ -12,6 +12,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 from scipy.ndimage import median_filter
+from scipy.special import chdtri
 
 from peled.conditioning import (
     ConditioningError,
@@ -52,7 +53,16 @@ from peled.photoluminescence.yields import (
     sphere_yield,
     unstated,
 )
-from peled.quantities import Finding, Quantity, described, judge, possible, signal, threshold
+from peled.quantities import (
+    FALSE_ALARM,
+    Finding,
+    Quantity,
+    described,
+    judge,
+    possible,
+    signal,
+    threshold,
+)
 from peled.samples import Held, Holdings, joined
 
 
@@ -95,6 +105,9 @@ def _set(held: Held, name: str):
     return held.row.settings.get(name)
 
 
+#: Of a spectrum, that means go over at most, and how many of them elsewhere tell the noise.
+PART, FREE = 1 / 12, 2.0
+QUARTER = 0.3186393639643752  #: of the magnitude of normal noise of deviation 1
 LINE_NM = 15.0  #: width of the median that hides laser lines and rays from the search for a band
 
 
@@ -116,7 +129,7 @@ def _band(ready: Signal) -> tuple[float, float]:
     Raises
     ------
     ValueError
-        If nothing rises out of the noise.
+        If nothing rises out of the noise, or of what the spectrum does elsewhere.
     """
     x = ready.axis
     total = np.nansum(ready.values, axis=0)
@@ -140,9 +153,46 @@ def _band(ready: Signal) -> tuple[float, float]:
     inside = excess > 0.5 * excess[top]
     left = top - int(np.argmax(~inside[top::-1])) if not inside[: top + 1].all() else 0
     right = top + int(np.argmax(~inside[top:])) if not inside[top:].all() else inside.size - 1
+    _refuse_ripple(x[first:], total[first:], left, right, noise)
     x = x[first:]
     width = max(x[right] - x[left], 3 * float(np.median(np.diff(x))))
     return max(x[0], x[top] - 2.6 * width), min(x[-1], x[top] + 3.2 * width)
+
+
+def _refuse_ripple(x, y, left: int, right: int, white: float) -> None:
+    """A band rises, in the mean over its width above those on both sides of it, by more than the
+    spectrum (n,) does elsewhere, where that is more than `white` noise a point makes.
+
+    Ripple and wander rise as high in many places.
+
+    Raises
+    ------
+    ValueError
+        If it does not.
+    """
+    size = max(min(right - left, int(y.size * PART)), 3)
+    padded = np.pad(y, size + size // 2, mode="edge")
+    mean = np.convolve(padded, np.full(size, 1 / size), mode="valid")[: y.size + 2 * size]
+    rise = mean[size:-size] - 0.5 * (mean[: -2 * size] + mean[2 * size :])
+    beside = np.arange(y.size)
+    beside = np.minimum(np.abs(beside - left), np.abs(beside - right)) > 1.5 * size
+    beside[left : right + 1] = beside[: 3 * size // 2] = beside[-(3 * size // 2) :] = False
+    freedom = np.count_nonzero(beside) / size  # about as many are independent
+    if freedom < FREE:
+        return
+    # Other bands leave the calmest quarter free; ripple and wander leave none.
+    noise = np.quantile(np.abs(rise[beside]), 0.25) / QUARTER
+    if noise**2 < 1.5 * white**2 / size * chdtri(freedom, FALSE_ALARM) / freedom:
+        return
+    top = left + int(np.argmax(rise[left : right + 1]))
+    needed = threshold(y.size / size, freedom)
+    if not rise[top] > needed * noise:
+        raise ValueError(
+            f"no band: the strongest rise, {rise[top]:.2g} at {x[top]:.0f} nm, is "
+            f"{rise[top] / noise:.1f} times what means over {size * abs(x[1] - x[0]):.0f} nm do "
+            f"elsewhere; noise that wanders or ripples alone passes {needed:.1f}; "
+            "emission_band_nm says where the emission is, if it is some"
+        )
 
 
 def _line(x, y):
