@@ -519,6 +519,48 @@ def test_an_edge_counts_from_so_many_times_its_noise(times, refused):
     assert len(said) == (8 if refused else 0)
 
 
+def _film(rng, amplitude=0.0, phase=0.0, period=0.6):
+    """Energies and absorbance of a film in the light of a spectrometer, 0.3 % of noise in T."""
+    energy = np.linspace(1.4, 3.0, 700)
+    law = np.sum(gap.elliott(energy, 2.0, 0.03, 0.025), axis=0)
+    seen = 10 ** -(0.04 + 0.3 * law / law[350])
+    seen *= 1 + amplitude * np.cos(2 * np.pi * energy / period + phase)
+    return energy, -np.log10(seen + rng.normal(0, 1.5e-3, energy.size))
+
+
+def test_interference_is_in_the_error_of_a_gap():
+    """Of ±3 % in T: by scatter and windows alone the gaps were many errors off."""
+    rng, before = np.random.default_rng(41), []
+    for phase in (0.3, 2.0, 4.1):
+        found = pl.elliott_gap(*_film(rng, 0.03, phase))
+        off = abs(found.gap_eV - 2.0)
+        before.append(off / np.hypot(found.errors_eV[0], found.window_spread_eV[0]))
+        assert off < 2 * found.total_error_eV < 0.05
+    assert max(before) > 4
+    calm = pl.elliott_gap(*_film(rng))
+    assert calm.interference_eV[0] < 1.5 * calm.errors_eV[0] and calm.misfit_z < 3
+
+
+@pytest.mark.parametrize("kind", ["flat", "scattering", "interference", "onset"])
+def test_a_spectrum_without_an_edge_has_no_gap(kind):
+    """Bare glass, particles, a film that absorbs nowhere, a substrate that begins to absorb."""
+    wavelength, rng = np.arange(350.0, 900.0, 0.5), np.random.default_rng(42)
+    energy = HC_EV_NM / wavelength
+    for _ in range(10):
+        absorbance = {
+            "flat": 0.04 + 0 * energy,
+            "scattering": 0.02 + rng.uniform(0.05, 0.3) * (400 / wavelength) ** rng.uniform(2, 4),
+            "interference": 0.05
+            + 0.013 * np.cos(2 * np.pi * energy / rng.uniform(0.3, 2) + rng.uniform(0, 6)),
+            "onset": 0.04 + 1.5 * np.exp((energy - energy.max()) / rng.uniform(0.04, 0.12)),
+        }[kind]
+        blue = np.interp(energy, [1.3, 2.8, 3.6], [1.5, 1, 4]) * rng.normal(0, 1.5e-3, energy.size)
+        seen = -np.log10(np.maximum(10**-absorbance + blue, 1e-4))
+        for fit in (pl.tauc_gap, pl.elliott_gap):
+            with pytest.raises(ValueError, match="expected an"):
+                fit(energy, seen)
+
+
 def test_falling_absorbance_has_no_edge():
     with pytest.raises(ValueError, match="rising"):
         pl.tauc_gap(np.linspace(1.5, 3, 100), np.linspace(1, 0.1, 100) ** 2)

@@ -14,7 +14,7 @@ from scipy.signal import fftconvolve
 from scipy.special import ndtr
 
 from peled import photoluminescence as pl
-from peled.conditioning import Noise, Signal
+from peled.conditioning import Noise, Signal, condition
 from peled.formats.sphere import Band, Calibration, SphereRun, SphereTriple
 from peled.lineshapes import HC_EV_NM
 from peled.materials import index_of_air
@@ -396,6 +396,20 @@ def test_gaps_and_tail_of_a_film_with_the_errors_of_fit_window_and_wavelength():
         assert q.budget["wavelength"] == pytest.approx(q.value**2 / HC_EV_NM * 0.4)
         assert q.budget["fit"] == error(own)
         assert q.budget["window"] == np.ravel(own.window_spread_eV)[0]
+
+
+def test_interference_is_in_the_error_of_a_tail():
+    """An exponential tail of 20 meV behind ±0.5 % in T, of any phase; without, next to nothing."""
+    energy, rng = np.linspace(1.4, 2.9, 900), np.random.default_rng(43)
+    edge = np.where(energy < 1.95, np.exp((energy - 1.95) / 0.02), 1 + 0.5 * (energy - 1.95))
+    for phase in (None, 0.0, 1.5, 3.0, 4.5):
+        wave = 0.0 if phase is None else 0.002 * np.cos(2 * np.pi * energy / 0.5 + phase)
+        seen = 0.04 + 0.5 * edge + wave + rng.normal(0, 1e-3, energy.size)
+        ready = Signal(HC_EV_NM / energy[::-1], seen[None, ::-1], unit="absorbance")
+        found = measures._urbach(ready, {"sample": "film"})
+        if phase is None:
+            assert found.budget["interference"] < 3 * found.budget["fit"]
+        assert abs(found.value - 20) < 2.2 * found.standard_error < 20
 
 
 @pytest.mark.parametrize(
@@ -969,6 +983,49 @@ def test_a_band_is_found_beside_its_laser_and_its_width_sets_the_window():
         measures._band(Signal(x, rng.poisson(2e5 * laser + 400 * tail + 20)[None].astype(float)))
     ends = 3e3 * np.exp(-4 * np.log(2) * ((x - 780) / 28) ** 2)
     assert measures._band(Signal(x, rng.poisson(ends + 20)[None].astype(float)))[1] == x[-1]
+
+
+@pytest.mark.parametrize("kind", ["ripple", "wander"])
+def test_ripple_and_wander_are_no_bands(kind):
+    x, rng = np.arange(400.0, 900.0, 0.5), np.random.default_rng(44)
+    turns = np.arange(1, x.size // 2 + 1)
+    no_dark = SimpleNamespace(companion=lambda row, role: None)
+    said, labels = {"air": False, "wavelength_nm": 0.3}, {"sample": "film", "state": ""}
+    for _ in range(20):
+        y = 6 * np.sin(2 * np.pi * x / rng.uniform(20, 90) + rng.uniform(0, 6))
+        if kind == "wander":  # power as 1/f²
+            parts = (rng.normal(size=turns.size) + 1j * rng.normal(size=turns.size)) / turns
+            y = np.fft.irfft(np.concatenate([[0], parts]), x.size)
+            y *= 12 / y.std()
+        one = _held(Signal(x, (1000 + y + rng.normal(0, 5, x.size))[None]))
+        try:
+            found = measures.emission(no_dark, [one], said, labels).quantities
+        except ValueError as error:
+            assert "no band" in str(error)
+        else:
+            assert all(q.status == "withheld" for q in found)
+
+
+def test_one_weak_band_and_two_strong_ones_are_no_ripple():
+    x, rng = np.arange(400.0, 900.0, 0.5), np.random.default_rng(45)
+    for bands in (((20, 650, 30),), ((20, 600, 60),), ((500, 600, 40), (400, 720, 50))):
+        light = sum(h * np.exp(-4 * np.log(2) * ((x - c) / w) ** 2) for h, c, w in bands)
+        low, high = measures._band(Signal(x, (1000 + light + rng.normal(0, 5, x.size))[None]))
+        assert low < bands[0][1] < high < bands[0][1] + 5 * bands[0][2]
+
+
+def test_peak_and_peak_energy_are_of_one_band():
+    """Of two bands the bluer is the higher per nm, the redder per eV."""
+    x, rng = np.arange(400.0, 900.0, 0.5), np.random.default_rng(46)
+    light = sum(
+        h * np.exp(-4 * np.log(2) * ((x - c) / 30) ** 2) for h, c in ((1000, 560), (900, 700))
+    )
+    based = condition(
+        Signal(x, (20 + light + rng.normal(0, 5, x.size))[None]), [("baseline", {"order": 1})]
+    )
+    found = pl.measure(based, (500, 780))
+    assert found.peak_nm == pytest.approx(560, abs=1)
+    assert 0 < HC_EV_NM / found.energy_peak_eV - found.peak_nm < 2
 
 
 def test_overdispersed_counts_have_a_gain_and_few_bins_of_counts_none():

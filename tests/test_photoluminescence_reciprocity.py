@@ -69,12 +69,12 @@ def test_an_offset_of_the_absorption_widens_the_error():
     assert abs(off.scale_eV - KT) < 3 * off.error_eV
 
 
-def _folder(place, absorbed, emitted, seed=4):
-    """Emission and absorptance of a film as files."""
+def _folder(place, absorbed, emitted, seed=4, dark=0.0):
+    """Emission, on `dark` counts, and absorptance of a film as files."""
     wavelength = (r.HC_EV_NM / E)[::-1]
     per_nm = (emitted * E**2)[::-1]
     rng = np.random.default_rng(seed)
-    counts = rng.poisson(3e4 * per_nm / per_nm.max() + 3)
+    counts = rng.poisson(3e4 * per_nm / per_nm.max() + 3 + dark)
     percent = 100 * (absorbed + rng.normal(0, 5e-4, E.size))[::-1]
     for name, head, values in (("pl", "counts", counts), ("abs", "absorptance (%)", percent)):
         table = np.column_stack([wavelength, values])
@@ -134,6 +134,23 @@ def test_a_folder_gives_the_radiative_limit_of_its_film(tmp_path):
             assert abs(q.value - truth) < 2 * q.standard_error < 0.01
             (line,) = report.select(name="temperature of emission")
             assert abs(line.value - 300) < 3 * line.standard_error < 30
+
+
+def test_dark_counts_of_the_spectrometer_do_not_move_the_radiative_limit(tmp_path):
+    absorbed, emitted = film(gap=1.6 + 0.3)
+    truth = r.radiative_voltage(20.0, r.radiative_dark_current(E, absorbed, 300.0), 300.0)
+    sheet = "sample,measurement,file,value_unit,temperature_K,photocurrent_mA_cm2\n"
+    (tmp_path / "samples.csv").write_text(
+        sheet + "f,pl,pl.csv,,,\nf,absorption,abs.csv,%A,300,20\n"
+    )
+    for dark in (0.0, 9000.0):
+        _folder(tmp_path, absorbed, emitted, dark=dark)
+        report = analyse(read_sheet(tmp_path, "photoluminescence", sniff=sniff))
+        (q,) = report.select(name="radiative limit of the voltage")
+        own = (q.standard_error**2 - q.budget["temperature"] ** 2) ** 0.5
+        assert abs(q.value - truth) < 2.5 * own < 3e-3 and q.budget["baseline"] > 0
+        (shown,) = report.found["f"].emission
+        assert abs(np.median(shown.signal.values)) < 0.02 * np.max(shown.signal.values)
 
 
 def test_the_quantum_efficiency_of_a_cell_gives_its_radiative_limit(tmp_path):

@@ -9,6 +9,7 @@ from peled.separable import (
     covariance_over_correlations,
     fits_over_correlations,
     serial,
+    waves,
 )
 
 
@@ -111,3 +112,24 @@ def test_a_beam_that_flickers_widens_the_place_of_a_line(steps):
     assert np.std(z[:40]) == pytest.approx(0.95, abs=0.2)
     assert np.std(z[40:]) == pytest.approx(0.95, abs=0.2)
     assert np.mean(wide[:40]) < 1.15 < 1.3 < np.mean(wide[40:])
+
+
+def test_a_wave_that_readings_may_hold_is_in_the_error_of_their_line():
+    """Of any phase, seen through the fit of a line over less than a period; less than the
+    noise where there is none."""
+    x, rng, periods = np.linspace(0, 1, 160), np.random.default_rng(31), [0.5, 0.7, 1.0, 1.4]
+    design, error = np.column_stack([np.ones_like(x), x]), np.full(160, 0.1)
+    slope = np.linalg.pinv(design)[1]
+    by_noise, inside, calm = 0.1 * np.linalg.norm(slope), [], []
+    for _ in range(120):
+        noise = rng.normal(0, 0.1, x.size)
+        seen = noise + 0.3 * np.cos(2 * np.pi * x / 1.4 + rng.uniform(0, 2 * np.pi))
+        for values, found in ((seen, inside), (noise, calm)):
+            rest = values - design @ np.linalg.lstsq(design, values, rcond=None)[0]
+            curves = waves(x, design, rest, error, periods, [0.1, 0.2, 0.3, 0.4], x)
+            found.append((slope @ values, np.linalg.norm(curves @ slope)))
+    off, wave = np.array(inside).T
+    assert np.mean(np.abs(off) < 2 * by_noise) < 0.6
+    assert 0.95 <= np.mean(np.abs(off) < 1.96 * np.hypot(by_noise, wave))
+    assert np.mean(wave) < 1.5 * np.std(off)
+    assert np.median([w for _, w in calm]) < 0.7 * by_noise

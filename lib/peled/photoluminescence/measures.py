@@ -29,7 +29,13 @@ from peled.lineshapes.measures import UNSEEN
 from peled.materials import index_of_air
 from peled.photoluminescence import reciprocity
 from peled.photoluminescence.emission import by_cause, measure
-from peled.photoluminescence.gap import elliott_gap, interference, local_noise, refuse_slopes, tauc_gap
+from peled.photoluminescence.gap import (
+    elliott_gap,
+    interference,
+    local_noise,
+    refuse_slopes,
+    tauc_gap,
+)
 from peled.photoluminescence.lifetimes import (
     AS_WELL,
     WITH_SCATTER,

@@ -233,7 +233,7 @@ def waves(x, design, residual, error, periods, sizes, at) -> np.ndarray:
     >>> x, rng = np.linspace(0, 3, 300), np.random.default_rng(0)
     >>> seen = 0.02 * np.cos(2 * np.pi * x / 0.7) + rng.normal(0, 0.01, 300)
     >>> one, error = np.ones((300, 1)), np.full(300, 0.01)
-    >>> found = waves(x, one, seen, error, [0.5, 0.7], [0.01, 0.02], [0.0])
+    >>> found = waves(x, one, seen, error, [0.5, 0.7], [0.02], [0.0])
     >>> np.abs(found[:, 0]).round(4).tolist()
     [0.0, 0.0141, 0.0, 0.0]
     """
