@@ -130,6 +130,6 @@ def test_a_wave_that_readings_may_hold_is_in_the_error_of_their_line():
             found.append((slope @ values, np.linalg.norm(curves @ slope)))
     off, wave = np.array(inside).T
     assert np.mean(np.abs(off) < 2 * by_noise) < 0.6
-    assert 0.95 <= np.mean(np.abs(off) < 1.96 * np.hypot(by_noise, wave))
+    assert np.mean(np.abs(off) < 1.96 * np.hypot(by_noise, wave)) >= 0.95
     assert np.mean(wave) < 1.5 * np.std(off)
     assert np.median([w for _, w in calm]) < 0.7 * by_noise

@@ -200,8 +200,8 @@ def waves(x, design, residual, error, periods, sizes, at) -> np.ndarray:
     """What waves that readings may hold, interference above all, are at other places.
 
     A wave has one of `periods`, either phase and one of `sizes`, evenly likely on their grid; none
-    is `NO_WAVE` times as likely as all of them together. Each counts as the restricted likelihood [1]_ wants: what
-    the fit took of a wave for itself is not missed.
+    is `NO_WAVE` times as likely as all of them together. Each counts as the restricted likelihood
+    [1]_ wants: what the fit took of a wave for itself is not missed.
 
     Parameters
     ----------
