@@ -209,5 +209,6 @@ def test_a_temperature_needs_a_tail_and_is_doubtful_where_it_is_not_the_samples(
 ):
     line = r.Line(0.02585, error, (1.9, 1.9 + width), 40, 0.0, 1.92)
     said = {} if stated is None else {"temperature_K": stated}
-    (status, *_) = [f.status for f in measures._thermal(line, said, error)] or ["reported"]
-    assert status == expected
+    findings = measures._thermal(line, said, error)
+    found = measures._of_line("T", line, "K", 1 / r.K_EV, findings, {"sample": "f"}, {"more": 1e-5})
+    assert found.status == expected and (found.value is None) == (expected == "withheld")

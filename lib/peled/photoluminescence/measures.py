@@ -497,8 +497,8 @@ def _of_line(name, line, unit, factor, findings, labels, more: Mapping = {}) -> 
     q = Quantity(name, value=factor * line.scale_eV, budget=budget,
                  unit=unit, findings=tuple(findings), **labels,
                  note=f"{line.window_eV[0]:.3f} to {line.window_eV[1]:.3f} eV")  # fmt: skip
-    error = q.standard_error
-    return judge(q, signal(q.value, error, "the slope"), described(line.z))
+    slope = signal(factor * line.scale_eV, np.linalg.norm([*budget.values()]), "the slope")
+    return judge(q, slope, described(line.z))
 
 
 def reciprocity_of(
