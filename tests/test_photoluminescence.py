@@ -690,7 +690,7 @@ def test_moving_band_is_not_called_two_bands():
 
 ENERGY = HC_EV_NM / WAVE
 PER_NM = ENERGY**2 / HC_EV_NM  # eV a nm
-FLAT = np.array([3e4, 2e3])  # baseline and its slope per eV
+DARK = 80.0  # counts of the detector a point
 
 
 def _gaussian(centre, fwhm):
@@ -701,7 +701,7 @@ def _gaussian(centre, fwhm):
 
 
 def _clean(per_eV):
-    return (per_eV + FLAT[0] + FLAT[1] * (ENERGY - 1.9)) * PER_NM
+    return per_eV * PER_NM + DARK
 
 
 @pytest.mark.parametrize("height", [300.0, 9000.0])
@@ -772,11 +772,11 @@ def test_errors_of_two_bands_are_the_information_of_their_counts():
         main, width, red, red_width = p[:4]
         areas, flat = p[4 : 4 + 2 * m].reshape(2, m, 1), p[4 + 2 * m :].reshape(2, m, 1)
         bands = areas[0] * _gaussian(main, width) + areas[1] * _gaussian(red, red_width)
-        return (bands + flat[0] + flat[1] * (ENERGY - 1.9)) * PER_NM
+        return (bands + flat[0] + flat[1] * (ENERGY - 1.9)) * PER_NM + DARK
 
     lit = 2e4 * np.stack([1 - share, share])
-    p = np.concatenate([[1.93, 0.09, 1.84, 0.07], lit.ravel(), np.repeat(FLAT, m)])
-    light, step = expected(p), 1e-5 * p
+    p = np.concatenate([[1.93, 0.09, 1.84, 0.07], lit.ravel(), np.zeros(2 * m)])
+    light, step = expected(p), np.where(p > 0, 1e-5 * p, 1.0)
     by = np.array([
         (expected(p + h) - expected(p - h)).ravel() / (2 * h.sum()) for h in np.diag(step)
     ])  # fmt: skip
@@ -946,3 +946,25 @@ def test_files_are_the_same_every_time(tmp_path):
                 path.read_bytes()
                 == (files.ROOT / "data" / "photoluminescence" / path.name).read_bytes()
             ), path.name
+
+
+@pytest.mark.parametrize("height", [0.0, 300.0])
+def test_a_constant_of_the_detector_is_no_light_of_a_red_band(height):
+    """4000 counts on a constant one: share at the end, and the drift of a band that moves, which
+    bands that keep their places would leave to the baseline in part."""
+    bands = [
+        np.exp(-4 * np.log(2) * ((WAVE - at) / w) ** 2) / w for at, w in ((650, 32), (735, 45))
+    ]
+    end = 0.6 * (1 - np.exp(-TIMES / 150))[:, None]
+    off, drifts = [], []
+    for seed in range(3):
+        rng = np.random.default_rng(seed)
+        light = 4000 * 32 * ((1 - end) * bands[0] + end * bands[1]) + height
+        found = pl.track(WAVE, rng.poisson(light), TIMES)
+        off.append((found.fraction[-1] - end[-1, 0]) / found.fraction_error[-1])
+        at = 650 + 0.3 * TIMES[:, None] / 60
+        moved = 4000 * np.exp(-4 * np.log(2) * ((WAVE - at) / 32) ** 2) + height
+        found = pl.track(WAVE, rng.poisson(moved), TIMES)
+        assert found.account == "one band moves"
+        drifts.append((found.drift_nm.per_minute - 0.3) / found.drift_nm.standard_error)
+    assert abs(np.mean(off)) < 2.5 and abs(np.mean(drifts)) < 2.5

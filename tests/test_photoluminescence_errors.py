@@ -517,9 +517,8 @@ def test_means_without_a_response_count_from_where_the_pulse_was(sigma, tail):
     truths = {"lifetime, amplitude-weighted": 9.6, "lifetime, intensity-weighted": 20.1875,
               "lifetime 1 of 2": 3.0, "lifetime 2 of 2": 25.0}  # fmt: skip
     for name, truth in truths.items():
-        assert found[name].status != "withheld"
-        if found[name].status == "reported":
-            assert abs(found[name].value - truth) < 3 * found[name].standard_error
+        assert found[name].status == "doubtful"  # a longer tail would be in no error
+        assert abs(found[name].value - truth) < 3 * found[name].standard_error
     mean = found["lifetime, amplitude-weighted"]
     assert "risen by half" in mean.reasons and mean.budget["pulse"] > 0
     assert mean.standard_error < 0.06 * mean.value
@@ -1011,7 +1010,8 @@ def test_one_weak_band_and_two_strong_ones_are_no_ripple():
     for bands in (((20, 650, 30),), ((20, 600, 60),), ((500, 600, 40), (400, 720, 50))):
         light = sum(h * np.exp(-4 * np.log(2) * ((x - c) / w) ** 2) for h, c, w in bands)
         low, high = measures._band(Signal(x, (1000 + light + rng.normal(0, 5, x.size))[None]))
-        assert low < bands[0][1] < high < bands[0][1] + 5 * bands[0][2]
+        last = bands[-1]
+        assert low < bands[0][1] < last[1] + last[2] < high < last[1] + 5 * last[2]
 
 
 def test_peak_and_peak_energy_are_of_one_band():
@@ -1111,3 +1111,18 @@ def test_three_equal_neighbours_far_above_the_rest_are_a_full_detector(top, said
 def test_stated_errors_within_two_per_cent_of_counting_are_those_of_counts(ratio, gain):
     counts = 1e4 * np.exp(-np.arange(50) / 10)
     assert as_counts(counts, np.sqrt(ratio * counts)).gain == pytest.approx(gain)
+
+
+def test_light_of_a_second_band_is_in_area_and_centroid():
+    """A weaker band beyond the first's window: of all light, by closed forms."""
+    x, rng = np.arange(450.0, 900.0, 0.5), np.random.default_rng(12)
+    heights, centres, widths = (1000.0, 350.0), (560.0, 690.0), (25.0, 50.0)
+    shapes = [np.exp(-4 * np.log(2) * ((x - c) / w) ** 2) for c, w in zip(centres, widths)]
+    y = rng.poisson(heights[0] * shapes[0] + heights[1] * shapes[1] + 40)
+    ready = Signal(x, y[None].astype(float))
+    window = measures._band(ready)
+    found = pl.measure(condition(ready, [("baseline", {"band_nm": window})]), window)
+    areas = np.multiply(heights, widths) * np.sqrt(np.pi / (4 * np.log(2)))
+    assert abs(found.area - areas.sum()) < 3 * found.area_error < 0.05 * found.area
+    centroid = areas @ centres / areas.sum()
+    assert abs(found.centroid_nm - centroid) < 3 * found.centroid_error_nm < 5

@@ -952,13 +952,16 @@ def unseen_pulse(time_ns: np.ndarray, counts: np.ndarray) -> Pulse:
     floor = np.partition(counts, counts.size // 20)[counts.size // 20]
     risen = (counts - floor) / max(counts[top] - floor, 1e-300)
     half, most = (int(np.argmax(risen >= part)) for part in (0.5, 0.9))
+    late = Pulse(float(time_ns[top]), np.nan, float(time_ns[top]))
     if half == 0:
-        return Pulse(float(time_ns[top]), np.nan, float(time_ns[top]))
+        return late
     before, after = (
         time_ns[i] - bin_ns * (0.5 - (part - risen[i - 1]) / (risen[i] - risen[i - 1]))
         for i, part in ((half, 0.5), (most, 0.9))
     )
     rise = max(after - before, 0.5 * bin_ns)
+    if before + 3 * rise > time_ns[-1]:  # no decay after the rise, if it is one
+        return late
     return Pulse(float(before), float(rise / 3), float(before + 3 * rise))
 
 

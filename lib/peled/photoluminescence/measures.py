@@ -126,8 +126,13 @@ def _emitted(held: Held, companions: Mapping[str, Signal]) -> Signal:
     return condition(ready, steps[first:last], companions) if ready.used.any() else ready
 
 
+CLEAR = 30.0  #: times what noise makes, from which on a rise is no ripple of a dark spectrum
+BESIDE = 0.1  #: of the strongest band, from which on others belong to the emission
+
+
 def _band(ready: Signal) -> tuple[float, float]:
-    """Where the emission is: from 2.6 widths below to 3.2 above its maximum.
+    """Where the emission is: from 2.6 widths below to 3.2 above its maximum, and as far to the red
+    as other bands of `BESIDE` of it stand.
 
     It is the largest rise on the red side of the laser (the strongest line narrower than
     `LINE_NM`): the laser's tail only falls.
@@ -159,10 +164,17 @@ def _band(ready: Signal) -> tuple[float, float]:
     inside = excess > 0.5 * excess[top]
     left = top - int(np.argmax(~inside[top::-1])) if not inside[: top + 1].all() else 0
     right = top + int(np.argmax(~inside[top:])) if not inside[top:].all() else inside.size - 1
-    _refuse_ripple(x[first:], total[first:], left, right, noise)
+    if not excess[top] > CLEAR * least:
+        _refuse_ripple(x[first:], total[first:], left, right, noise)
     x = x[first:]
     width = max(x[right] - x[left], 3 * float(np.median(np.diff(x))))
-    return max(x[0], x[top] - 2.6 * width), min(x[-1], x[top] + 3.2 * width)
+    # Other bands to the red, above what lies to either side of them; to the blue a laser's tail
+    # would be one.
+    red = smooth[top:]
+    either = np.maximum(np.minimum.accumulate(red), np.minimum.accumulate(red[::-1])[::-1])
+    lit = np.flatnonzero(red - either > max(BESIDE * excess[top], least))
+    last = x[top + lit[-1]] + width if lit.size else x[top]
+    return max(x[0], x[top] - 2.6 * width), min(x[-1], max(x[top] + 3.2 * width, last))
 
 
 def _refuse_ripple(x, y, left: int, right: int, white: float) -> None:
@@ -1140,9 +1152,9 @@ def _add_unseen(made: dict, decay: Decay, best: DecayFit, pulse: Pulse, options:
     Means and stretched laws hang on when the pulse came. What its tail does to lifetimes is how
     they change when the window begins later, beyond what fewer counts do.
     """
+    simple = len(best.lifetimes_ns) == 1 and best.beta == 1
     if not pulse.error_ns > 0:
         said = "no response, and the record begins after its rise: means count from its first bin"
-        simple = len(best.lifetimes_ns) == 1 and best.beta == 1
         return Finding("assumed", "reported" if simple else "doubtful", said)
     law = "stretched" if best.law.startswith("stretched") else best.law[0]
     rise = pulse.over_ns - pulse.start_ns
@@ -1160,7 +1172,10 @@ def _add_unseen(made: dict, decay: Decay, best: DecayFit, pulse: Pulse, options:
             fewer = max(np.nan_to_num(error) ** 2 - budget["counting"] ** 2, 0.0)
             budget[cause] = float(np.sqrt(max((value - known) ** 2 - fewer, 0.0)))
     said = f"no response: the pulse is placed where counts have risen by half, {pulse.start_ns:.4g}"
-    return Finding("assumed", "reported", f"{said} ns, and fitted from {pulse.over_ns:.4g} ns on")
+    said += f" ns, and fitted from {pulse.over_ns:.4g} ns on"
+    if not simple:
+        said += "; what a longer tail of the pulse adds is in no error"
+    return Finding("assumed", "reported" if simple else "doubtful", said)
 
 
 # ---- series in time ------------------------------------------------------------------------------

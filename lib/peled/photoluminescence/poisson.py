@@ -81,9 +81,10 @@ def descend(model, y, inside, theta, max_iterations=60) -> Descent:
     best = 2 * float(data @ np.log(np.maximum(data, 1e-300)) - data.sum())
 
     def evaluated(at):
-        mean, jac = model.jacobian(at)
-        m = np.maximum(mean[inside], 1e-9)
-        cost = best + 2 * float(m.sum() - data @ np.log(m))
+        with np.errstate(over="ignore", invalid="ignore"):  # a step too far costs without bound
+            mean, jac = model.jacobian(at)
+            m = np.maximum(mean[inside], 1e-9)
+            cost = best + 2 * float(m.sum() - data @ np.log(m))
         return cost if math.isfinite(cost) else math.inf, m, (mean, jac)
 
     cost, m, state = evaluated(theta)

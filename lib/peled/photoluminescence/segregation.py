@@ -176,6 +176,9 @@ def partly_exposed(values: np.ndarray, used: np.ndarray) -> int:
     return 0
 
 
+FLOOR = 0.05  #: of the points of a series' mean, below which its constant is sought
+
+
 def track(
     wavelength_nm: np.ndarray,
     counts: np.ndarray,
@@ -237,7 +240,10 @@ def track(
         if variance is None
         else np.broadcast_to(variance, y.shape)
     )
-    energy, signal, spread = lineshapes.to_energy(w, y, first_variance)
+    # A constant of the detector is none per eV: what all spectra have is off before, and the
+    # baseline, straight per eV, takes what is left.
+    floor = float(np.quantile(y.mean(axis=0), FLOOR))
+    energy, signal, spread = lineshapes.to_energy(w, y - floor, first_variance)
     # One scale for all spectra keeps areas near one.
     scale = np.abs(signal).sum() * abs(np.median(np.diff(energy))) / t.size
     signal, spread = signal / scale, spread / scale**2
@@ -247,7 +253,7 @@ def track(
     start, two = _two_bands(energy, signal, spread)
     if variance is None:
         # Weights from the fit rather than from the noisy data take the bias out of them.
-        noise = jacobian * np.maximum(two.evaluate(energy), 0.3 * jacobian)
+        noise = jacobian * np.maximum(two.evaluate(energy) + floor * jacobian, 0.3 * jacobian)
         spread = _unlooked(noise, lost)
     two = lineshapes.fit_series(
         energy, signal, two.model, two.values, variance=spread, shared=_SHARED
@@ -266,8 +272,6 @@ def track(
     }
     best, by_shape, shape_error = _of_best_shape(energy, signal, spread, two)
     fraction, error = best.ratio("red")
-    filled = np.where(lost, best.evaluate(energy), signal)
-    centroid, centroid_error = _centroids(energy, filled, spread, noise, jacobian, best)
     growth = drift(t, fraction, error)
     main, red = float(best.value("main_centre")[0]), float(best.value("red_centre")[0])
     red_error = float(np.nan_to_num(best.error("red_centre")[0], nan=np.inf))
@@ -276,6 +280,10 @@ def track(
         account = min(("steady", "one band moves"), key=bic.get)
     if account == "two bands" and _shifts(energy, signal, spread, one.evaluate(energy)):
         account = "one band moves"
+    # Bands that keep their places leave some light of one that moves to the baseline.
+    fit = moving if account == "one band moves" else best
+    filled = np.where(lost, fit.evaluate(energy), signal)
+    centroid, centroid_error = _centroids(energy, filled, spread, noise, jacobian, fit)
     reduced, misfit = _goodness(best, signal)
     return Segregation(
         account,
@@ -293,7 +301,7 @@ def track(
         _blue(energy, signal, spread, two, t),
         reduced,
         energy,
-        best.evaluate(energy) * scale,
+        (best.evaluate(energy) + floor * jacobian) * scale,
         misfit,
         by_shape,
         shape_error,
@@ -306,8 +314,8 @@ def _unlooked(variance, lost):
 
 
 def _centroids(energy, signal, spread, noise, jacobian, fit):
-    """Centroids (m,) in nm of spectra less the baseline of their two-band fit, and their errors, of
-    spectra with the variance `noise` that were fitted with the variance `spread`.
+    """Centroids (m,) in nm of spectra less the baseline of their fit, and their errors, of spectra
+    with the variance `noise` that were fitted with the variance `spread`.
 
     A background of b a point draws the centroid to the middle of the window: its drift is short by
     the share of the window's counts that are background. The baseline is linear in the spectrum
@@ -320,12 +328,12 @@ def _centroids(energy, signal, spread, noise, jacobian, fit):
     area = light @ weights
     centroid = light @ (weights * wavelength) / area
     plain = weights * (wavelength - centroid[:, None]) / area[:, None]
-    columns = [parts["main"].mean(axis=0), parts["red"].mean(axis=0), np.ones(energy.size), energy]
-    design = np.column_stack(columns)
+    bands = [part.mean(axis=0) for name, part in parts.items() if name != "baseline"]
+    design = np.column_stack([*bands, np.ones(energy.size), energy])
     design /= np.maximum(np.linalg.norm(design, axis=0), 1e-300)
     weighted = design.T / spread[:, None, :]
-    held = np.linalg.pinv(weighted @ design, hermitian=True)[:, :, 2:]
-    taken = np.einsum("mij,mj->mi", held, plain @ design[:, 2:])
+    held = np.linalg.pinv(weighted @ design, hermitian=True)[:, :, -2:]
+    taken = np.einsum("mij,mj->mi", held, plain @ design[:, -2:])
     gradient = plain - np.einsum("mi,min->mn", taken, weighted)
     return centroid, np.sqrt((gradient**2 * noise).sum(axis=1))
 
