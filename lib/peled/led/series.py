@@ -132,12 +132,11 @@ def colour_quantities(series: Sequence[Series], wavelength_nm: float):
         if gone := [f for f in smooth if f.status == "withheld"]:
             out.append(_lost(one, gone[0]))
             continue
-        seen = np.flatnonzero(one.used)
-        clear = one.clearness[seen]
-        used = seen[clear > CLEAR]
+        used = np.flatnonzero(one.clear)
         if not used.size:
-            said = f"the clearest band stands {times(clear.max(), 'standard errors')} out of the "
-            said += f"noise, {CLEAR:g} are needed for its peak and width"
+            most = times(one.clearness[one.used].max(), "standard errors")
+            said = f"the clearest band stands {most} out of the noise, {CLEAR:g} are needed for "
+            said += "its peak and width"
             out.append(_lost(one, Finding("signal", "withheld", said, one.label)))
             continue
         values = s.values[used]

@@ -189,7 +189,7 @@ def _reciprocal(
             made += result.quantities
             problems += [Problem(result.label, one) for one in result.problems]
         except ValueError as error:
-            problems.append(Problem(emitted[0].label, f"temperature of emission: {error}"))
+            problems.append(Problem(emitted[0].label, f"temperature of emission: {reason(error)}"))
     return made
 
 

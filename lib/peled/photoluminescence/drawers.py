@@ -87,7 +87,10 @@ def _emission(members, figure) -> None:
     for (_, one), (colour, label) in zip(members, _told_apart(members)):
         ax.plot(one.signal.axis, one.signal.values[0] / top, lw=0.8, color=colour, label=label)
     ax.set(xlabel="Wavelength (nm)", ylabel="PL intensity (relative)")
-    legend_above(ax) if len(members) > 1 else ax.legend()
+    if len(members) > 1:
+        legend_above(ax)
+    else:
+        ax.legend()
 
 
 def _told_apart(members) -> list[tuple]:

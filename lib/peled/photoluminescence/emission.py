@@ -107,7 +107,7 @@ def measure(signal: Signal, window_nm: tuple[float, float], *, label: str = "") 
     weights = np.column_stack([*found.gradient[[2, 1, 3, 0]], by_energy])
     budgets: list[dict[str, float]] = [{} for _ in range(5)]
     for name, cov in covariance(signal, weights).items():
-        cause = "baseline" if name in _BASELINE else name
+        cause = _cause(name)
         for budget, square in zip(budgets, np.diag(cov[0])):
             if square > 0:
                 budget[cause] = float(np.hypot(budget.get(cause, 0.0), np.sqrt(square)))
@@ -122,6 +122,11 @@ def measure(signal: Signal, window_nm: tuple[float, float], *, label: str = "") 
     values = (found.peak, found.centroid, found.fwhm, found.area, energy.peak)
     pairs = [n for v, b in zip(values, budgets) for n in (v, sum(e * e for e in b.values()) ** 0.5)]
     return Emission(label, *pairs, dict(zip(names, budgets)), x, y)
+
+
+def _cause(name: str) -> str:
+    """Of which cause in a budget a mode of conditioning is."""
+    return "baseline" if name in _BASELINE else name
 
 
 BAND = 0.3  #: of the maximum, down to which the band of the peak goes
@@ -151,7 +156,7 @@ def by_cause(signal: Signal) -> dict[str, np.ndarray]:
     """
     causes: dict[str, list[np.ndarray]] = {}
     for name, mode in zip(signal.mode_names, signal.modes[:, 0]):
-        causes.setdefault("baseline" if name in _BASELINE else name, []).append(mode)
+        causes.setdefault(_cause(name), []).append(mode)
     return {cause: np.array(curves) for cause, curves in causes.items()}
 
 

@@ -112,6 +112,11 @@ class DecayFit:
     gain: float = 1.0
 
     @property
+    def asked(self) -> str:
+        """The law as `fit_decays` is asked for it, scatter or not: "1", "2", ..., "stretched"."""
+        return "stretched" if "β" in self.parameters else str(len(self.lifetimes_ns))
+
+    @property
     def goodness_z(self) -> float:
         """Deviance against its expectation in standard deviations; above 3 the model does not
         describe the counts.
@@ -949,7 +954,7 @@ def unseen_pulse(time_ns: np.ndarray, counts: np.ndarray) -> Pulse:
     """
     bin_ns = (time_ns[-1] - time_ns[0]) / (len(time_ns) - 1)
     top = int(np.argmax(counts))
-    floor = np.partition(counts, counts.size // 20)[counts.size // 20]
+    floor = _floor(counts)
     risen = (counts - floor) / max(counts[top] - floor, 1e-300)
     half, most = (int(np.argmax(risen >= part)) for part in (0.5, 0.9))
     late = Pulse(float(time_ns[top]), np.nan, float(time_ns[top]))
@@ -970,8 +975,7 @@ def _starts(model, y, inside, response):
     squares.
     """
     time = model.time
-    dim = y[inside].size // 20
-    floor = np.partition(y[inside], dim)[dim] if model.free_background else model.held_background
+    floor = _floor(y[inside]) if model.free_background else model.held_background
     top = inside.start + int(np.argmax(y[inside]))
     since, light = time[top : inside.stop] - time[top], y[top : inside.stop] - floor
     light = np.maximum(light, 0)
@@ -1018,6 +1022,11 @@ def _starts(model, y, inside, response):
         theta[model.nonlinear :] = np.maximum(amplitudes, poisson.DARK)
         theta[model.nonlinear :][: lit.size] = np.maximum(lit, 1e-3 * max(lit.max(), 1e-12))
         yield theta
+
+
+def _floor(y):
+    """Level of the darkest twentieth of the bins."""
+    return np.partition(y, y.size // 20)[y.size // 20]
 
 
 def _smoothed(y):

@@ -69,6 +69,7 @@ from peled.quantities import (
     signal,
     threshold,
 )
+from peled.report import reason
 from peled.samples import Held, Holdings, joined
 
 
@@ -378,7 +379,7 @@ def absorption(holdings: Holdings, members: Sequence[Held], settings: Mapping, l
                 )
                 by_fit = found.standard_error_eV
         except ValueError as error:
-            problems.append(f"{name}: {error}")
+            problems.append(f"{name}: {reason(error)}")
             continue
         fits[name] = found
         findings = list(ready.findings)
@@ -393,7 +394,7 @@ def absorption(holdings: Holdings, members: Sequence[Held], settings: Mapping, l
         refuse_slopes(energy, absorbance)
         made.append(_urbach(ready, labels))
     except ValueError as error:
-        problems.append(f"Urbach energy: {error}")
+        problems.append(f"Urbach energy: {reason(error)}")
     return Result(held.row.label, labels["state"], tuple(made), raw, ready, fits, tuple(problems))
 
 
@@ -1152,20 +1153,20 @@ def _add_unseen(made: dict, decay: Decay, best: DecayFit, pulse: Pulse, options:
     Means and stretched laws hang on when the pulse came. What its tail does to lifetimes is how
     they change when the window begins later, beyond what fewer counts do.
     """
-    simple = len(best.lifetimes_ns) == 1 and best.beta == 1
+    simple = best.asked == "1"
     if not pulse.error_ns > 0:
         said = "no response, and the record begins after its rise: means count from its first bin"
         return Finding("assumed", "reported" if simple else "doubtful", said)
-    law = "stretched" if best.law.startswith("stretched") else best.law[0]
     rise = pulse.over_ns - pulse.start_ns
     for cause, moved in (
         ("pulse", _from_pulse(pulse, later=pulse.error_ns)),
         ("tail of the pulse", _from_pulse(pulse, begin=rise)),
     ):
         try:
-            (fit,) = fit_decays(decay.time_ns, decay.counts, (law,), **options | moved).values()
+            found = fit_decays(decay.time_ns, decay.counts, (best.asked,), **options | moved)
         except ValueError:  # too few counts are left
             continue
+        (fit,) = found.values()
         means = {f"lifetime, {which}": pair for which, pair in fit.mean_ns.items()}
         for name, (value, error) in (means | _lifetimes(fit)).items():
             known, budget = made[name]

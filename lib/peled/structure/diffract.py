@@ -156,7 +156,7 @@ def _pattern(bench: Bench, held: Held, ruler, spread) -> None:
         held = replace(held, data=sound)
         fit, wings = _fit(held, ruler, spread, bench.settings)
     except ValueError as error:
-        bench.nothing(held, "lattice constant", "Å", "determined", str(error))
+        bench.nothing(held, "lattice constant", "Å", "determined", reason(error))
         return
     of_all = float(np.hypot(fit.size_error_nm, wings))
     bench.keep[held.row.label] = replace(fit, size_error_nm=of_all)
