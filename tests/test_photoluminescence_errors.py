@@ -143,6 +143,17 @@ def test_noise_of_a_response_adds_what_its_bins_move_the_lifetime():
     assert error == pytest.approx(relative, rel=0.03)
 
 
+def test_bins_are_merged_for_the_noise_of_a_response_as_far_as_it_does_not_tell(monkeypatch):
+    axis, counts, response = _folded(np.random.default_rng(3), 1000)
+    merged = fit_decay(axis, counts, components=2, response=response)
+    monkeypatch.setattr("peled.photoluminescence.response.COARSE", (0.0, 0.0))
+    each = fit_decay(axis, counts, components=2, response=response)
+    assert merged.lifetime_errors_ns == pytest.approx(each.lifetime_errors_ns, rel=1e-4, abs=0)
+    for name in ("expected_deviance", "deviance_sd"):
+        assert getattr(merged, name) == pytest.approx(getattr(each, name), rel=1e-4, abs=0)
+        assert getattr(merged, name) != getattr(each, name)
+
+
 @pytest.mark.parametrize("photons, seen", [(1e7, 1000), (5e3, 2e4), (5e2, 2e3)])
 def test_deviance_has_its_spread_whatever_the_counts_of_the_response(photons, seen):
     """Of the noise of a poor response the fit takes up a part: only what is left is expected."""

@@ -20,6 +20,7 @@ LINEAR = 3.0  #: largest ratio of variance to mean between bright and dark bins
 _SPREAD = 2.3  #: √n times the relative error of `_ratio`: √2, and third differences overlap
 #: E|third difference of Poisson counts| hardly differs from a normal one's above this mean.
 _ENOUGH = 5.0
+_OF_FOUR = np.array([1.0, -3.0, 3.0, -1.0]), np.full(4, 0.25)
 
 
 class Counting(NamedTuple):
@@ -58,15 +59,16 @@ def as_counts(values: np.ndarray, sigma: np.ndarray | None = None) -> Counting:
     y = np.asarray(values, dtype=float)
     if sigma is not None:
         return _by_errors(y, np.asarray(sigma, dtype=float))
-    whole = bool(np.all(np.abs(y - np.round(y)) < 1e-6))
-    level, square, neighbours = _scatter(y)
-    enough = level.size >= LEAST_BINS
-    off = 6 * _SPREAD / np.sqrt(max(level.size, 1))
+    whole = bool(np.abs(y - np.rint(y)).max() < 1e-6)
+    level, third, lit = _scatter(y)
+    bins = np.count_nonzero(lit)
+    enough = bins >= LEAST_BINS
+    ratio = np.where(lit, third**2 / 20 / np.maximum(level, 1e-300), 0.0)  # variance over mean
+    gain = float(ratio.sum() / max(bins, 1))
+    off = 6 * _SPREAD / np.sqrt(max(bins, 1))
 
     def fits(step):
-        return not enough or abs(np.log(max(_ratio(level, square) / step, 1e-9))) < max(
-            np.log(FACTOR), off
-        )
+        return not enough or abs(np.log(max(gain / step, 1e-9))) < max(np.log(FACTOR), off)
 
     step = _step(y, whole)
     if whole and step < 1.5 and fits(1.0):
@@ -77,19 +79,21 @@ def as_counts(values: np.ndarray, sigma: np.ndarray | None = None) -> Counting:
     if not enough:
         raise ValueError(
             "counts: expected whole numbers, or bins enough to judge their variance "
-            f"({LEAST_BINS}), found {level.size}; export the raw histogram"
+            f"({LEAST_BINS}), found {bins}; export the raw histogram"
         )
-    small = step is not None and _ratio(level, square) < step / FACTOR
+    small = step is not None and gain < step / FACTOR
+    unit = np.where(lit, third, 0.0) / np.sqrt(np.maximum(level, 1e-300))
+    pairs = max(np.count_nonzero(lit[1:] & lit[:-1]), 1)
+    neighbours = (unit[1:] @ unit[:-1] / pairs) / (unit @ unit / bins)
     if small or abs(neighbours - WHITE) > SMOOTH:
         raise ValueError(
             "counts: expected bins independent of their neighbours, found smoothed ones: they "
-            f"scatter {_ratio(level, square):.2g} times their mean, steps are {step or 0:.2g}, and "
+            f"scatter {gain:.2g} times their mean, steps are {step or 0:.2g}, and "
             f"third differences correlate by {neighbours:.2f} (white noise {WHITE}); export the "
             "raw histogram"
         )
-    dark, *_, bright = np.array_split(np.argsort(level), 4)
-    ratios = [_ratio(level[part], square[part]) for part in (dark, bright)]
-    gain = _ratio(level, square)
+    dark, *_, bright = np.array_split(lit.nonzero()[0][np.argsort(level[lit])], 4)
+    ratios = [ratio[part].mean() for part in (dark, bright)]
     if not min(ratios) > 0 or max(ratios) > LINEAR * min(ratios):
         raise ValueError(
             "counts: expected a variance in proportion to the mean, found "
@@ -121,27 +125,14 @@ def _by_errors(y, sigma):
 
 
 def _scatter(y):
-    """Levels, squares of third differences in units of one bin's variance, both of lit bins, and
-    the correlation of neighbouring differences.
+    """Levels of four bins each, third differences of them, and which of them tell a variance: lit
+    and beside the rise and the maximum, which are no parabola.
     """
-    third = np.convolve(y, [1, -3, 3, -1], mode="valid")
-    level = (y[:-3] + y[1:-2] + y[2:-1] + y[3:]) / 4
-    unit = np.min(y, where=y > 0, initial=np.inf)
-    lit = level > _ENOUGH * unit
-    # The rise and the maximum are no parabola.
-    top = int(np.argmax(y))
-    lit[max(top - max(20, y.size // 50), 0) : top + max(20, y.size // 50)] = False
-    if np.count_nonzero(lit) < LEAST_BINS:
-        return level[lit], third[lit] ** 2 / 20, WHITE
-    unit = np.where(lit, third, 0.0) / np.sqrt(np.maximum(level, 1e-300))
-    pairs = np.count_nonzero(lit[1:] & lit[:-1])
-    neighbours = (unit[1:] @ unit[:-1] / pairs) / (unit @ unit / np.count_nonzero(lit))
-    return level[lit], third[lit] ** 2 / 20, float(neighbours)
-
-
-def _ratio(level, square):
-    """Variance over mean."""
-    return float(np.mean(square / level)) if level.size else np.nan
+    third, level = (np.convolve(y, by, "valid") for by in _OF_FOUR)
+    lit = level > _ENOUGH * y[y > 0].min(initial=np.inf)
+    top, beside = int(np.argmax(y)), max(20, y.size // 50)
+    lit[max(top - beside, 0) : top + beside] = False
+    return level, third, lit
 
 
 def _step(y, whole):

@@ -396,20 +396,14 @@ class _Model:
             self.strides[components + stretched] = 0.5 * max(_width(self), bin_ns)
 
     def _bounds(self):
-        low, high = np.full(len(self.names), -np.inf), np.full(len(self.names), np.inf)
         span = self.time[-1] - self.time[0]
-        low[: self.components] = np.log(0.02 * self.bin)
         # A lifetime beyond a hundred windows is a background.
-        high[: self.components] = np.log(100 * (span + self.bin))
-        low[self.nonlinear :] = 0.0
-        for j, name in enumerate(self.names[: self.nonlinear]):
-            if name == "β":
-                low[j], high[j] = 0.15, 1.5
-            if name == "shift":
-                low[j], high[j] = -span, span
-            if name == "ln FWHM":
-                low[j], high[j] = np.log(0.1 * self.bin), np.log(span)
-        return low, high
+        within = [(math.log(0.02 * self.bin), math.log(100 * (span + self.bin)))] * self.components
+        within += [(0.15, 1.5)] * self.stretched + [(-span, span)] * self.free_shift
+        if self.free_width:
+            within += [(math.log(0.1 * self.bin), math.log(span))]
+        within += [(0.0, math.inf)] * (len(self.names) - self.nonlinear)
+        return np.array(within).T
 
     def shapes(self, theta):
         """Bin integrals (components, n) at unit amplitude; scatter, where it is fitted, last."""
@@ -851,14 +845,10 @@ def _prepared(time_ns, counts):
 def _check_response(response, bin_ns, fit_width):
     if response.counts is not None:
         kernel = np.asarray(response.counts, dtype=float)
-        if (
-            kernel.ndim != 1
-            or kernel.size < 1
-            or not np.all(np.isfinite(kernel))
-            or np.any(kernel < 0)
-            or kernel.sum() <= 0
-        ):
-            raise ValueError("response: expected counts, none negative, with some light")
+        if kernel.ndim != 1 or not kernel.size or not 0 <= kernel.min() <= kernel.max() < np.inf:
+            raise ValueError("response: expected finite counts in a row, none negative")
+        if not kernel.any():
+            raise ValueError("response: expected some light, found none")
         if fit_width:
             raise ValueError("response: a measured one has no width to fit")
     elif fit_width and not response.fwhm_ns:
@@ -1002,7 +992,7 @@ def _starts(model, y, inside, response):
         shift = time[np.argmax(y >= floor + 0.5 * (y[top] - floor))] + 0.5 * model.bin - centre
         if abs(shift) < 1.5 * model.bin:
             shift = 0.0
-    weight = 1 / np.sqrt(np.maximum(_smoothed(y), 1.0))[inside]
+    weight = 1 / np.sqrt(y[inside] + 1)
     light = (y if model.free_background else y - model.held_background)[inside]
     for lifetimes in sets:
         theta = np.zeros(len(model.names))
@@ -1079,9 +1069,11 @@ def _lifetimes_open(model, values, vectors, free) -> bool:
 
     A decay that begins at its maximum leaves amplitude and shift undetermined, not its lifetime.
     """
+    if values[0] >= 1e-12 * values[-1]:
+        return False
     null = vectors[:, values < 1e-12 * values[-1]]
     shape = np.flatnonzero(free) < model.components + model.stretched
-    return bool(null.size and (model.components > 1 or np.abs(null[shape]).max(initial=0) > 1e-3))
+    return bool(model.components > 1 or np.abs(null[shape]).max(initial=0) > 1e-3)
 
 
 class _Known(NamedTuple):
@@ -1151,7 +1143,9 @@ def _noise(model, theta, y, inside, mu, jac) -> _Noise | None:
         return None
     at = model.components + model.stretched
     pulse = model.response.comes_ns + (theta[at] if model.free_shift else 0.0)
-    ends = inside.start + responses.merged(model.time[inside], model.bin, *pulse)
+    ends = inside.start + responses.merged(
+        model.time[inside], model.bin, *pulse, responses.COARSE
+    )
     within = slice(inside.stop)
     counts, mean, jacobian = (
         np.add.reduceat(part[..., within], ends[:-1], axis=-1)
@@ -1238,6 +1232,7 @@ def _summary(model, y, inside, found, gain) -> DecayFit:
     with np.errstate(over="ignore", invalid="ignore"):  # noise alone; said among the problems
         tau = np.exp(theta[:k])
         light = amplitudes * _areas(model, theta)[0][0]
+        fractions = light / max(light.sum(), 1e-300)
     order = np.argsort(tau)
     lookup = dict(zip(model.names, zip(theta.tolist(), errors.tolist(), strict=True), strict=True))
     background = lookup.get("background", (float(model.held_background), 0.0))
@@ -1256,7 +1251,7 @@ def _summary(model, y, inside, found, gain) -> DecayFit:
         shift_ns=lookup.get("shift", (0.0, 0.0))[0],
         shift_error_ns=lookup.get("shift", (0.0, 0.0))[1],
         mean_ns=_mean_lifetimes(model, known),
-        fractions=(light / max(light.sum(), 1e-300))[order],
+        fractions=fractions[order],
         deviance=cost,
         expected_deviance=float(expected - count),
         deviance_sd=float(np.sqrt(variance)),

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from functools import lru_cache
 
 import numpy as np
-from numpy.lib.stride_tricks import sliding_window_view
+from numpy.lib.stride_tricks import as_strided
 from scipy import fft
 
 
@@ -27,7 +27,9 @@ class Response:
 
 
 BESIDE = 3  #: bins to either side that what undoes the widening of bins reaches
-MERGED = 0.06  #: share of the time since the pulse in which merged bins are one
+#: Share of the time since the pulse, and of the record, in which merged bins are one: where they are
+#: fitted, and where they only tell what noise of the response does.
+MERGED, COARSE = (0.06, 0.01), (0.3, 0.08)
 SHORT = 256  #: bins that are folded by a matrix, above by Fourier transforms
 
 
@@ -140,9 +142,12 @@ class Folding:
         key = size, id(taps)
         if size <= SHORT:
             if key not in self._made:
-                none = np.zeros(size - taps.size)
-                spread = sliding_window_view(np.concatenate([none, taps[::-1], none]), size)
-                self._made[key] = np.ascontiguousarray(spread[::-1].T)
+                before = size - taps.size
+                spread = np.zeros(size + before)
+                spread[before:size] = taps[::-1]
+                step = spread.strides[0]
+                band = as_strided(spread[before:], (size, before + 1), (step, -step))
+                self._made[key] = np.ascontiguousarray(band)
             return rows @ self._made[key]
         length = fft.next_fast_len(size, real=True)
         if key not in self._made:
@@ -169,11 +174,17 @@ def _undo() -> np.ndarray:
 _UNDO = _undo()
 
 
-def merged(time_ns: np.ndarray, bin_ns: float, first_ns: float, last_ns: float) -> np.ndarray:
+def merged(
+    time_ns: np.ndarray,
+    bin_ns: float,
+    first_ns: float,
+    last_ns: float,
+    shares: tuple[float, float] = MERGED,
+) -> np.ndarray:
     """Ends (g + 1,) of groups of bins between which light hardly bends.
 
     Single bins while the pulse comes; farther from it those in which the time since then changes by
-    less than `MERGED` of itself and by less than a hundredth of the record.
+    less than the first of the shares, and by less than the second of the record.
 
     Parameters
     ----------
@@ -181,6 +192,8 @@ def merged(time_ns: np.ndarray, bin_ns: float, first_ns: float, last_ns: float) 
         Starts of the bins.
     bin_ns, first_ns, last_ns : float
         Width of a bin; when the pulse comes.
+    shares : (float, float)
+        `MERGED`, or `COARSE`, with which errors keep five digits.
 
     Returns
     -------
@@ -191,16 +204,17 @@ def merged(time_ns: np.ndarray, bin_ns: float, first_ns: float, last_ns: float) 
     begin, stop = (
         min(max(round(float(t - time_ns[0]) / bin_ns), 0), size) for t in (first_ns, last_ns)
     )
-    before, after = _wider(begin, size // 100), _wider(size - stop, size // 100)
+    most = int(shares[1] * size)
+    before, after = (_wider(side, shares[0], most) for side in (begin, size - stop))
     return np.concatenate([begin - before[:0:-1], np.arange(begin, stop + 1), stop + after[1:]])
 
 
 @lru_cache(maxsize=64)
-def _wider(size: int, most: int) -> np.ndarray:
+def _wider(size: int, share: float, most: int) -> np.ndarray:
     """Ends of wider and wider groups of at most so many bins, from 0 to `size`."""
     ends = [0]
     while ends[-1] < size:
-        ends.append(min(size, ends[-1] + max(1, min(int(MERGED * ends[-1]), most))))
+        ends.append(min(size, ends[-1] + max(1, min(int(share * ends[-1]), most))))
     return np.array(ends)
 
 
@@ -270,13 +284,14 @@ def deviance(
     """
     each = sum(np.square(moved) @ weights(mean) for moved, mean in decays)
     left = variance * np.maximum(each - (score * (covariance @ score)).sum(axis=0), 0)
-    # Neighbouring bins move the model alike; those that hold next to nothing count alone.
-    order = np.argsort(left)[::-1]
-    heavy = order[: 1 + np.searchsorted(np.cumsum(left[order]), 0.99 * left.sum())]
-    together = -score[:, heavy].T @ covariance @ score[:, heavy]
+    # Neighbouring bins move the model alike; those that hold a hundredth in all count alone.
+    total = left.sum()
+    heavy = left > 0.01 * total / left.size
+    most = score[:, heavy]
+    together = -most.T @ (covariance @ most)
     for moved, mean in decays:
-        most = moved[heavy] * np.sqrt(weights(mean))
-        together += most @ most.T
-    together *= np.sqrt(np.outer(variance[heavy], variance[heavy]))
-    alone = left @ left - left[heavy] @ left[heavy]
-    return float(left.sum()), float(4 * left.sum() + 2 * (np.sum(together**2) + alone))
+        most = moved[heavy]
+        together += (most * weights(mean)) @ most.T
+    own = variance[heavy]
+    alone = np.square(left[~heavy]).sum()
+    return float(total), float(4 * total + 2 * (own @ np.square(together) @ own + alone))
