@@ -77,7 +77,7 @@ def test_lifetimes(benchmark, against, cpu, decay):
     values = [found[0].params[name].value for name in ("t1", "t2")]
     assert np.abs((ours.lifetimes_ns - values) / ours.lifetime_errors_ns).max() < 5e-3
     assert found[0].chisqr == pytest.approx(ours.deviance, abs=0.05)
-    against("lmfit", seconds, least=6)
+    against("lmfit", seconds, least=8)
 
 
 @pytest.fixture(scope="module")
@@ -125,7 +125,7 @@ def test_track(benchmark, against, cpu, series, quick):
     areas = np.array([[v["main_amplitude"], v["red_amplitude"]] for v in found])
     off = areas[:, 1] / areas.sum(axis=1) - ours.fraction
     assert ours.segregates and np.abs(off / ours.fraction_error).max() < 0.1
-    against("lmfit", seconds, least=16)
+    against("lmfit", seconds, least=18)
 
 
 FINE = 25  #: steps of a bin in which the transients with a response are made

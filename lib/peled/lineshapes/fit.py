@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import cache
 
 import numpy as np
 
@@ -142,11 +143,8 @@ class _Problem:
                     gradient[part] = np.matmul(jac, slope[:, :, None])[:, :, 0]
                     bent = jac if w is None else jac * w[:, None, :]
                     curvature[part] = np.matmul(bent, jac.transpose(0, 2, 1))
-        cost[
-            ~np.isfinite(cost)
-            | ~np.isfinite(gradient).all(axis=1)
-            | ~np.isfinite(curvature).all(axis=(1, 2))
-        ] = np.inf
+        # Where a derivative is not finite, the gradient that it is a part of is none either.
+        cost[~(np.isfinite(cost) & np.isfinite(gradient).all(axis=1))] = np.inf
         return cost, curvature, gradient
 
     def cost(self, theta):
@@ -158,12 +156,18 @@ class _Problem:
         """As `normal`: one set of columns serves all spectra."""
         columns, sizes, values = self.model.columns(self.x, theta)
         cost, slope = _compared(values, self.y, self.weights)
-        i, j = np.nonzero(np.tri(len(columns)))
+        i, j = _pairs(len(columns))
         pairs = columns[i] * columns[j]
         bent = pairs.sum(axis=1) if self.weights is None else self.weights @ pairs.T
         curvature = np.empty((*sizes.shape, len(columns)))
         curvature[:, i, j] = curvature[:, j, i] = bent * sizes[:, i] * sizes[:, j]
         return cost, *self.model.freed(curvature, (slope @ columns.T) * sizes)
+
+
+@cache
+def _pairs(count: int) -> tuple[np.ndarray, ...]:
+    """Places of a triangular matrix, its diagonal included."""
+    return np.nonzero(np.tri(count))
 
 
 def _compared(value, y, w):
@@ -387,9 +391,10 @@ def _descend(problem, theta, common, max_iterations, tolerance, state):
 def _arrow(curvature, gradient, common, frozen, damping):
     """Step (n, q) and decrement for local and shared parameters by the Schur complement; also the
     pieces for covariance."""
-    l, c = np.flatnonzero(~common), np.flatnonzero(common)
-    n, a, b = len(curvature), len(l), len(c)
-    order = np.concatenate([l, c])
+    order = np.argsort(common, kind="stable")
+    n, b = len(curvature), int(common.sum())
+    a = order.size - b
+    l, c = order[:a], order[a:]
     sorted_, slope = curvature[:, order[:, None], order], gradient[:, order]
     right = np.concatenate([sorted_[:, :a, a:], slope[:, :a, None]], axis=2)
     ll, ls, gl = sorted_[:, :a, :a], right[:, :, :b], right[:, :, b]
@@ -407,10 +412,10 @@ def _arrow(curvature, gradient, common, frozen, damping):
     taken = ls.reshape(n * a, b).T @ solved.reshape(n * a, b + 1)
     schur = ss - taken[:, :b]
     step_s = -np.linalg.solve(schur, gs - taken[:, b])
-    step = np.zeros_like(gradient)
-    step[:, c] = step_s
-    step[:, l] = -solved[:, :, b] - solved[:, :, :b] @ step_s
-    decrement = -float(np.sum(gl * step[:, l]) + gs @ step_s)
+    step_l = -solved @ np.append(step_s, 1.0)
+    step = np.empty_like(gradient)
+    step[:, c], step[:, l] = step_s, step_l
+    decrement = -float(np.vdot(gl, step_l) + gs @ step_s)
     return step, decrement, (ll, solved[:, :, :b], schur)
 
 

@@ -258,17 +258,16 @@ def track(
     two = lineshapes.fit_series(
         energy, signal, two.model, two.values, variance=spread, shared=_SHARED
     )
+    chi2 = float(two.chi2.sum())
     one, moving = (
-        lineshapes.fit_series(
-            energy, signal, _SINGLE, start, variance=spread, shared=shared, **_COMPARED
-        )
+        _single(energy, signal, spread, start, shared, chi2)
         for shared in (_SHARED[:2], _SHARED[1:2])
     )
     count = np.log(signal.size)
     bic = {
         "steady": one.chi2.sum() + count * (3 * t.size + 2),
         "one band moves": moving.chi2.sum() + count * (4 * t.size + 1),
-        "two bands": two.chi2.sum() + count * (4 * t.size + 4),
+        "two bands": chi2 + count * (4 * t.size + 4),
     }
     best, by_shape, shape_error = _of_best_shape(energy, signal, spread, two)
     fraction, error = best.ratio("red")
@@ -281,7 +280,9 @@ def track(
     if account == "two bands" and _shifts(energy, signal, spread, one.evaluate(energy)):
         account = "one band moves"
     # Bands that keep their places leave some light of one that moves to the baseline.
-    fit = moving if account == "one band moves" else best
+    fit = best
+    if account == "one band moves":
+        fit = _single(energy, signal, spread, moving.values, _SHARED[1:2])
     filled = np.where(lost, fit.evaluate(energy), signal)
     centroid, centroid_error = _centroids(energy, filled, spread, noise, jacobian, fit)
     reduced, misfit = _goodness(best, signal)
@@ -306,6 +307,19 @@ def track(
         by_shape,
         shape_error,
     )
+
+
+def _single(energy, signal, spread, start, shared, chi2=np.inf):
+    """The fit of one band, to its end unless another leaves less `chi2` by far."""
+    for tolerance in (100 * _COMPARED["tolerance"], _COMPARED["tolerance"]):
+        fit = lineshapes.fit_series(
+            energy, signal, _SINGLE, start, variance=spread, shared=shared,
+            **_COMPARED | {"tolerance": tolerance},
+        )  # fmt: skip
+        if fit.chi2.sum() - chi2 > 100 * tolerance**2:
+            break
+        start = fit.values
+    return fit
 
 
 def _unlooked(variance, lost):
