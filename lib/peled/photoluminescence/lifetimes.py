@@ -16,6 +16,7 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from functools import lru_cache, reduce
+from operator import itemgetter
 from typing import NamedTuple
 
 import numpy as np
@@ -35,10 +36,12 @@ SCATTER = 6.0
 AS_WELL = 12.0  #: deviance above the preferred law's below which another describes as well
 MISFIT = 3.0  #: `goodness_z` above which a law does not describe the counts
 KNOWN = 0.25  #: relative error above which a law says nothing of a mean lifetime
+BELOW = 0.2  #: of a lifetime: one beside it that few counts do not show
+MEANS = ("amplitude-weighted", "intensity-weighted")
 WITH_SCATTER = " + scatter"
 PROMPT_SAID = "shorter than the response"
 #: A component that decays within this share of the response's width is no lifetime.
-PROMPT = 0.1
+PROMPT = 0.2
 STEP = 1e-4  #: of logarithms and exponents, for derivatives
 
 
@@ -66,6 +69,9 @@ class DecayFit:
     mean_ns : dict of str to (float, float)
         `amplitude-weighted` Σaτ/Σa (area over initial height; the one that goes with a yield) and
         `intensity-weighted` Σaτ²/Σaτ (mean arrival time), with standard errors.
+    unseen_ns : dict of str to float
+        What a second lifetime a fifth as long, as faint as counts leave open, adds to the errors of
+        the means of one exponential.
     fractions : ndarray, shape (k,)
         Share of each component in the emitted light.
     deviance, expected_deviance, deviance_sd : float
@@ -110,6 +116,7 @@ class DecayFit:
     scatter: float = 0.0
     scatter_error: float = 0.0
     gain: float = 1.0
+    unseen_ns: dict = field(default_factory=dict)
 
     @property
     def asked(self) -> str:
@@ -812,7 +819,8 @@ def mean_lifetime(fits: dict[str, DecayFit], which: str = "amplitude-weighted") 
         and fit.mean_ns[which][1] < KNOWN * fit.mean_ns[which][0]
         and not any(PROMPT_SAID in problem for problem in fit.problems)
     ]
-    spread = float(max(abs(v - value) for v in [*near, value]))
+    spread = max(abs(v - value) for v in [*near, value])
+    spread = float(max(spread, best.unseen_ns.get(which, 0.0)))
     return MeanLifetime(value, error, spread, best.law, best.goodness_z, best.problems)
 
 
@@ -982,19 +990,21 @@ def _starts(model, y, inside, response):
             list(mean * np.geomspace(0.06, 2.2, model.components)),
             list(mean * np.geomspace(0.2, 1.6, model.components)),
         ]
-    # Half of the response's light has come when a decay's has risen by half.
-    shift = 0.0
+    # Half of the response's light has come when a decay's has risen by half, unless light that is
+    # no decay has come as well.
+    shifts = {0.0}
     if model.free_shift:
         centre = response.start_ns
         if response.counts is not None:
             come = np.cumsum(response.counts)
             centre += model.bin * (0.5 + np.searchsorted(come, 0.5 * come[-1]))
         shift = time[np.argmax(y >= floor + 0.5 * (y[top] - floor))] + 0.5 * model.bin - centre
-        if abs(shift) < 1.5 * model.bin:
-            shift = 0.0
+        if abs(shift) > 1.5 * model.bin:
+            shifts.add(float(shift))
     weight = 1 / np.sqrt(y[inside] + 1)
     light = (y if model.free_background else y - model.held_background)[inside]
-    for lifetimes in sets:
+
+    def start(lifetimes, shift):
         theta = np.zeros(len(model.names))
         theta[: model.components] = np.log(lifetimes)
         at = model.components
@@ -1006,12 +1016,16 @@ def _starts(model, y, inside, response):
             theta[at] = np.log(model.width)
         shapes = model.shapes(theta)
         columns = np.vstack([shapes, np.ones_like(time)]) if model.free_background else shapes
-        amplitudes, _ = nnls((columns[:, inside] * weight).T, light * weight)
+        amplitudes, left = nnls((columns[:, inside] * weight).T, light * weight)
         # From none at all a search would see nothing of it.
         lit = amplitudes[: len(shapes)]
         theta[model.nonlinear :] = np.maximum(amplitudes, poisson.DARK)
         theta[model.nonlinear :][: lit.size] = np.maximum(lit, 1e-3 * max(lit.max(), 1e-12))
-        yield theta
+        return left, theta
+
+    for lifetimes in sets:
+        tried = sorted((start(lifetimes, shift) for shift in shifts), key=itemgetter(0))
+        yield from (theta for _, theta in tried)
 
 
 def _floor(y):
@@ -1214,8 +1228,28 @@ def _mean_lifetimes(model, known: _Known) -> dict[str, tuple[float, float]]:
         gradient = np.where(known.free, values[:, None] * (slopes[1:] - slopes[:-1]), 0.0)
         variances = (gradient @ known.covariance * gradient).sum(axis=1)
         errors = np.sqrt(np.where(np.isnan(variances), np.inf, np.maximum(variances, 0)))
-    names = ("amplitude-weighted", "intensity-weighted")
-    return dict(zip(names, zip(values.tolist(), errors.tolist(), strict=True), strict=True))
+    return dict(zip(MEANS, zip(values.tolist(), errors.tolist(), strict=True), strict=True))
+
+
+def _unseen(model, known: _Known, inside, m, jac) -> dict[str, float]:
+    """What a second component, `BELOW` times as long and as faint as counts leave open, adds to the
+    errors of the means of one exponential: in ns.
+
+    To first order means change with its amplitude b by −(1 − r) τ/a, weighted by amplitude, and by
+    −r (1 − r) τ/a, weighted by intensity, and with τ, which is fitted beside it.
+    """
+    a = known.theta[model.nonlinear]
+    if model.components > 1 or model.stretched or not known.errors[0] < 1 or a <= 0:
+        return {}
+    tau = math.exp(known.theta[0])
+    ratio = max(BELOW, PROMPT * _width(model) / tau)
+    short = model._seen(known.theta, known.theta[:1] + math.log(ratio), False)[0]
+    j = np.vstack([jac, short])[:, inside]
+    covariance = _inverse((j / m) @ j.T, np.append(known.free, True))[0]
+    slopes = np.zeros((2, len(j)))
+    slopes[:, 0], slopes[:, -1] = tau, np.array([-1.0, -ratio]) * (1 - ratio) * tau / a
+    variances = (slopes @ covariance * slopes).sum(axis=1) - tau**2 * known.counted[0, 0]
+    return dict(zip(MEANS, np.sqrt(np.maximum(variances, 0)).tolist(), strict=True))
 
 
 def _summary(model, y, inside, found, gain) -> DecayFit:
@@ -1251,6 +1285,7 @@ def _summary(model, y, inside, found, gain) -> DecayFit:
         shift_ns=lookup.get("shift", (0.0, 0.0))[0],
         shift_error_ns=lookup.get("shift", (0.0, 0.0))[1],
         mean_ns=_mean_lifetimes(model, known),
+        unseen_ns=_unseen(model, known, inside, m, jac),
         fractions=fractions[order],
         deviance=cost,
         expected_deviance=float(expected - count),
