@@ -502,6 +502,71 @@ def test_few_counts_do_not_tell_scattered_light_apart(counts, said):
     assert not any("scattered light" in q.reasons for q in _lifetime(decay, None).quantities)
 
 
+@pytest.mark.parametrize("tau", [4.0, 15.0, 20.0])
+def test_a_repetition_that_nobody_states_is_in_the_error(tau):
+    """Pulses every 90 ns, a record of 80: of 15 and 20 ns light is left of earlier ones."""
+    rng = np.random.default_rng(6)
+    irf = 1e5 * np.exp(-0.5 * ((T - 6) / 0.3) ** 2) // 1
+    late = np.exp(-T / tau) / -np.expm1(-90 / tau)  # periodic: what is left is in each period
+    light = fftconvolve(late, irf / irf.sum())[: T.size]
+    light[T < 5] = np.exp(-(T[T < 5] + 84) / tau) / -np.expm1(-90 / tau)
+    counts = rng.poisson(2e5 * light / light.sum() + 1).astype(float)
+    decay, seen = (reading.Decay("", T, y, STEP, cycles=1e9) for y in (counts, irf))
+    for one, said in ((decay, tau > 4), (replace(decay, period_ns=90.0), False)):
+        for q in _lifetime(one, seen).quantities:
+            assert abs(q.value - tau) < 3.5 * q.standard_error
+            assert ("repetition_MHz is stated nowhere" in q.reasons) == said
+            assert ("earlier pulses" in q.budget) == said
+            assert q.status == ("doubtful" if said else "reported")
+
+
+def test_pulses_that_nobody_counts_may_have_piled_up():
+    """One count in twenty pulses, of which only the first of a pulse is seen."""
+    rng, pulses = np.random.default_rng(2), 4_000_000
+    decay, irf = _decay(1000, rng)
+    response = irf.counts / irf.counts.sum()
+    light = np.convolve(np.exp(-T / 4), response)[: T.size]
+    mean = 0.05 * light / light.sum()
+    counts = rng.poisson(-pulses * np.diff(np.exp(-np.append(0.0, np.cumsum(mean))))).astype(float)
+    unsaid = _lifetime(replace(decay, counts=counts), irf).quantities
+    said = _lifetime(replace(decay, counts=counts, cycles=pulses), irf).quantities
+    for without, q in zip(unsaid, said, strict=True):
+        assert without.value < 3.96 and abs(q.value - 4) < 4 * q.budget["counting"]
+        assert 0.25 < (q.value - without.value) / without.budget["pile-up"] < 3**0.5 + 0.2
+        assert "pulses are stated nowhere" in without.reasons and "pile-up" not in q.budget
+
+
+def test_a_decay_that_begins_slower_than_an_exponential_is_no_sum_of_lifetimes():
+    mean = 2e4 * np.exp(-((T / 10) ** 1.3)) + 2
+    fit = fit_decay(T, np.random.default_rng(3).poisson(mean), stretched=True)
+    assert fit.beta == pytest.approx(1.3, abs=0.02) and "β above 1" in fit.problems[0]
+    mean = 2e4 * np.exp(-((T / 10) ** 0.7)) + 2
+    assert not fit_decay(T, np.random.default_rng(3).poisson(mean), stretched=True).problems
+
+
+@pytest.mark.parametrize("place", [0.0, 0.3, 0.5])
+@pytest.mark.parametrize("fwhm", [0.1, 0.7, 1.5])
+def test_a_response_within_two_bins_does_not_bend_the_decay(place, fwhm):
+    """Wherever in its bin the pulse comes; counted and folded it left z = 20 and more."""
+    rng, fine, parts = np.random.default_rng(5), np.arange(300 * 100 + 1) / 100, 100
+    pulse = np.diff(ndtr((fine - 20 - place) * 2.3548 / fwhm))
+    law = np.exp(-fine[:-1] / 20) + 0.5 * np.exp(-fine[:-1] / 80)
+    law[0] *= 0.5
+    light = fftconvolve(pulse, law)[: pulse.size].reshape(-1, parts).sum(axis=1)
+    seen = rng.poisson(1e5 * pulse.reshape(-1, parts).sum(axis=1) + 0.1)
+    bins = 0.4 * np.arange(300)
+    response = prepare_response(bins, seen, 0.4)
+    assert response.counts is None
+    assert response.start_ns == pytest.approx(0.4 * (20 + place), abs=0.2)
+    fit = fit_decay(
+        bins, rng.poisson(4e5 * light / light.sum() + 2), components=2, response=response
+    )
+    assert fit.goodness_z < 3 and not fit.problems
+    for value, error, truth in zip(fit.lifetimes_ns, fit.lifetime_errors_ns, (8.0, 32.0)):
+        assert abs(value - truth) < 4 * error < 0.2 * truth
+    assert fit.shift_error_ns < 0.15  # within its bin
+
+
 def biexponential(time, response, seed, light=1e6, scatter=0.0):
     """Counts of 0.7 e^(−t/3) + 0.3 e^(−t/25), means 9.6 and 20.19 ns, after a response (n,)."""
     rng, step = np.random.default_rng(seed), time[1] - time[0]

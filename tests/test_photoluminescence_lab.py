@@ -529,7 +529,7 @@ def test_a_response_with_its_own_bins(tmp_path):
     )
     report = report_of(tmp_path, sheet)
     (mean,) = report.select(name="lifetime, amplitude-weighted")
-    assert abs(mean.value - 4) < 4 * mean.standard_error < 0.3
+    assert abs(mean.value - 4) < 4 * mean.standard_error < 0.4
 
 
 @pytest.mark.parametrize("names", [
@@ -815,7 +815,7 @@ def test_a_response_in_the_file_of_a_decay_is_its_own(tmp_path, kind):
     response, film = films
     assert response.role == "irf" and sheet.companion(film, "irf") == response
     (found,) = analyse(sheet, {"laws": ("1",)}).select(name="lifetime, 1 exponential")
-    assert abs(found.value - 9) < 3 * found.standard_error < 0.15
+    assert abs(found.value - 9) < 3 * found.standard_error < 0.3
 
 
 @pytest.mark.parametrize("head, factor", [("absorptance (%)", 100), ("Absorptance", 1)])

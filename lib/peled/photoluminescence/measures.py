@@ -1084,6 +1084,9 @@ def lifetime(holdings: Holdings, members: Sequence[Held], settings: Mapping, lab
         said += ", by the column of errors" if decay.sigma is not None else ""
         findings.append(Finding("assumed", "reported", said))
     findings += [Finding("determined", "withheld", f"{best.law}: {p}") for p in best.problems]
+    if other is not None and response.counts is None:
+        said = "the response is narrower than two bins: taken as a Gaussian, its width fitted"
+        findings.append(Finding("assumed", "reported", said))
     if other is not None and best.counts.sum() < FEW:
         said = f"{best.counts.sum():.0f} counts: {FEW} are needed to tell scattered light apart"
         findings.append(Finding("determined", "withheld", said))
@@ -1111,6 +1114,7 @@ def lifetime(holdings: Holdings, members: Sequence[Held], settings: Mapping, lab
         made[name] = tau, {"counting": error, "law": max(others, default=0.0)}
     if other is None:
         findings.append(_add_unseen(made, decay, best, pulse, options))
+    findings += _add_unstated(made, decay, best, options)
     quantities = []
     for name, (value, budget) in made.items():
         relative = float(np.linalg.norm([*budget.values()]) / value) if value > 0 else np.inf
@@ -1146,6 +1150,50 @@ def _from_pulse(pulse: Pulse, later: float = 0.0, begin: float = 0.0) -> dict:
     return {"response": response, "fit_shift": False, "window_ns": window}
 
 
+def _add(made: dict, decay: Decay, best: DecayFit, options: dict, cause: str, share=1.0) -> None:
+    """Add to the budgets `made` a share of what the law gives otherwise by these options, beyond
+    what fewer counts do.
+    """
+    try:
+        fits = fit_decays(decay.time_ns, decay.counts, (best.asked,), **options)
+    except ValueError:  # too few counts are left
+        return
+    fit = fits.get(best.law) or preferred(fits)
+    pairs = [*fit.mean_ns.values(), *_lifetimes(fit).values()]
+    for (known, budget), (value, error) in zip(made.values(), pairs, strict=True):
+        fewer = max(np.nan_to_num(error) ** 2 - budget["counting"] ** 2, 0.0)
+        budget[cause] = share * float(np.sqrt(max((value - known) ** 2 - fewer, 0.0)))
+
+
+#: Counts per pulse that are taken for possible where pulses are not stated: the rule of thumb
+#: (W. Becker, Advanced Time-Correlated Single Photon Counting Techniques (2005),
+#: doi:10.1007/3-540-28882-1).
+PILE_UP = 0.05
+
+
+def _add_unstated(made: dict, decay: Decay, best: DecayFit, options: dict) -> list[Finding]:
+    """Add to the budgets `made` what earlier pulses and pile-up may do where nobody states them.
+
+    Pulses come no faster than the record is long: all of what that changes is the error. Of up to
+    `PILE_UP` counts a pulse, each as likely, the standard deviation is.
+    """
+    since = decay.time_ns[-1] + decay.bin_ns - decay.time_ns[int(np.argmax(decay.counts))]
+    left = np.exp(-since / best.lifetimes_ns.max())
+    found = []
+    if decay.period_ns is None and left**2 * best.counts.sum() > 1:
+        span = decay.bin_ns * decay.counts.size
+        _add(made, decay, best, options | {"period_ns": span}, "earlier pulses")
+        said = f"repetition_MHz is stated nowhere: {left:.1%} of the longest lifetime is left at "
+        said += "the end of the record, and as much may be there of earlier pulses; fill it in"
+        found.append(Finding("assumed", "doubtful", said))
+    if decay.cycles is None and best.gain == 1:
+        cycles = best.counts.sum() / PILE_UP
+        _add(made, decay, best, options | {"cycles": cycles}, "pile-up", 3**-0.5)
+        said = f"pulses are stated nowhere: up to {PILE_UP:.0%} of them may have given a count"
+        found.append(Finding("assumed", "reported", said))
+    return found
+
+
 def _add_unseen(made: dict, decay: Decay, best: DecayFit, pulse: Pulse, options: dict) -> Finding:
     """Add to the budgets `made` what a response that was not recorded may do; what is assumed of
     it.
@@ -1158,20 +1206,9 @@ def _add_unseen(made: dict, decay: Decay, best: DecayFit, pulse: Pulse, options:
         said = "no response, and the record begins after its rise: means count from its first bin"
         return Finding("assumed", "reported" if simple else "doubtful", said)
     rise = pulse.over_ns - pulse.start_ns
-    for cause, moved in (
-        ("pulse", _from_pulse(pulse, later=pulse.error_ns)),
-        ("tail of the pulse", _from_pulse(pulse, begin=rise)),
-    ):
-        try:
-            found = fit_decays(decay.time_ns, decay.counts, (best.asked,), **options | moved)
-        except ValueError:  # too few counts are left
-            continue
-        (fit,) = found.values()
-        means = {f"lifetime, {which}": pair for which, pair in fit.mean_ns.items()}
-        for name, (value, error) in (means | _lifetimes(fit)).items():
-            known, budget = made[name]
-            fewer = max(np.nan_to_num(error) ** 2 - budget["counting"] ** 2, 0.0)
-            budget[cause] = float(np.sqrt(max((value - known) ** 2 - fewer, 0.0)))
+    later, shorter = _from_pulse(pulse, later=pulse.error_ns), _from_pulse(pulse, begin=rise)
+    _add(made, decay, best, options | later, "pulse")
+    _add(made, decay, best, options | shorter, "tail of the pulse")
     said = f"no response: the pulse is placed where counts have risen by half, {pulse.start_ns:.4g}"
     said += f" ns, and fitted from {pulse.over_ns:.4g} ns on"
     if not simple:
