@@ -20,9 +20,12 @@ References
 from __future__ import annotations
 
 from collections.abc import Mapping
+from copy import copy
+from functools import lru_cache
 from typing import NamedTuple
 
 import numpy as np
+from scipy import special
 from scipy.interpolate import CubicSpline, PPoly
 
 #: Rates and their units. The third number is the power of the density scale in each: densities all
@@ -40,6 +43,7 @@ RATES: Mapping[str, tuple[str, int]] = {
     "back": ("cm/s", 0),
 }
 GROWTH = 1.06  #: of the time step; the light is then good to 1e-4 of its maximum (tested)
+SPARSE = 1.09  #: the same of times between which a closed form is interpolated, to a tenth of that
 CYCLES = 200  #: pulses after which the state has to repeat
 REPEATS = 1e-5  #: change from pulse to pulse that counts as none
 
@@ -59,14 +63,14 @@ class Depth(NamedTuple):
 
 
 class Course(NamedTuple):
-    """Light (k, lanes) per volume and s at times (k,) in ns after a pulse; whether pulses
-    repeat; the light's slopes per ns (k, lanes), where they are known.
+    """Light (k, ...) per volume and s at times (k,) in ns after a pulse; its slopes (k, ...) per
+    ns; whether pulses repeat.
     """
 
     time_ns: np.ndarray
     light: np.ndarray
+    slopes: np.ndarray
     repeats: bool
-    slopes: np.ndarray | None = None
 
 
 def course(
@@ -83,9 +87,10 @@ def course(
     Parameters
     ----------
     rates : mapping
-        Name of `RATES` -> array (lanes,) or number; what is absent is 0.
-    density_cm3 : ndarray, shape (lanes,)
-        Carriers that a pulse adds (mean over the depth).
+        Name of `RATES` -> number or array; what is absent is 0.
+    density_cm3 : ndarray
+        Carriers that a pulse adds (mean over the depth). With the rates, as numpy broadcasts them,
+        it spans the lanes (...) of the result.
     step_ns : float
         First time step; the light bends on no shorter scale.
     span_ns : float
@@ -109,41 +114,35 @@ def course(
     ----------
     .. [3] A. Sandu et al., Atmos. Environ. 31, 3459 (1997), doi:10.1016/S1352-2310(97)83212-8
     """
-    density = np.atleast_1d(np.asarray(density_cm3, float))
-    lanes = density.size
+    density = np.asarray(density_cm3, float)
+    if depth is None and not any(np.any(rates.get(name, 0.0)) for name in ("capture", "auger")):
+        time = _times(step_ns, span_ns, SPARSE)
+        return Course(time, *_closed(rates, density, time, periodic))
     unit = density.max()
-    k = {name: np.zeros(lanes) + rates.get(name, 0.0) for name in RATES}
+    lanes = np.broadcast_shapes(density.shape, *(np.shape(rate) for rate in rates.values()))
+    k = {name: (np.zeros(lanes) + rates.get(name, 0.0))[..., None] for name in RATES}
     kinetics = _Kinetics(
-        *(k[name][:, None] * scale for name, scale in (
+        *(k[name] * scale for name, scale in (
             ("k1", 1e-9), ("radiative", 1e-9 * unit), ("auger", 1e-9 * unit**2),
             ("capture", 1e-9 * unit), ("traps", 1 / unit), ("detrap", 1e-9 * unit),
             ("doping", 1 / unit),
         ))
     )  # fmt: skip
-    count = int(np.ceil(np.log1p(span_ns / step_ns * (GROWTH - 1)) / np.log(GROWTH)))
-    time = np.concatenate([[0.0], np.cumsum(GROWTH ** np.arange(count))])
-    time *= span_ns / time[-1]
+    time = _times(step_ns, span_ns, GROWTH)
     steps = np.diff(time)
-    shape = np.ones(1) if depth is None else depth.profile()
     spread = None if depth is None else _spreads(k, depth, steps)
-    pulse = density[:, None] / unit * shape
-    pulses = np.zeros((1 + kinetics.capture.any(), *pulse.shape))
+    pulse = density[..., None] / unit * (np.ones(1) if depth is None else depth.profile())
+    pulses = np.zeros((1 + kinetics.capture.any(), *lanes, pulse.shape[-1]))
     pulses[0] = pulse
 
     def diffused(state, i):
         return state if spread is None else np.array([_spread(spread[i], state[0]), *state[1:]])
 
-    def run(state):
-        if spread is None and kinetics.closed:
-            return kinetics.fallen(state, time[:, None, None, None])
+    state = pulses
+    for _ in range(CYCLES if periodic else 1):
         states = [state]
         for i, h in enumerate(steps):
             states.append(diffused(kinetics.step(diffused(states[-1], i), h), i))
-        return states
-
-    state = pulses
-    for _ in range(CYCLES if periodic else 1):
-        states = run(state)
         state = states[-1] + pulses
         change = np.abs(state - states[0]).max()
         if change < REPEATS * np.abs(states[0][0]).max():
@@ -152,14 +151,47 @@ def course(
     states = np.swapaxes(states, 0, 1)
     light = kinetics.light(states) * unit * 1e9
     if depth is not None:
-        return Course(time, light, repeats)
-    return Course(time, light, repeats, kinetics.light_change(states) * unit * 1e9)
+        return Course(time, light, CubicSpline(time, light)(time, 1), repeats)
+    return Course(time, light, kinetics.light_change(states) * unit * 1e9, repeats)
+
+
+def _closed(rates, density, time, periodic):
+    """Light, its slopes and whether pulses repeat, where loss is of first and second order alone:
+    n = n₀ e^(−at)/(1 + b n₀ (1 − e^(−at))/a).
+    """
+    radiative, doping = (np.asarray(rates.get(name, 0.0)) for name in ("radiative", "doping"))
+    a, b = 1e-9 * (rates.get("k1", 0.0) + radiative * doping), 1e-9 * radiative
+    time = time.reshape(-1, *(1,) * np.broadcast(a, density).ndim)
+    falls, gone = np.exp(-a * time), b * time * special.exprel(-a * time)
+
+    def left(start, at=slice(None)):
+        return start * falls[at] / (1 + start * gone[at])
+
+    start, change = density, 0.0
+    for _ in range(CYCLES if periodic else 0):
+        before, start = start, density + left(start, -1)
+        change = np.abs(start - before).max() / before.max()
+        if change < 1e-6 * REPEATS:
+            break
+    n = left(start)
+    made = radiative * n
+    light, slopes = made * (n + doping), (a + b * n) * (2 * n + doping)
+    slopes *= -made
+    return light, slopes, bool(change < REPEATS)
+
+
+@lru_cache(maxsize=8)
+def _times(step_ns: float, span_ns: float, growth: float) -> np.ndarray:
+    """Times from zero to `span_ns`, farther and farther apart."""
+    count = int(np.ceil(np.log1p(span_ns / step_ns * (growth - 1)) / np.log(growth)))
+    time = np.concatenate([[0.0], np.cumsum(growth ** np.arange(count))])
+    return time * (span_ns / time[-1])
 
 
 class _Kinetics(NamedTuple):
-    """Rates per ns, densities in units of the largest; arrays (lanes, 1).
+    """Rates per ns, densities in units of the largest; arrays (..., 1).
 
-    A state is electrons and filled traps (2, lanes, cells); without the traps where none capture.
+    A state is electrons and filled traps (2, ..., cells); without the traps where none capture.
     """
 
     first: np.ndarray
@@ -172,19 +204,6 @@ class _Kinetics(NamedTuple):
 
     def holes(self, state):
         return sum(state, self.doping)
-
-    @property
-    def closed(self) -> bool:
-        """Whether loss is of first and second order alone."""
-        return not (self.capture.any() or self.auger.any())
-
-    def fallen(self, state, time):
-        """States `time` after one, n = n₀ e^(−at)/(1 + b n₀ (1 − e^(−at))/a), where `closed`."""
-        a = self.first + self.radiative * self.doping
-        rate = np.where(a > 0, a, 1.0)
-        left = np.exp(-a * time)
-        gone = np.where(a > 0, -np.expm1(-rate * time) / rate, time)
-        return state * left / (1 + self.radiative * state * gone)
 
     def light(self, state):
         return (self.radiative * state[0] * self.holes(state)).mean(axis=-1)
@@ -203,7 +222,7 @@ class _Kinetics(NamedTuple):
         return np.array([-lost - trapped, trapped - self.detrap * state[1] * p])
 
     def solver(self, state, h):
-        """What solves (2/h − J) u = f for f (..., lanes, cells), J the derivatives of `change`."""
+        """What solves (2/h − J) u = f for f (..., cells), J the derivatives of `change`."""
         n, p = state[0], self.holes(state)
         twice = self.auger * p
         slope = n * (self.radiative + 2 * twice)
@@ -229,14 +248,12 @@ class _Kinetics(NamedTuple):
 
 
 def _spreads(k, depth: Depth, steps) -> np.ndarray:
-    """exp(A h/2) of diffusion and surfaces for each step (steps, sets, cells, cells), and lanes'
-    set.
+    """exp(A h/2) of diffusion and surfaces for each step (steps, ..., cells, cells).
 
     Fluxes between cells D (n_i − n_j)/dz; at a surface the flux S n passes half a cell first.
     """
-    sets, which = np.unique(
-        np.column_stack([k["diffusion"], k["front"], k["back"]]), axis=0, return_inverse=True
-    )
+    speeds = np.concatenate(np.broadcast_arrays(k["diffusion"], k["front"], k["back"]), axis=-1)
+    sets, which = np.unique(speeds.reshape(-1, 3), axis=0, return_inverse=True)
     width = depth.thickness_nm * 1e-7 / depth.cells
     made = np.empty((steps.size, len(sets), depth.cells, depth.cells))
     for j, (diffusion, front, back) in enumerate(sets):
@@ -250,35 +267,11 @@ def _spreads(k, depth: Depth, steps) -> np.ndarray:
         values, vectors = np.linalg.eigh(matrix)
         growth = np.exp(values * steps[:, None] / 2)
         made[:, j] = (vectors * growth[:, None]) @ vectors.T
-    return made[:, np.ravel(which)]
+    return made[:, which.reshape(speeds.shape[:-1])]
 
 
 def _spread(matrix, n):
-    return (matrix @ n[:, :, None])[:, :, 0]
-
-
-def _cubics(course: Course) -> PPoly:
-    """The light between its times: with its slopes, or with curvatures that are continuous."""
-    if course.slopes is None:
-        return CubicSpline(course.time_ns, course.light)
-    h, before = np.diff(course.time_ns)[:, None], course.slopes[:-1]
-    mean = np.diff(course.light, axis=0) / h
-    third = (before + course.slopes[1:] - 2 * mean) / h
-    parts = [third / h, (mean - before) / h - third, before, course.light[:-1]]
-    return PPoly.construct_fast(np.array(parts), course.time_ns)
-
-
-def _integrated(pieces, widths):
-    """Pieces (k + 1, m, lanes) of the integral of a function from its pieces (k, m, lanes)."""
-    made = np.empty((len(pieces) + 1, *pieces.shape[1:]))
-    np.divide(pieces, np.arange(len(pieces), 0, -1)[:, None, None], out=made[:-1])
-    step = made[0] * widths
-    for power in made[1:-1]:
-        step += power
-        step *= widths
-    made[-1, 0] = 0.0
-    np.cumsum(step[:-1], axis=0, out=made[-1, 1:])
-    return made
+    return (matrix @ n[..., None])[..., 0]
 
 
 class Light:
@@ -289,19 +282,52 @@ class Light:
     course : Course
     period_ns : float, optional
         The course repeats with it; None: nothing before time zero and after the last time.
+    moved : bool
+        Give what the first lane loses when all comes an ns later as one more (along the first axis
+        of lanes).
     """
 
-    def __init__(self, course: Course, period_ns: float | None):
-        pieces = [_cubics(course).c]
-        for _ in range(2):
-            pieces.append(_integrated(pieces[-1], np.diff(course.time_ns)[:, None]))
-        self._pieces, self._times = pieces, course.time_ns
-        self._end = period_ns or course.time_ns[-1]
-        self._periodic = period_ns is not None
+    def __init__(self, course: Course, period_ns: float | None, moved: bool = False):
+        # Cubics of the given ends and slopes, integrated twice; zero before and after.
+        time, light, slopes = course.time_ns, course.light, course.slopes
+        h = np.diff(time).reshape(-1, *(1,) * (light.ndim - 1))
+        first, before, rise = light[:-1], slopes[:-1], np.diff(light, axis=0) / h
+        third = before + slopes[1:] - 2 * rise
+        ways, *others = light.shape[1:]
+        pieces = np.zeros((6, len(time) + 1, ways + moved, *others))
+        made = pieces[:, :, :ways]
+        inside = made[:, 1:-1]
+        np.divide(third, 20 * h * h, out=inside[0])
+        np.divide(rise - before - third, 12 * h, out=inside[1])
+        np.divide(before, 6, out=inside[2])
+        np.divide(first, 2, out=inside[3])
+        once = h * (first + light[1:]) / 2 + h * h * (before - slopes[1:]) / 12
+        np.cumsum(once, axis=0, out=made[4, 2:])
+        twice = np.zeros_like(first)
+        for piece in inside[:5]:
+            twice += piece
+            twice *= h
+        np.cumsum(twice, axis=0, out=made[5, 2:])
+        if moved:
+            powers = np.arange(-5.0, 0.0).reshape(-1, *(1,) * (light.ndim - 1))
+            np.multiply(powers, made[:5, :, 0], out=pieces[1:, :, -1])
+        # After a whole turn light begins again.
+        self._period, self._turn = period_ns, pieces[4:, -1]
+        self._pieces = pieces if period_ns is None else pieces[:, :-1]
+        self._times = np.concatenate([[-1.0], time, time[-1:] + 1.0][: 2 + (period_ns is None)])
 
-    def accumulated(self, time_ns: np.ndarray, lanes: np.ndarray, order: int = 1) -> np.ndarray:
-        """Integral (lanes, n) of the light of some lanes up to each time, once or twice (`order`);
-        the light itself for 0.
+    def stepped(self, steps: np.ndarray) -> Light:
+        """The first lane alone, where `steps` (k,) times the next k lanes less it are added."""
+        made = copy(self)
+        share = np.concatenate([[1 - steps.sum()], steps])
+        of = slice(share.size)
+        made._pieces = np.einsum("ijk...,k->ij...", self._pieces[:, :, of], share)[:, :, None]
+        made._turn = np.einsum("ik...,k->i...", self._turn[:, of], share)[:, None]
+        return made
+
+    def accumulated(self, time_ns: np.ndarray, lanes=slice(None), order: int = 1) -> np.ndarray:
+        """Integral of the light of some lanes up to each time, once or twice (`order`); the light
+        itself for 0.
 
         A whole turn adds A = ∫₀ᵀ; k of them and a rest r give once kA + a(r), and twice
         k(k−1)/2 TA + k A₂ + k A r + a₂(r).
@@ -309,34 +335,26 @@ class Light:
         Parameters
         ----------
         time_ns : ndarray, shape (n,)
-        lanes : int array
-            Indices into the lanes of the course.
+        lanes : slice or int array
+            Along the last axis of the course's light; all.
         order : int
             0, 1 or 2.
 
         Returns
         -------
-        ndarray, shape (lanes, n)
+        ndarray, shape (n, ...)
             Light times ns^order.
         """
-
-        def some(at, order=order):
-            pieces = np.take(self._pieces[order], lanes, axis=2)
-            return PPoly.construct_fast(pieces, self._times, extrapolate=True)(at).T
-
-        if not self._periodic:
-            inside, after = some(np.clip(time_ns, 0, self._end)), time_ns - self._end
-            if order == 0:
-                return np.where((time_ns >= 0) & (after <= 0), inside, 0.0)
-            if order == 1 or not (late := after > 0).any():
-                return inside
-            return inside + some(np.array([self._end]), 1) * np.where(late, after, 0)
-        once, twice = (some(np.array([self._end]), of) for of in (1, 2))
-        turn = np.floor(time_ns / self._end)
-        rest = time_ns - turn * self._end
-        if order == 0:
-            return some(rest)
+        some = PPoly.construct_fast(self._pieces[..., lanes], self._times)
+        if self._period is None:
+            return some(time_ns, 2 - order)
+        turn = np.floor(time_ns / self._period)
+        rest = time_ns - turn * self._period
+        found = some(rest, 2 - order)
+        turn, rest = (v.reshape(-1, *(1,) * (found.ndim - 1)) for v in (turn, rest))
+        once, twice = self._turn[..., lanes]
         if order == 1:
-            return turn * once + some(rest)
-        whole = turn * (turn - 1) / 2 * self._end * once + turn * twice
-        return whole + turn * once * rest + some(rest)
+            found += turn * once
+        if order == 2:
+            found += turn * ((0.5 * (turn - 1) * self._period + rest) * once + twice)
+        return found

@@ -1178,7 +1178,7 @@ def _noise(model, theta, y, inside, mu, jac) -> _Noise | None:
         for part in (y, np.maximum(mu, 1e-9), jac)
     )
     light = model.pulse(theta)[BESIDE : BESIDE + inside.stop + model.response.size - 1]
-    moved = responses.windows(light, ends)
+    moved = responses.windows(np.concatenate([[0.0], np.cumsum(light)]), ends)
     return _Noise(moved, model.response.variance, counts, mean, jacobian)
 
 

@@ -23,7 +23,9 @@ ENOUGH = 2.0  #: standard deviations of the deviance below which no other start 
 
 
 class Blocks(NamedTuple):
-    """Derivatives (p, n) of which most are zero: parts (parameters, bins, their derivatives)."""
+    """Derivatives (p, n) of which most are zero: parts (parameters (t, q), t·g bins in a row, their
+    derivatives (t, q, g)).
+    """
 
     shape: tuple[int, int]
     parts: list[tuple[np.ndarray, slice, np.ndarray]]
@@ -148,7 +150,7 @@ def _along(jacobian, step):
         return step @ jacobian
     change = np.zeros(jacobian.shape[1])
     for own, bins, part in jacobian.parts:
-        change[bins] += step[own] @ part
+        change[bins] += (step[own][:, None] @ part).ravel()
     return change
 
 
@@ -174,9 +176,9 @@ def normal(jacobian, inside, m, off):
     p = jacobian.shape[0]
     gradient, curvature = np.zeros(p), np.zeros((p, p))
     for own, bins, part in jacobian.parts:
-        weighted = part / m[bins]
-        gradient[own] += weighted @ off[bins]
-        curvature[own[:, None], own] += weighted @ part.T
+        weighted = part / m[bins].reshape(len(part), 1, -1)
+        np.add.at(gradient, own, (weighted @ off[bins].reshape(len(part), -1, 1))[..., 0])
+        np.add.at(curvature, (own[..., None], own[:, None]), weighted @ part.swapaxes(1, 2))
     return gradient, curvature
 
 

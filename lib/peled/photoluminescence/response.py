@@ -27,10 +27,12 @@ class Response:
 
 
 BESIDE = 3  #: bins to either side that what undoes the widening of bins reaches
-#: Share of the time since the pulse, and of the record, in which merged bins are one: where they are
-#: fitted, and where they only tell what noise of the response does.
+#: Share of the time since the pulse, and of the record, in which merged bins are one: where they
+#: are fitted, and where they only tell what noise of the response does.
 MERGED, COARSE = (0.06, 0.01), (0.3, 0.08)
-SHORT = 256  #: bins that are folded by a matrix, above by Fourier transforms
+#: Bins of a row that is folded by one matrix; of pieces of a longer one, and of a response that
+#: folds them: a longer one folds by Fourier transforms.
+SHORT, PIECE = 256, 64
 
 
 class Folding:
@@ -103,7 +105,7 @@ class Folding:
         -------
         ndarray, shape (..., j)
         """
-        if rows.shape[-1] <= SHORT:
+        if rows.shape[-1] <= SHORT or self._bends.size <= PIECE:
             return self._folded(rows, self._bends)
         return self.fold(np.diff(rows, 2) / self.bin)
 
@@ -138,22 +140,31 @@ class Folding:
         return sums.T[:, :, None]
 
     def _folded(self, rows, taps):
-        size = rows.shape[-1]
-        key = size, id(taps)
-        if size <= SHORT:
+        size, more = rows.shape[-1], taps.size - 1
+        if size > SHORT and taps.size > PIECE:
+            length = fft.next_fast_len(size, real=True)
+            key = length, id(taps)
             if key not in self._made:
-                before = size - taps.size
-                spread = np.zeros(size + before)
-                spread[before:size] = taps[::-1]
-                step = spread.strides[0]
-                band = as_strided(spread[before:], (size, before + 1), (step, -step))
-                self._made[key] = np.ascontiguousarray(band)
-            return rows @ self._made[key]
-        length = fft.next_fast_len(size, real=True)
+                self._made[key] = fft.rfft(taps, length)
+            folded = fft.irfft(fft.rfft(rows, length) * self._made[key], length)
+            return folded[..., more:size]
+        wide = size - more if size <= SHORT else PIECE
+        key = wide, id(taps)
         if key not in self._made:
-            self._made[key] = fft.rfft(taps, length)
-        folded = fft.irfft(fft.rfft(rows, length) * self._made[key], length)
-        return folded[..., taps.size - 1 : size]
+            spread = np.zeros(2 * wide + more)
+            spread[wide : wide + more + 1] = taps[::-1]
+            step = spread.strides[0]
+            band = as_strided(spread[wide:], (wide + more, wide), (step, -step))
+            self._made[key] = np.ascontiguousarray(band)
+        if size <= SHORT:
+            return (rows.reshape(-1, size) @ self._made[key]).reshape(*rows.shape[:-1], -1)
+        count = -(-(size - more) // wide)
+        padded = np.zeros((*rows.shape[:-1], count * wide + more))
+        padded[..., :size] = rows
+        *steps, step = padded.strides
+        shape = *rows.shape[:-1], count, wide + more
+        pieces = as_strided(padded, shape, (*steps, wide * step, step)).reshape(-1, wide + more)
+        return (pieces @ self._made[key]).reshape(*rows.shape[:-1], -1)[..., : size - more]
 
 
 def _undo() -> np.ndarray:
@@ -218,13 +229,13 @@ def _wider(size: int, share: float, most: int) -> np.ndarray:
     return np.array(ends)
 
 
-def windows(pulse: np.ndarray, ends: np.ndarray) -> np.ndarray:
+def windows(once: np.ndarray, ends: np.ndarray) -> np.ndarray:
     """Light (..., k, g) that each bin of a response of unit sum puts into groups of a decay's bins.
 
     Parameters
     ----------
-    pulse : ndarray, shape (..., n + k − 1)
-        Light before the response widens it.
+    once : ndarray, shape (..., n + k)
+        Light before the response widens it, accumulated up to the ends of bins.
     ends : int array, shape (g + 1,)
         Ends of the groups: 0, ..., n.
 
@@ -232,10 +243,8 @@ def windows(pulse: np.ndarray, ends: np.ndarray) -> np.ndarray:
     -------
     ndarray, shape (..., k, g)
     """
-    total = np.zeros((*pulse.shape[:-1], pulse.shape[-1] + 1))
-    np.cumsum(pulse, axis=-1, out=total[..., 1:])
-    places = np.arange(pulse.shape[-1] - ends[-1], -1, -1)[:, None] + ends
-    seen = total.take(places, axis=-1)
+    places = np.arange(once.shape[-1] - 1 - ends[-1], -1, -1)[:, None] + ends
+    seen = once.take(places, axis=-1)
     return seen[..., 1:] - seen[..., :-1]
 
 

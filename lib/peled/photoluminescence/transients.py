@@ -19,6 +19,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from itertools import chain, compress
+from typing import NamedTuple
 
 import numpy as np
 from scipy import special
@@ -40,6 +41,7 @@ LAWS: Mapping[str, tuple[str, ...]] = {
     "traps + first order + radiative": ("k1", "radiative", "capture", "traps", "detrap"),
 }
 STEP = 1e-4  #: of a logarithm, for derivatives
+NEAR = 1e-3  #: of a logarithm, over which light is linear
 LIMIT = 2.706  #: rise of the deviance at a one-sided 95 % limit
 #: Share of the largest rate, over all densities and times of a series, that a rate must reach.
 REACH = 1e-6
@@ -184,9 +186,25 @@ def density_per_pulse(
                                  excitation_nm))  # fmt: skip
 
 
+class _Group(NamedTuple):
+    """Transients of a series on the same bins with one response: their places `own` (t,) in it,
+    their lanes and rows of merged bins, the densities (t,) that their scales go with, the places
+    (t, q) of what their counts hang on (scale, rates, shift if there is one, background), and their
+    counts (t, n).
+    """
+
+    kernel: _Kernel
+    own: np.ndarray
+    lanes: slice
+    rows: slice
+    unit: np.ndarray
+    places: np.ndarray
+    counts: np.ndarray
+
+
 @dataclass(eq=False)
 class _Series:
-    """Expected counts of all transients, one after the other, then of the yields."""
+    """Expected counts of all transients in merged bins, group by group, then of the yields."""
 
     transients: tuple[Transient, ...]
     free: tuple[str, ...]
@@ -196,50 +214,64 @@ class _Series:
     common: bool
     yields: Yields | None
     pinned: tuple[int, float] | None = None
-    merged: bool = False
 
     def __post_init__(self):
-        first = self.transients[0]
+        count, size = len(self.free), len(self.transients)
         self.shifted = int(any(t.response is not None for t in self.transients))
-        self.scales = scales = 1 if self.common else len(self.transients)
-        names = [f"scale {i + 1}" for i in range(scales)]
-        names += [f"background {i + 1}" for i in range(len(self.transients))]
+        self.scales = 1 if self.common else size
+        names = [f"scale {i + 1}" for i in range(self.scales)]
+        names += [f"background {i + 1}" for i in range(size)]
         self.names = (*self.free, *(["shift"] * self.shifted), *names)
-        self.density = np.array([t.density_cm3 for t in self.transients])
-        self.alike: dict[tuple, list[int]] = {}  # transients on the same bins, by response too
+        alike: dict[tuple, list[int]] = {}
         for i, t in enumerate(self.transients):
-            self.alike.setdefault((id(t.response), t.time_ns.tobytes()), []).append(i)
-        self.kernels = [None] * len(self.transients)
-        for own in self.alike.values():
-            kernel = _Kernel(self.transients[own[0]], self.merged)
-            for i in own:
-                self.kernels[i] = kernel
+            same = id(t.response), t.time_ns.size, t.time_ns[0], t.time_ns[-1]
+            alike.setdefault(same, []).append(i)
+        order = np.concatenate([*alike.values()])
+        density = np.array([t.density_cm3 for t in self.transients])
+        self.density, self.groups, counts, lane, row = density[order], [], [], 0, 0
+        for own in map(np.array, alike.values()):
+            kernel, which = _Kernel(self.transients[own[0]]), 0 * own if self.common else own
+            known = np.array([self.transients[i].counts for i in own], float)
+            counts.append(np.add.reduceat(known, kernel.ends[:-1], axis=1).ravel())
+            lanes, rows = slice(lane, lane + own.size), slice(row, row + counts[-1].size)
+            lane, row = lanes.stop, rows.stop
+            shared = count + (kernel.response is not None)  # rates, and shift if there is one
+            places = np.empty((own.size, shared + 2), int)
+            places[:, 1:-1] = np.arange(shared)
+            places[:, 0], places[:, -1] = count + self.shifted + which, len(self.names) - size + own
+            self.groups.append(_Group(kernel, own, lanes, rows, density[which], places, known))
+        self.rows = row
         # Farther than a response is wide its light no longer says where it is.
         self.strides = np.full(len(self.names), np.inf)
-        self.strides[: len(self.free)] = 1.5
-        if self.shifted:
-            self.strides[len(self.free)] = max(0.5 * k.width for k in self.kernels if k.response)
-        span = max(t.time_ns[-1] + t.bin_ns for t in self.transients) - min(
-            min(t.time_ns[0] for t in self.transients), 0.0
-        )
-        self.span = self.period_ns or 1.02 * span + 10 * first.bin_ns
-        self.step = 0.1 * min(t.bin_ns for t in self.transients)
-        counts = [np.asarray(t.counts, float) for t in self.transients]
-        counts = [kernel.gathered(y) for kernel, y in zip(self.kernels, counts)]
+        self.strides[:count] = 1.5
+        self.strides[count : count + self.shifted] = 0.5 * max(g.kernel.width for g in self.groups)
+        time = [t.time_ns[i] for t in self.transients for i in (0, -1)]
+        first = self.transients[0].bin_ns
+        self.step = 0.1 * min(group.kernel.bin for group in self.groups)
+        self.span = self.period_ns or 1.02 * (max(time) + first - min(*time, 0.0)) + 10 * first
         if self.yields is not None:
             counts.append((self.yields.plqy / self.yields.error) ** 2)
         self.counts = np.concatenate(counts)
         self.inside = slice(0, self.counts.size)
-        sizes = [kernel.bins.size for kernel in self.kernels]
-        self.rows = [slice(end - size, end) for size, end in zip(sizes, np.cumsum(sizes))]
-
-        self._last: tuple = (None, None)
+        self._last: tuple | None = None
 
     @cached_property
     def floors(self) -> np.ndarray:
         """Counts in the darkest bins of each transient."""
-        counts = [(np.asarray(t.counts, float), t.counts.size // 50) for t in self.transients]
-        return np.array([np.partition(y, dark)[dark] for y, dark in counts])
+        found = np.empty(len(self.transients))
+        for group in self.groups:
+            dark = group.counts.shape[1] // 50
+            found[group.own] = np.partition(group.counts, dark, axis=1)[:, dark]
+        return found
+
+    @cached_property
+    def lit(self) -> list[np.ndarray]:
+        """Counts (t, g) above the darkest bins in merged bins, by groups."""
+        return [
+            self.counts[group.rows].reshape(group.own.size, -1)
+            - self.floors[group.own, None] * group.kernel.bins
+            for group in self.groups
+        ]
 
     @cached_property
     def bounds(self):
@@ -258,46 +290,46 @@ class _Series:
             low[i], high[i] = np.log(limits)
         at = len(self.free)
         if self.shifted:
-            reach = max(10 * t.bin_ns + k.width for t, k in zip(self.transients, self.kernels))
+            reach = max(10 * group.kernel.bin + group.kernel.width for group in self.groups)
             low[at], high[at] = -reach, reach
         low[-len(self.transients) :] = 0.0
         if self.pinned is not None:
             low[self.pinned[0]] = high[self.pinned[0]] = self.pinned[1]
         return low, high
 
-    def lanes(self, theta, ways):
-        """Rates at theta and at theta moved along `ways` of them, the light of all transients, and
-        whether their pulses repeat.
+    def rates(self, theta, ways):
+        """Rates by name: held ones, and free ones (1 + ways, 1) at theta and moved one by one."""
+        moved = np.tile(theta[: len(self.free)], (1 + ways, 1))
+        moved[1:] += STEP * np.eye(ways, len(self.free))
+        return {**self.held, **dict(zip(self.free, np.exp(moved).T[:, :, None]))}
+
+    def light(self, theta, ways):
+        """Light of all transients at theta, at rates moved one by one and, where there is a shift,
+        its derivative by that (1 + ways + 1, t); whether pulses repeat.
         """
-        moved = np.tile(theta[: len(self.free)], (ways + 1, 1))
-        moved[1:, :ways] += STEP * np.eye(ways)
-        rates = {name: np.full(ways + 1, value) for name, value in self.held.items()}
-        rates.update(zip(self.free, np.exp(moved).T))
-        size = len(self.transients)
         found = course(
-            {name: np.repeat(value, size) for name, value in rates.items()},
-            np.tile(self.density, ways + 1), step_ns=self.step, span_ns=self.span,
+            self.rates(theta, ways), self.density, step_ns=self.step, span_ns=self.span,
             depth=self.depth, periodic=self.period_ns is not None,
         )  # fmt: skip
-        return rates, Light(found, self.period_ns), found.repeats
+        return Light(found, self.period_ns, bool(self.shifted and ways)), found.repeats
 
-    def seen(self, theta, ways):
-        """What `lanes` gives, and by transients on the same bins (t,) their places, counts at unit
-        scale (t, ways + 1, n), and derivatives by the shift (t, n) where there are `ways`.
+    def seen(self, theta):
+        """By groups: counts (t, 1 + ways, g) at unit scale, after the first their derivatives by
+        the rates and the shift.
         """
-        key = ways, theta[: len(self.free) + self.shifted].tobytes()
-        if self._last[0] != key:
-            lanes, parts = self.lanes(theta, ways), []
-            size, shift = len(self.transients), self.shift(theta)
-            for own in map(np.array, self.alike.values()):
-                kernel = self.kernels[own[0]]
-                which = np.add.outer(own, size * np.arange(ways + 1))
-                counts = kernel.counts(lanes[1], which.ravel(), shift).reshape(*which.shape, -1)
-                wanted = self.shifted and ways
-                moved = kernel.by_shift(lanes[1], own, shift) if wanted else None
-                parts.append((own, counts, moved))
-            self._last = key, (lanes, parts)
-        return self._last[1]
+        at = theta[: len(self.free) + self.shifted]
+        if self._last is None or (at != self._last[0]).any():
+            light, shift, parts = self.light(theta, len(self.free)), self.shift(theta), []
+            for group in self.groups:
+                made = group.kernel.seen(light[0], group.lanes, shift)
+                by_rates = made[:, 1 : 1 + len(self.free)]
+                by_rates -= made[:, :1]
+                by_rates /= STEP
+                # What is cut off at zero does not change: the response's sharpening overshoots.
+                made *= made[:, :1] > 0
+                parts.append(made)
+            self._last = at.copy(), light, parts
+        return self._last[2]
 
     def shift(self, theta):
         """Of the responses, in ns."""
@@ -307,54 +339,52 @@ class _Series:
         """Expected counts (n,)."""
         return self.jacobian(theta)[0]
 
-    def scale(self, theta, i):
-        """Places of the scales of transients `i` in theta, and counts per carrier and light."""
-        which = 0 * i if self.common else i
-        at = len(self.free) + self.shifted + which
-        return at, np.exp(theta[at]) / self.density[which]
-
-    def jacobian(self, theta, ways=None):
-        """Expected counts (n,) and their derivatives by `ways` rates (all) and by all that is not a
-        rate.
-        """
-        count, size = len(self.free), len(self.transients)
-        ways = count if ways is None else ways
-        (rates, *_), seen = self.seen(theta, ways)
-        expected, parts = np.zeros(self.counts.size), [None] * size
-        for own, counts, moved in seen:
-            kernel = self.kernels[own[0]]
-            places, scales = self.scale(theta, own)
-            shapes = counts * scales[:, None, None]
-            floors = theta.size - size + own
-            made = shapes[:, 0] + theta[floors, None] * kernel.bins
-            slopes = np.empty((len(own), ways + 2 + self.shifted, kernel.bins.size))
-            slopes[:, :ways] = (shapes[:, 1:] - shapes[:, :1]) / STEP
-            slopes[:, ways], slopes[:, ways + 1] = shapes[:, 0], kernel.bins
-            if moved is not None:
-                # What is cut off at zero does not change: the response's sharpening overshoots.
-                slopes[:, -1] = scales[:, None] * np.where(shapes[:, 0] > 0, moved, 0.0)
-            for j, i in enumerate(own):
-                expected[self.rows[i]] = made[j]
-                which = [*range(ways), places[j], floors[j], *[count] * self.shifted]
-                parts[i] = np.array(which), self.rows[i], slopes[j]
+    def jacobian(self, theta):
+        """Expected counts (n,) and their derivatives."""
+        expected, parts = np.empty(self.counts.size), []
+        for group, shapes in zip(self.groups, self.seen(theta)):
+            scales = np.exp(theta[group.places[:, 0]]) / group.unit
+            part = np.empty((*group.places.shape, shapes.shape[2]))
+            np.multiply(shapes[:, : part.shape[1] - 1], scales[:, None, None], out=part[:, :-1])
+            part[:, -1] = group.kernel.bins
+            dark = theta[group.places[:, -1], None] * group.kernel.bins
+            expected[group.rows] = (part[:, 0] + dark).ravel()
+            parts.append((group.places, group.rows, part))
         if self.yields is not None:
-            rows = slice(self.rows[-1].stop, None)
-            y = self._yields(rates)
-            known = self.counts[rows] / self.yields.plqy
-            expected[rows] = known * y[0]
-            parts.append((np.arange(ways), rows, known * (y[1:] - y[0]) / STEP))
+            rows, ways = slice(self.rows, None), np.arange(len(self.free))
+            made = self._yields(theta) * (self.counts[rows] / self.yields.plqy)
+            expected[rows] = made[0]
+            parts.append((ways[None], rows, (made[1:] - made[0])[None] / STEP))
         return expected, poisson.Blocks((theta.size, expected.size), parts)
 
-    def _yields(self, rates):
-        names = {name: rates.get(name, np.zeros(1)) for name in RATES}
-        sets = max(v.size for v in names.values())
-        names = {name: np.broadcast_to(v, sets) for name, v in names.items()}
+    def everywhere(self, theta):
+        """By groups: light accumulated before the response widens it (t, n + m), None without one,
+        and expected counts (t, n) in all bins; whether pulses repeat.
+        """
+        moved = theta[: len(self.free)] - self._last[0][: len(self.free)]
+        if np.abs(moved).max() < NEAR:
+            light, repeats = self._last[1]
+            light = light.stepped(moved / STEP)
+        else:
+            light, repeats = self.light(theta, 0)
+        shift, found = self.shift(theta), []
+        for group in self.groups:
+            once, counts = group.kernel.everywhere(light, group.lanes, shift)
+            scales = (np.exp(theta[group.places[:, 0]]) / group.unit)[:, None]
+            counts *= scales
+            counts += theta[group.places[:, -1], None]
+            found.append((None if once is None else scales * once, counts))
+        return found, repeats
+
+    def _yields(self, theta):
+        rates = self.rates(theta, len(self.free))
+        sets = np.hstack([np.zeros((1 + len(self.free), 1)) + rates.get(name, 0.0) for name in (
+            "capture", "traps", "auger", "radiative", "detrap", "k1", "doping")])  # fmt: skip
         return np.array([
             yield_of_generation(
-                self.yields.generation_cm3_s, names["capture"][i], names["traps"][i],
-                names["auger"][i], radiative=names["radiative"][i], detrap=names["detrap"][i],
-                first=names["k1"][i], doping=names["doping"][i],
-            ) for i in range(sets)
+                self.yields.generation_cm3_s, capture, traps, auger, radiative=radiative,
+                detrap=detrap, first=first, doping=doping,
+            ) for capture, traps, auger, radiative, detrap, first, doping in sets
         ])  # fmt: skip
 
     def start(self, **rates):
@@ -363,16 +393,14 @@ class _Series:
         theta = np.zeros(len(self.names))
         theta[: len(self.free)] = np.log([rates[name] for name in self.free])
         theta = np.clip(theta, *self.bounds)
-        at = len(self.free) + self.shifted
-        theta[at : at + self.scales] = 0.0
-        made = self.expected(theta)
-        ratios = []
-        for t, floor, rows in zip(self.transients, self.floors, self.rows):
-            light = max((t.counts - floor).sum(), 1.0)
-            ratios.append(np.log(light / max(made[rows].sum(), 1e-300)))
-        theta[at : at + self.scales] = ratios[: self.scales]
         # From none at all a few counts in the dark would be all that a search sees.
         theta[-size:] = np.maximum(self.floors, poisson.DARK)
+        light, made = np.zeros((2, size))
+        for group, own, shapes in zip(self.groups, self.lit, self.seen(theta)):
+            light[group.own] = own.sum(axis=1)
+            made[group.own] = shapes[:, 0].sum(axis=1) / group.unit
+        scales = np.log(np.maximum(light, 1.0) / np.maximum(made, 1e-300))
+        theta[len(self.free) + self.shifted : -size] = scales[: self.scales]
         return theta
 
     def beside(self, fit: TransientFit):
@@ -384,16 +412,17 @@ class _Series:
 
 
 class _Kernel:
-    """Bins of one transient, with its response.
+    """Bins of transients, with their response.
 
-    `merged`: bins together where light hardly bends (`response.merged`), which tell as much, to a
-    thousandth of their information.
+    Fitted are merged bins, together where light hardly bends (`response.merged`), which tell as
+    much, to a thousandth of their information. Behind a response bins are single while the pulse
+    comes, and light is folded bin by bin; elsewhere the response is a Gaussian rule of two points,
+    right for light that is a cubic over its width.
     """
 
-    def __init__(self, transient: Transient, merged: bool = False):
-        self.bin, time = transient.bin_ns, transient.time_ns
+    def __init__(self, transient: Transient):
+        self.bin, time, self.width = transient.bin_ns, transient.time_ns, 0.0
         response = transient.response
-        self.response, self.width = None, 0.0
         if response is not None and response.counts is None:
             # A Gaussian as counts on bins, fine beside its width.
             sigma = response.fwhm_ns * SIGMA_PER_FWHM
@@ -401,84 +430,58 @@ class _Kernel:
             edges = (np.arange(-half, half + 2) - 0.5) * self.bin
             start = response.start_ns + edges[0]
             response = Response(start, np.diff(special.ndtr(edges / sigma)))
-        pulse = 0.0, 0.0
-        if response is not None:
-            self.response = Folding(time, self.bin, response)
-            self.width, pulse = self.response.width_ns, self.response.comes_ns
-        ends = responses.merged(time, self.bin, *pulse) if merged else np.arange(time.size + 1)
-        self.ends, self.bins = ends, np.diff(ends).astype(float)
-        self.edges = time[0] + self.bin * ends
-        if response is not None:
-            lags = self.response.lags
-            self.edges = np.concatenate([[lags[0] - self.bin], lags, [lags[-1] + self.bin]])
-        self.coarse = None
-        if merged and response is not None:
-            lag = lags[self.response.taps.size - 1 - BESIDE]
-            self.coarse = _Coarse(self.response, self.bin, ends, lag)
-
-    def gathered(self, counts):
-        """Counts (n,) of the bins in those that are fitted."""
-        return np.add.reduceat(counts, self.ends[:-1])
-
-    def pulse(self, light: Light, lanes, shift, order=2):
-        """Light before the response widens it: response and decay spread over their bins; of order
-        1, what it is less per ns of shift.
-        """
-        return np.diff(light.accumulated(self.edges - shift, lanes, order), 2, axis=1) / self.bin
-
-    def counts(self, light: Light, lanes, shift):
-        """Light in each bin (lanes, n)."""
-        if self.response is None:
-            return np.diff(light.accumulated(self.edges, lanes), axis=1)
-        if self.coarse is not None:
-            return np.maximum(self.coarse.counts(light, lanes, shift, 1), 0)
-        return np.maximum(self.response.fold(self.pulse(light, lanes, shift)), 0)
-
-    def by_shift(self, light: Light, lanes, shift):
-        """Derivatives of `counts` by the shift of responses (lanes, n)."""
-        if self.response is None:
-            return np.zeros((len(lanes), self.bins.size))
-        if self.coarse is not None:
-            return -self.coarse.counts(light, lanes, shift, 0)
-        return -self.response.fold(self.pulse(light, lanes, shift, 1))
-
-
-class _Coarse:
-    """Merged bins behind a response: bin by bin while the pulse comes (single ones), elsewhere the
-    response is a Gaussian rule of two points, right for light that is a cubic over its width.
-    """
-
-    def __init__(self, folding: Folding, bin_ns, ends, lag):
-        first, taps = -BESIDE, folding.taps
-        at = bin_ns * (first + np.arange(taps.size)) + 0.5 * bin_ns  # a bin's pulse: its middle
+        self.response = response and Folding(time, self.bin, response)
+        comes = np.zeros(2) if response is None else self.response.comes_ns
+        self.ends = ends = responses.merged(time, self.bin, *comes)
+        self.bins = np.diff(ends).astype(float)
+        if response is None:
+            self.edges = time[0] + self.bin * np.arange(time.size + 1)
+            self.late, self.weights = self.edges[ends], np.ones(1)
+            return
+        # For what noise of the response does.
+        wide = responses.merged(time, self.bin, *comes, responses.COARSE)
+        self.coarse = np.flatnonzero(np.bincount(np.searchsorted(ends, wide)))
+        taps, lags = self.response.taps, self.response.lags
+        self.width = self.response.width_ns
+        self.edges = np.concatenate([[lags[0] - self.bin], lags, [lags[-1] + self.bin]])
+        # Single bins in a row around the pulse are folded.
+        wide = np.flatnonzero(self.bins > 1)
+        turns = np.searchsorted(ends[wide], (comes.mean() - time[0]) / self.bin)
+        wide = np.concatenate([[-1], wide, [ends.size - 1]])
+        self.split, stop = wide[turns] + 1, wide[turns + 1]
+        self.near = self.edges[ends[self.split] : ends[stop] + taps.size + 1]
+        at = self.bin * (np.arange(taps.size) - BESIDE + 0.5)  # a bin's pulse: its middle
         mean = taps @ at
         second, third = (taps @ (at - mean) ** n for n in (2, 3))
-        sigma = np.sqrt(max(second + bin_ns**2 / 12, 1e-6 * bin_ns**2))
+        sigma = np.sqrt(max(second + self.bin**2 / 12, 1e-6 * self.bin**2))
         skew = 0.5 * third / sigma**3
         root = np.hypot(1.0, skew)
-        self.bin, self.weights = bin_ns, 0.5 * np.array([1 - skew / root, 1 + skew / root])
+        self.weights = 0.5 * np.array([1 - skew / root, 1 + skew / root])
         points = mean + sigma * (skew + np.array([root, -root]))
-        single = np.flatnonzero(np.diff(ends) == 1)
-        # Single bins in a row around the pulse; others, if any, are as good as merged.
-        begin, stop = (ends[single[0]], ends[single[-1] + 1]) if single.size else (0, 0)
-        self.before, after = ends[ends <= begin], ends[ends >= stop]
-        self.late = lag + bin_ns * np.concatenate([self.before, after]) - points[:, None]
-        here = np.arange(begin, stop)
-        lags = np.arange(begin - taps.size - first + 1, stop - first)
-        self.near = lag + bin_ns * np.arange(lags[0] - 1, lags[-1] + 2)
-        which = here[:, None] - lags - first
-        inside = (which >= 0) & (which < taps.size)
-        self.fold = np.where(inside, taps[np.clip(which, 0, taps.size - 1)], 0.0).T
+        late = np.concatenate([ends[: self.split + 1], ends[stop:]])
+        since = time[0] - response.start_ns + self.bin * late
+        self.late = (since - points[:, None]).ravel()
 
-    def counts(self, light: Light, lanes, shift, order):
-        """Light in each bin (lanes, g); of order 0, what it is less per ns of shift."""
-        late = light.accumulated((self.late - shift).ravel(), lanes, order)
-        late = np.tensordot(self.weights, late.reshape(len(lanes), 2, -1), (0, 1))
-        near = np.diff(light.accumulated(self.near - shift, lanes, order + 1), 2, axis=1)
-        split = self.before.size
-        parts = [np.diff(late[:, :split], axis=1), near @ self.fold / self.bin,
-                 np.diff(late[:, split:], axis=1)]  # fmt: skip
-        return np.concatenate(parts, axis=1)
+    def seen(self, light: Light, lanes, shift):
+        """Light of lanes (ways, t) in merged bins (t, ways, g)."""
+        if self.response is None:
+            return np.diff(light.accumulated(self.late, lanes), axis=0).T
+        late = light.accumulated(self.late - shift, lanes)
+        late = (self.weights @ late.reshape(2, -1)).reshape(-1, *late.shape[1:])
+        late = (late[1:] - late[:-1]).T
+        near = light.accumulated(self.near - shift, lanes, 2).T
+        near = self.response.fold_integrated(np.ascontiguousarray(near))
+        return np.concatenate([late[..., : self.split], near, late[..., self.split + 1 :]], axis=-1)
+
+    def everywhere(self, light: Light, lanes, shift):
+        """Light accumulated before the response widens it (t, n + m), response and decay spread
+        over their bins, None without one; light in all bins (t, n).
+        """
+        if self.response is None:
+            return None, np.diff(light.accumulated(self.edges, lanes)[:, 0], axis=0).T
+        twice = np.ascontiguousarray(light.accumulated(self.edges - shift, lanes, 2)[:, 0].T)
+        once = (twice[:, 1:] - twice[:, :-1]) / self.bin
+        return once, np.maximum(self.response.fold_integrated(twice), 0)
 
 
 def fit_transients(
@@ -538,12 +541,11 @@ def fit_transients(
     transients = tuple(transients)
     _checked(transients, free, held, depth)
     model = _Series(transients, tuple(free), dict(held), depth, period_ns, common, yields)
-    few = replace(model, merged=True)
-    starts = (few.start(**rates) for rates in _starts(few))
+    starts = (model.start(**rates) for rates in _starts(model))
     if near is not None:
-        starts = chain([few.beside(near)], starts)
-    found = poisson.least(few, few.counts, few.inside, starts)
-    return _summary(model, few, found, law or " + ".join(free))
+        starts = chain([model.beside(near)], starts)
+    found = poisson.least(model, model.counts, model.inside, starts)
+    return _summary(model, found, law or " + ".join(free))
 
 
 def fit_laws(
@@ -594,7 +596,7 @@ def _checked(transients, free, held, depth):
         raise ValueError("depth: expected thickness and absorption where carriers diffuse")
     for t in transients:
         y = np.asarray(t.counts, float)
-        if not np.all(np.isfinite(y)) or (y < 0).any() or not y.sum() > 0:
+        if not (y.min() >= 0 and 0 < y.sum() < np.inf):
             raise ValueError(f"{t.label or 'transient'}: expected counts, none negative")
         if not (np.isfinite(t.density_cm3) and t.density_cm3 > 0):
             raise ValueError(
@@ -607,12 +609,13 @@ def _checked(transients, free, held, depth):
 def _starts(model: _Series):
     """First-order and radiative rates from how fast the slowest and the fastest decay lose half."""
     halves = []
-    for t, floor in zip(model.transients, model.floors):
-        light = np.maximum(t.counts - floor, 0)
-        total = np.cumsum(light)
-        halves.append(
-            max(t.bin_ns, t.bin_ns * (np.searchsorted(total, 0.5 * total[-1]) - np.argmax(light)))
-        )
+    for group, lit in zip(model.groups, model.lit):
+        bins, ends, width = group.kernel.bins, group.kernel.ends, group.kernel.bin
+        for light in lit:
+            total, level = np.cumsum(np.maximum(light, 0)), light / bins
+            half = np.interp(0.5 * total[-1], total, ends[1:])
+            risen = ends[(level > 0.5 * level.max()).argmax()]
+            halves.append(width * max(half - risen, 1.0))
     slow, fast = 0.7e9 / max(halves), 0.7e9 / min(halves)
     top, middle = model.density.max(), np.sqrt(model.density.max() * model.density.min())
     for share, traps in ((0.5, middle), (0.05, 0.1 * middle), (0.5, 0.03 * middle)):
@@ -630,13 +633,13 @@ def _starts(model: _Series):
         }
 
 
-def _summary(model: _Series, few: _Series, found: poisson.Descent, law: str) -> TransientFit:
-    """What was found on `few` bins, and how it describes all."""
-    theta, _, converged, merged, blocks, _ = found
+def _summary(model: _Series, found: poisson.Descent, law: str) -> TransientFit:
+    """What was found on merged bins, and how it describes all."""
+    theta, _, converged, mean, blocks, _ = found
     low, high = model.bounds
     bound = (theta <= low) | (theta >= high)
-    merged = np.maximum(merged, 1e-9)
-    _, normal = poisson.normal(blocks, few.inside, merged, np.zeros_like(merged))
+    mean = np.maximum(mean, 1e-9)
+    _, normal = poisson.normal(blocks, model.inside, mean, np.zeros_like(mean))
     log = [n in model.free or n.startswith("scale") for n in model.names]
     values = np.where(log, np.exp(theta), theta)
     units = [RATES[n][0] if n in RATES else {"shift": "ns"}.get(n, "counts") for n in model.names]
@@ -647,10 +650,15 @@ def _summary(model: _Series, few: _Series, found: poisson.Descent, law: str) -> 
         at_bound=[n for n, b in zip(model.names, bound) if b and n not in zero],
         converged=converged,
     )  # fmt: skip
-    mu, _ = model.jacobian(theta, 0)
-    (_, light, repeats), _ = model.seen(theta, 0)
-    cost = float(poisson.unit_deviance(model.counts, mu).sum())
-    shared, more = _response_noise(few, theta, light, merged, blocks, counted.covariance)
+    everywhere, repeats = model.everywhere(theta)
+    models = dict(chain.from_iterable(
+        zip(group.own.tolist(), seen) for group, (_, seen) in zip(model.groups, everywhere)
+    ))  # fmt: skip
+    mu = np.concatenate([*(seen.ravel() for _, seen in everywhere), mean[model.rows :]])
+    y = *(group.counts.ravel() for group in model.groups), model.counts[model.rows :]
+    cost = float(poisson.unit_deviance(np.concatenate(y), mu).sum())
+    lights = [once for once, _ in everywhere]
+    shared, more = _response_noise(model, lights, mean, blocks, counted.covariance)
     expected, variance = poisson.expected_deviance(mu)
     spare = float(expected + more[0] - np.count_nonzero(~bound))
     sd = float(np.sqrt(variance + more[1]))
@@ -660,37 +668,36 @@ def _summary(model: _Series, few: _Series, found: poisson.Descent, law: str) -> 
     )
     return TransientFit(
         law, estimates, cost, spare, sd,
-        float(cost + np.count_nonzero(~bound) * np.log(model.counts.size)),
-        growth, bool(converged), repeats,
-        tuple(mu[rows] for rows in model.rows),
-        model.transients, few, found,
+        float(cost + np.count_nonzero(~bound) * np.log(mu.size)),
+        growth, bool(converged), repeats, tuple(models[i] for i in range(len(models))),
+        model.transients, model, found,
     )  # fmt: skip
 
 
-def _response_noise(model: _Series, theta, light: Light, mean, blocks, covariance):
+def _response_noise(model: _Series, lights, mean, blocks, covariance):
     """Covariance (p, p) from the counts of responses; mean and variance of what they add to the
     deviance.
 
-    Decays with the same response share its noise.
+    Decays with the same response share its noise. `lights` by groups, as of `_Series.everywhere`.
     """
-    shift = model.shift(theta)
     shared, more = np.zeros_like(covariance), np.zeros(2)
-    for response in dict.fromkeys(of for of, _ in model.alike):
-        groups = [np.array(own) for (of, _), own in model.alike.items() if of == response]
-        folding = model.kernels[groups[0][0]].response
-        if folding is None or folding.variance is None:
-            continue
-        decays, (moved, score) = [], np.zeros((2, len(covariance), folding.size))
-        for alike in groups:
-            kernel, scales = model.kernels[alike[0]], model.scale(theta, alike)[1]
-            pulses = scales[:, None] * kernel.pulse(light, alike, shift)
-            by_bins = responses.windows(pulses[:, BESIDE:-BESIDE], kernel.ends)
-            for i, by_bin in zip(alike, by_bins):
-                own, rows, part = blocks.parts[i]
-                moved[own] += (part / mean[rows]) @ by_bin.T
-                score[own] += (part * responses.weights(mean[rows])) @ by_bin.T
-                decays.append((by_bin, mean[rows]))
+    alike: dict[int, list] = {}
+    for group, once, (_, rows, part) in zip(model.groups, lights, blocks.parts):
+        response = model.transients[group.own[0]].response
+        if response is not None and response.variance is not None:
+            alike.setdefault(id(response), []).append((group, once, mean[rows], part))
+    for groups in alike.values():
+        variance = groups[0][0].kernel.response.variance
+        decays, (moved, score) = [], np.zeros((2, len(covariance), variance.size))
+        for group, once, seen, part in groups:
+            kernel, ends = group.kernel, group.kernel.coarse
+            by_bin = responses.windows(once[:, BESIDE:-BESIDE], kernel.ends[ends])
+            turned, part = by_bin.swapaxes(1, 2), np.add.reduceat(part, ends[:-1], axis=2)
+            within = np.add.reduceat(seen.reshape(len(part), 1, -1), ends[:-1], axis=2)
+            np.add.at(moved, group.places, (part / within) @ turned)
+            np.add.at(score, group.places, (part * responses.weights(within)) @ turned)
+            decays.append((np.concatenate([*by_bin], axis=1), within.ravel()))
         moved = covariance @ moved
-        shared += (moved * folding.variance) @ moved.T
-        more += responses.deviance(decays, folding.variance, covariance, score)
+        shared += (moved * variance) @ moved.T
+        more += responses.deviance(decays, variance, covariance, score)
     return shared, more

@@ -251,7 +251,9 @@ def from_normal(
         raise ValueError(f"estimates: expected {len(names)} different names, values and units")
     if normal.shape != (len(names), len(names)):
         raise ValueError(f"estimates: expected a square matrix of {len(names)}: {normal.shape}")
-    is_log, is_held, is_bound = (np.isin(names, list(c)) for c in (log, held, at_bound))
+    is_log, is_held, is_bound = (
+        np.array([name in those for name in names], bool) for those in (log, held, at_bound)
+    )
     if (values[is_log] <= 0).any():
         raise ValueError("estimates: a value fitted as logarithm is not positive")
     active, free = np.flatnonzero(~is_held), np.flatnonzero(~is_held & ~is_bound)
