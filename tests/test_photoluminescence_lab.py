@@ -463,6 +463,28 @@ def test_a_static_series_stays_steady_under_laser_tail_rays_and_a_late_shutter(t
     assert not report.select(name="red share at the end", sample="still")
 
 
+@pytest.mark.parametrize("red", [0.02, 0.05])
+def test_a_faint_red_band_beside_one_that_is_no_gaussian_is_followed(tmp_path, red):
+    """The side of a strong band holds more light than the band that grows, which lies beyond the
+    window of the strong one; it was taken for the baseline, drift −0.001 ± 0.0002 for 0.1."""
+    rng = np.random.default_rng(2)
+    side = np.where(X < 655, 24.0, 34.0)
+    main = 8000 * np.exp(-0.5 * ((X - 655) / (side / 2.35482)) ** 2)
+    share = red * (1 - np.exp(-np.arange(40) / 12))
+    spectra = [(1 - s) * main + s * 8000 * band(722, 29) for s in share]
+    write_series(tmp_path / "film.csv", spectra, rng=rng)
+    report = report_of(tmp_path)
+    (fit,) = (r.series[0].fit for r in report.found.values())
+    assert fit.segregates and fit.red_nm == pytest.approx(722, abs=2)
+    light = [np.trapezoid([s * X, s], X) for s in spectra]
+    centroid = np.array([moment / area for moment, area in light])
+    (drift,) = report.select(name="centroid, drift")
+    truth = np.polyfit(np.arange(40) / 6, centroid, 1)[0]
+    assert abs(drift.value - truth) < 4 * drift.standard_error < 0.6 * truth
+    (growth,) = report.select(name="red share, growth")
+    assert growth.status == "reported" and growth.value > 0
+
+
 def test_first_frames_of_a_steady_brightening_are_kept():
     rise = np.linspace(1, 2, 40)[:, None] * np.ones(30)
     assert partly_exposed(rise, np.ones(40, bool)) == 0

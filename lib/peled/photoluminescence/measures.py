@@ -50,8 +50,8 @@ from peled.photoluminescence.lifetimes import (
 )
 from peled.photoluminescence.plqy import quantum_yield, unabsorbed
 from peled.photoluminescence.reading import Decay
-from peled.photoluminescence.segregation import Kinetics, fit_kinetics, partly_exposed, track
-from peled.photoluminescence.segregation import drift as slope
+from peled.photoluminescence.segregation import LEFT, Kinetics, fit_kinetics, partly_exposed, track
+from peled.photoluminescence.segregation import LEFT, drift as slope
 from peled.photoluminescence.yields import (
     SECOND_ORDER,
     Bands,
@@ -1225,6 +1225,31 @@ SHAPE = 0.2
 SPECTRA = 4  #: least number of a series in time
 
 
+def _grown(ready: Signal, low: float, high: float) -> tuple[float, float]:
+    """A window with what grows to the red of it, however faint beside the band.
+
+    Compared are the means of the last and the first quarter of a series, brought to one brightness
+    within the window and to no difference in the middle of what is beyond; means over a tenth of
+    the window that rise beyond noise widen it by as far as they reach, and a fifth.
+    """
+    x, values = ready.axis, ready.values[ready.used]
+    count = max(1, len(values) // 4)
+    early, late = np.nanmean(values[:count], axis=0), np.nanmean(values[-count:], axis=0)
+    inside, beyond = (x >= low) & (x <= high), x > high
+    size = max(np.count_nonzero(inside) // 10, 3)
+    if np.count_nonzero(beyond) < 4 * size:
+        return low, high
+    ratio = np.sum(late[inside]) / np.sum(early[inside])
+    more = late - ratio * early
+    more -= np.median(more[beyond])
+    means = np.convolve(more[beyond], np.full(size, 1 / size), "same")
+    noise = 1.4826 * np.median(np.abs(np.diff(more[beyond]))) / np.sqrt(2 * size)
+    lit = np.flatnonzero(means > threshold(means.size / size) * noise)
+    if not lit.size:
+        return low, high
+    return low, min(float(x[-1]), float(x[beyond][lit[-1]]) + 0.2 * (high - low))
+
+
 def segregation(holdings: Holdings, members: Sequence[Held], settings: Mapping, labels) -> Result:
     """Red share and centroid of a series, conditioned before it is followed.
 
@@ -1256,7 +1281,7 @@ def segregation(holdings: Holdings, members: Sequence[Held], settings: Mapping, 
     if raw.at is None:
         raise ConditioningError(f"{held.row.label}: expected times for the spectra, found none")
     ready = _emitted(replace(held, data=raw), _companions(holdings, held, "dark"))
-    window = _set(held, "emission_band_nm") or _band(ready)
+    window = _set(held, "emission_band_nm")
     late = partly_exposed(ready.values, ready.used)
     problems = []
     if late:
@@ -1275,6 +1300,7 @@ def segregation(holdings: Holdings, members: Sequence[Held], settings: Mapping, 
         )
         return Result(held.row.label, labels["state"], (), raw, ready, None, tuple(problems),
                       _set(held, "excitation_nm"))  # fmt: skip
+    window = window or _grown(ready, *_band(ready))
     values = ready.values[used]
     variance = detector_noise(*values).variance(values)
     lost = ~ready.good[used]  # rays and masks
@@ -1288,6 +1314,10 @@ def segregation(holdings: Holdings, members: Sequence[Held], settings: Mapping, 
         ("centroid, drift", found.drift_nm, "nm/min", -np.inf, np.inf),
     ):
         findings = [*curves, *(f for f in ready.findings if f.status != "withheld")]
+        if abs(found.left.z) > 2 * LEFT:
+            said = f"what changes is not {found.account}: near {HC_EV_NM / found.left.energy_eV:.0f}"
+            said += f" nm {abs(found.left.z):.0f} times its noise is left of it"
+            findings.append(Finding("described", "withheld", said))
         if name.startswith("red") and not found.segregates:
             said = f"the series is best described as: {found.account}; no red band is shown"
             findings.append(Finding("signal", "withheld", said))

@@ -10,6 +10,7 @@ stay where they are and trade weight. "No segregation" is an answer.
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from typing import NamedTuple
 
 import numpy as np
 from scipy.ndimage import gaussian_filter1d, uniform_filter1d
@@ -47,6 +48,15 @@ class Drift:
         return self.per_minute / self.standard_error
 
 
+class Left(NamedTuple):
+    """What changes from the first to the last quarter of a series beyond a fit of it: the largest
+    mean over a quarter of the main band's width, in standard errors, and where it is.
+    """
+
+    z: float
+    energy_eV: float
+
+
 @dataclass(frozen=True)
 class Segregation:
     """What a series shows.
@@ -79,6 +89,8 @@ class Segregation:
         difference between Gaussians and half Gaussians of two widths.
     by_shape_error : ndarray, shape (m,)
         Standard error of that: what the second would err by beyond the first.
+    left : Left
+        What changes beyond the fit of the account.
     energy_eV, model : ndarray
         Axis (n,) and two-band spectra (m, n) per eV.
     """
@@ -102,6 +114,7 @@ class Segregation:
     misfit: float = 0.0
     by_shape: np.ndarray = field(default_factory=lambda: np.zeros(1), repr=False)
     by_shape_error: np.ndarray = field(default_factory=lambda: np.zeros(1), repr=False)
+    left: Left = Left(0.0, 1.0)
 
     @property
     def known(self) -> np.ndarray:
@@ -176,6 +189,7 @@ def partly_exposed(values: np.ndarray, used: np.ndarray) -> int:
     return 0
 
 
+LEFT = 8.0  #: standard errors of a change beyond a fit, above which a band is sought there
 FLOOR = 0.05  #: of the points of a series' mean, below which its constant is sought
 
 
@@ -270,6 +284,17 @@ def track(
         "two bands": chi2 + count * (4 * t.size + 4),
     }
     best, by_shape, shape_error = _of_best_shape(energy, signal, spread, two)
+    left = _left(energy, signal, spread, best)
+    if abs(left.z) > LEFT:
+        # A band may have been taken for the side of the other: it is sought where spectra change.
+        at = {n: float(two.value(n)[0]) for n in _SHARED} | {"red_centre": left.energy_eV}
+        other = lineshapes.fit_series(
+            energy, signal, two.model, at, variance=spread, shared=_SHARED
+        )
+        there = _of_best_shape(energy, signal, spread, other)
+        again = _left(energy, signal, spread, there[0])
+        if abs(again.z) < abs(left.z):
+            two, left, (best, by_shape, shape_error) = other, again, there
     fraction, error = best.ratio("red")
     growth = drift(t, fraction, error)
     main, red = float(best.value("main_centre")[0]), float(best.value("red_centre")[0])
@@ -306,6 +331,7 @@ def track(
         misfit,
         by_shape,
         shape_error,
+        left if fit is best else _left(energy, signal, spread, fit),
     )
 
 
@@ -350,6 +376,20 @@ def _centroids(energy, signal, spread, noise, jacobian, fit):
     taken = np.einsum("mij,mj->mi", held, plain @ design[:, -2:])
     gradient = plain - np.einsum("mi,min->mn", taken, weighted)
     return centroid, np.sqrt((gradient**2 * noise).sum(axis=1))
+
+
+def _left(energy, signal, spread, fit) -> Left:
+    """See `Left`. Where bands have not the shape of the fit's, all spectra miss it alike."""
+    count, light = max(1, len(signal) // 4), signal.sum(axis=1, keepdims=True)
+    rest, noise = (signal - fit.evaluate(energy)) / light, spread / light**2
+    change = rest[-count:].mean(axis=0) - rest[:count].mean(axis=0)
+    variance = (noise[-count:].sum(axis=0) + noise[:count].sum(axis=0)) / count**2
+    main = fit.model.components(energy, fit.values)["main"].mean(axis=0)
+    size = max(np.count_nonzero(main > 0.5 * main.max()) // 4, 3)
+    means = np.convolve(change, np.ones(size), "same")
+    z = means / np.sqrt(np.convolve(variance, np.ones(size), "same"))
+    most = int(np.argmax(np.abs(z)))
+    return Left(float(z[most]), float(energy[most]))
 
 
 def _goodness(fit, signal) -> tuple[float, float]:
