@@ -1246,13 +1246,25 @@ def test_growth_with_the_square_is_that_of_all_spectra_together():
     assert square[1] == pytest.approx(0.03**2, rel=1e-3)
 
 
-def test_a_band_that_is_stated_leaves_both_of_its_sides_free():
-    """Where too little of a spectrum is free by itself."""
-    x, rng = np.arange(400.0, 800.0), np.random.default_rng(7)
-    signal = Signal(x, 10 + rng.standard_normal((2, 400)))
-    region, _ = steps._free_of_signal(signal, None, (560.0, 640.0), (), 1e9)
-    assert not region.free[:, (x >= 560) & (x <= 640)].any()
-    assert region.free[:, x < 560].all() and region.free[:, x > 640].all()
+@pytest.mark.parametrize("ends, free", [((400, 800), 2), ((500, 700), 0)])
+def test_of_a_stated_band_that_leaves_nothing_free_the_far_ends_are_the_baseline(ends, free):
+    """Or, where the axis ends within two widths of the maximum, nothing is: from none to all."""
+    x, rng = np.arange(*map(float, ends)), np.random.default_rng(7)
+    light = 9000 * np.exp(-4 * np.log(2) * ((x - 600) / 60) ** 2)
+    light += 600 * np.exp(-np.abs(x - 600) / 50)
+    signal = Signal(x, 10 + light + rng.standard_normal((2, x.size)))
+    region, _ = steps._free_of_signal(signal, None, (540.0, 660.0), (), 60)
+    assert not region.free[:, np.abs(x - 600) < 110].any()
+    assert region.free[:, np.abs(x - 600) > 130].all()
+    got = condition(signal, [("baseline", {"band_nm": (540.0, 660.0)})])
+    lifted = signal.values[0] - got.values[0]
+    if free:
+        assert lifted == pytest.approx(10, abs=6)  # the wings hold 3 to 18 there
+    else:
+        assert np.ptp(lifted) < 1e-9 and got.used.all()
+        _, errors = propagate(got, np.ones(x.size))
+        assert errors["offset"][0] == pytest.approx(lifted.sum() / np.sqrt(3), rel=0.05)
+        assert all(f.status == "doubtful" and "no part of it" in f.evidence for f in got.findings)
 
 
 def test_a_baseline_lies_beside_what_other_spectra_have_shown():

@@ -183,8 +183,9 @@ def scatter_findings(
     inside = (signal.axis >= window[0]) & (signal.axis <= window[1])
     found = []
     for row in np.flatnonzero(signal.used):
-        y = signal.finite[row, inside]
-        length = scatter_length(y[y > BAND * y.max(initial=0.0)])
+        y, good = signal.finite[row, inside], signal.good[row, inside]
+        high = y > BAND * y.max(initial=0.0)
+        length = scatter_length(np.where(good, y, np.nan)[high])
         if length != 1:
             found.append(Finding(*(AVERAGED if length else CALCULATED), signal.label(row)))
     return tuple(found) if 2 * len(found) > np.count_nonzero(signal.used) else ()

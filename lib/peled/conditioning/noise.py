@@ -164,7 +164,7 @@ def scatter_length(band: np.ndarray) -> int:
     Parameters
     ----------
     band : (n,) array
-        Above about a tenth of its maximum.
+        Above about a tenth of its maximum; NaN where a point was not measured.
 
     Returns
     -------
@@ -180,7 +180,8 @@ def scatter_length(band: np.ndarray) -> int:
     (0, 1)
     """
     y = np.asarray(band, float)
-    longest = WITHIN * np.count_nonzero(y > 0.5 * y.max(initial=0.0))
+    top = np.nanmax(y, initial=0.0)
+    longest = WITHIN * np.count_nonzero(y > 0.5 * top)
     found, apart, near = 0, 1, np.inf
     while apart <= max(longest, 1):
         sixth = y
@@ -189,9 +190,11 @@ def scatter_length(band: np.ndarray) -> int:
         if sixth.size < 12 + apart:
             return found or int(apart == 1)
         pairs = sixth[apart:] * sixth[:-apart]
-        turning = np.count_nonzero(pairs < 0) / max(np.count_nonzero(pairs), 1)
-        variance = max(np.mean(sixth**2) / _SIXTH, 1e-300)
-        if turning > 1 / 3 and y.mean() * y.max() < MOST_LIGHT * variance:
+        if not np.isfinite(pairs).any():
+            return found or int(apart == 1)
+        turning = np.count_nonzero(pairs < 0) / max(np.count_nonzero(np.abs(pairs) > 0), 1)
+        variance = max(np.nanmean(sixth**2) / _SIXTH, 1e-300)
+        if turning > 1 / 3 and np.nanmean(y) * top < MOST_LIGHT * variance:
             found = found or apart
         if found == 1 and turning > 0.6 and variance > GROWN * near:
             return apart

@@ -12,7 +12,7 @@ from dataclasses import replace
 
 import numpy as np
 from scipy import stats
-from scipy.ndimage import uniform_filter1d
+from scipy.ndimage import median_filter, uniform_filter1d
 
 from peled.conditioning.detection import FALSE_ALARM, find_band
 from peled.conditioning.noise import (
@@ -24,6 +24,7 @@ from peled.conditioning.noise import (
     noise_in,
     slow_in,
     stated_region,
+    third_differences,
     white_deviation,
 )
 from peled.conditioning.signal import ConditioningError, Signal
@@ -35,10 +36,14 @@ CEILINGS = (1023.0, 4095.0, 16383.0, 65535.0)
 AXES_NM = (100.0, 5000.0)
 BEND = 3.29  #: standard errors of a bend that straight baselines exceed in one of a thousand
 WING_SHARE = 0.04  #: of a band's area in Lorentzian wings, as far as is known beforehand (one sd)
+#: Of its full width at half maximum: lengths over which a band's wings fall to 1/e, and the shares
+#: of its area in them, one sd; what falls at once is half of a hyperbolic secant.
+LENGTHS = {0.4: 0.5, 1.0: WING_SHARE}
 FAR = 2.0  #: FWHM from its maximum at which a Gaussian band has fallen to 2e-5
 #: Points down to the next digit over those at the top: √2 for a parabola, counted in points.
 ROUND = 1.2
 GAPS = 0.2  #: largest share of cells without a value
+UNFREE = "determined"  #: gate of a finding that nothing of the axis is free of light
 TAIL = 0.05  #: least share of the axis beside a band that a baseline is judged by
 
 
@@ -495,6 +500,91 @@ def mask(
     )
 
 
+def lines(signal: Signal, companions: Mapping[str, Signal], within_nm: tuple[float, float]):
+    """Lines that are narrow against the band that they stand on, taken out: replaced by a quartic
+    through what is beside them.
+
+    A line stands 8 standard errors and a twentieth above that quartic, which leaves out a seventh of
+    the band's width on either side, `LINE_NM` at most, and has fallen to a tenth there. Mode "line"
+    is the error of the quartic.
+
+    Parameters
+    ----------
+    signal : Signal
+    companions : mapping of str to Signal
+        Not used.
+    within_nm : (float, float)
+        (low, high), in the unit of the axis: where the band is.
+
+    Returns
+    -------
+    Signal, str, tuple of Finding
+        With the points replaced and not good; what was done; each line, doubtful unless it is one
+        of `LAMP_NM`.
+    """
+    x, values, good = signal.axis, signal.finite.copy(), signal.good.copy()
+    part = (x >= within_nm[0]) & (x <= within_nm[1])
+    mode, findings = np.zeros_like(values), []
+    for row in np.flatnonzero(signal.used):
+        for at, width, times, hole, error in _narrow(x, values[row], part):
+            lamp = np.min(np.abs(np.array(LAMP_NM) - at)) < 1.5
+            said = (
+                f"a line {width:.2g} {signal.axis_unit} wide at {at:.1f} {signal.axis_unit}, "
+                f"{times:.2g} times the band under it, is taken out of the band"
+            )
+            said += (
+                " (mercury)" if lamp else "; if it is no laser and no lamp but emission, name it "
+                "alone in emission_band_nm"
+            )  # fmt: skip
+            status = "reported" if lamp else "doubtful"
+            findings.append(Finding("undamaged", status, said, signal.label(row)))
+            mode[row, hole], good[row, hole] = error, False
+    if not findings:
+        return signal, "no line on the band", ()
+    out = replace(
+        signal, values=np.where(good | ~signal.good, signal.values, values), good=good,
+        modes=np.concatenate([signal.modes, mode[None]]), mode_names=(*signal.mode_names, "line"),
+    )  # fmt: skip
+    return out, "; ".join(f.evidence for f in findings), tuple(findings)
+
+
+def _narrow(x, y, part):
+    """Lines on the band in a part (n,) of a spectrum, taken out of it (in place): place, width,
+    height over the band, where (a slice) and the error of what is there now."""
+    step = float(np.median(np.diff(x)))
+    smooth = median_filter(y, max(round(2.5 * LINE_NM / step) | 1, 3), mode="nearest")
+    floor = smooth.min()
+    width = np.count_nonzero(smooth[part] - floor > 0.5 * np.ptp(smooth[part]))
+    size = max(round(min(LINE_NM / step, width / 7)), 3)
+    reach, at = 3 * size, np.arange(-3 * size, 3 * size + 1) / size
+    beside = np.abs(at) > 1
+    powers = np.vander(at, 5, increasing=True)
+    through = powers @ np.linalg.pinv(powers[beside])  # of the points beside, at all
+    centre = np.zeros(at.size)
+    centre[beside] = through[reach]
+    noise = np.pad(third_differences(y), (1, 2), mode="edge")
+    noise = median_filter(noise, 2 * reach + 1, mode="nearest")
+    error, tried = np.linalg.norm(centre), ~part
+    tried[:reach] = tried[-reach:] = True
+    while not tried.all():
+        band = np.convolve(y, centre[::-1], mode="same")
+        over = np.where(tried, 0.0, y - band)
+        top = int(np.argmax(over))
+        if not over[top] > max(8 * np.hypot(error, 1) * noise[top], 0.05 * (band[top] - floor)):
+            break
+        tried[top - size // 2 : top + size // 2 + 1] = True
+        near = slice(top - reach, top + reach + 1)
+        fit = through @ y[near][beside]
+        excess = (y[near] - fit)[~beside]
+        if max(excess[:2].max(), excess[-2:].max()) > 0.1 * over[top] + 3 * noise[top]:
+            continue
+        hole = slice(top - size, top + size + 1)
+        y[hole] = fit[~beside]
+        wide = np.count_nonzero(excess > 0.5 * over[top]) * step
+        times = over[top] / max(band[top] - floor, noise[top])
+        yield x[top], wide, times, hole, error * noise[top]
+
+
 def absorbance(signal: Signal, companions: Mapping[str, Signal], unit: str | None = None):
     """A = -lg T (or -lg R): from the unit given, or found by consistency.
 
@@ -599,7 +689,9 @@ def baseline(
     """A constant (order 0) or a line (1) from where there is statistically no signal, and what it
     may be wrong by; from `region_nm` (low, high) where somebody has said that it is free of it, and
     from all beside `signal_nm` where other spectra have shown where it is.
-    With `band_nm`, spectra whose tails leave too little free have it from all that is outside.
+    With `band_nm`, spectra whose tails leave too little free have it from what is outside and more
+    than `FAR` widths from the band's maximum; where that is too little too, from none to all of the
+    lowest that is seen.
 
     Modes "offset" and "slope" hold the noise of the estimate, under the band; where the baseline
     was fitted the noise that went into it is taken out of the counting error instead
@@ -622,7 +714,7 @@ def baseline(
     -------
     Signal, str, tuple of Finding
         Less its baseline, with variance and modes; what was done; spectra with too few free points,
-        withheld; structure where there should be none, doubtful; 1/f noise, reported.
+        withheld, or with `band_nm` doubtful; structure where there should be none, doubtful; 1/f noise, reported.
 
     Raises
     ------
@@ -647,12 +739,16 @@ def baseline(
     free_variance = found.read if own else _mean(variance, region.free)
     of_line = fast.lumping * fast.read if own else free_variance
     offset_sd = np.sqrt(of_line / np.maximum(region.count, 1))
+    poor = ~enough & signal.used
+    if band_nm is not None:
+        offset_sd = np.where(poor, np.abs(region.offset) / np.sqrt(3), offset_sd)
     slope_sd = np.where(enough, np.sqrt(of_line / region.spread), 0.0)
     shapes = [np.broadcast_to(offset_sd[:, None], level.shape)]
     if order:
         shapes.append(slope_sd[:, None] * (region.t - region.centre[:, None]))
     noise_of_wings = of_line + _of_a_wave(slow, region.free)
-    under, wings, taken = _wings(region, level, signal.good, noise_of_wings, order)
+    within = None if band_nm is None else _inside(signal.axis, band_nm)
+    under, wings, taken = _wings(region, level, signal.good, noise_of_wings, order, within)
     level = level + under
     # Slow waves are carried along as they are: of them the fit has taken nothing out.
     taken *= np.sqrt(of_line / np.maximum(noise_of_wings, 1e-300))[:, None]
@@ -679,15 +775,16 @@ def baseline(
             *signal.mode_names,
             *("offset", "slope")[: order + 1],
             "baseline model",
-            "wings",
-            "wings",
+            *["wings"] * len(wings),
             *["1/f noise"] * len(slow),
         ),
         fitted=np.concatenate([signal.fitted, np.stack([s * region.free for s in shapes]), taken]),
     )
     if len(slow):
         findings += (_flicker(signal),)
-    poor = ~enough & signal.used
+    if band_nm is not None:
+        findings += tuple(_nowhere_free(signal, region, row) for row in np.flatnonzero(poor))
+        return out, _line_said(signal, region, found, offset_sd, order), findings
     findings += tuple(_too_few(signal, region, row, least) for row in np.flatnonzero(poor))
     return out.without(poor), _line_said(signal, region, found, offset_sd, order), findings
 
@@ -707,9 +804,36 @@ def _free_of_signal(signal: Signal, region_nm, band_nm, signal_nm, least: float)
         region = stated_region(x, values, signal.good & inside)
     found = noise_in(region, signal.good)  # tails outside a band are no noise
     if band_nm is not None and (tight := region.count < least).any():
-        outside = signal.good & ((x < band_nm[0]) | (x > band_nm[1]))
+        within = _inside(x, band_nm)
+        outside = signal.good & ~within & _far(values, within)
         region = stated_region(x, values, np.where(tight[:, None], outside, region.free))
+        if (lost := region.count < least).any():
+            region = _anywhere(region, values, lost)
     return region, found
+
+
+def _inside(x, band):
+    return (x >= band[0]) & (x <= band[1])
+
+
+def _far(values, within):
+    """Where (n, n_x) the wings of a band, the strongest of what is `within` (n_x,), have fallen:
+    `FAR` widths from its maximum."""
+    smooth = uniform_filter1d(values, 9, axis=1, mode="nearest")
+    seen = np.where(within, smooth, -np.inf)
+    level = 0.5 * (seen.max(axis=1) + smooth.min(axis=1))[:, None]
+    width = np.count_nonzero(seen > level, axis=1)[:, None]
+    return np.abs(np.arange(values.shape[1]) - seen.argmax(axis=1)[:, None]) > FAR * width
+
+
+def _anywhere(region, values, lost):
+    """Spectra of which nothing is free, on a constant from none to all of their lowest block."""
+    mean, number, _ = block_means(values[lost], np.isfinite(values[lost]))
+    low = 0.5 * np.where(number > 3, mean, np.inf).min(axis=1)
+    parts = {name: getattr(region, name).copy() for name in ("offset", "slope", "level", "free")}
+    parts["offset"][lost], parts["slope"][lost], parts["free"][lost] = low, 0.0, False
+    parts["level"][lost] = values[lost] - low[:, None]
+    return region._replace(**parts, count=parts["free"].sum(axis=1).astype(float))
 
 
 def _too_few(signal: Signal, region, row: int, least: float) -> Finding:
@@ -719,6 +843,15 @@ def _too_few(signal: Signal, region, row: int, least: float) -> Finding:
         "measure a wider range"
     )
     return Finding("undamaged", "withheld", said, signal.label(row))
+
+
+def _nowhere_free(signal: Signal, region, row: int) -> Finding:
+    said = (
+        "light is all over the axis, and no part of it tells the detector's constant: taken for "
+        f"{region.offset[row]:.3g} ± {abs(region.offset[row]) / np.sqrt(3):.2g} {signal.unit}, "
+        "from none to all of the lowest that is seen; measure a wider range, or subtract a dark"
+    )
+    return Finding(UNFREE, "doubtful", said, signal.label(row))
 
 
 def _line_said(signal: Signal, region, found, offset_sd, order: int) -> str:
@@ -748,48 +881,57 @@ def _of_a_wave(slow, free):
     return np.einsum("nkl,nkl->n", products, products) / np.maximum(whole, 1e-300)
 
 
-def _wings(region, level, good, point_variance, order):
+def _wings(region, level, good, point_variance, order, within=None):
     """As `_wings_of`, some rows at a time: arrays that stay in the cache are twice as fast."""
-    n = len(level)
-    under, modes, fitted = (np.empty((*more, *level.shape)) for more in ((), (2,), (2,)))
-    for rows in (slice(i, i + 48) for i in range(0, n, 48)):
+    parts = []
+    for rows in (slice(i, i + 48) for i in range(0, len(level), 48)):
         some = region._replace(
             free=region.free[rows], count=region.count[rows], centre=region.centre[rows],
             spread=region.spread[rows],
         )  # fmt: skip
-        under[rows], modes[:, rows], fitted[:, rows] = _wings_of(
-            some, level[rows], good[rows], point_variance[rows], order
-        )
-    return under, modes, fitted
+        parts.append(_wings_of(some, level[rows], good[rows], point_variance[rows], order, within))
+    under, modes, fitted = zip(*parts)
+    return np.concatenate(under), *(np.concatenate(part, axis=1) for part in (modes, fitted))
 
 
-def _wings_of(region, level, good, point_variance, order):
-    """What Lorentzian wings of the band, small everywhere, have added to its baseline (n, n_x),
-    modes (2, n, n_x) of its error, and what that takes out of the noise (2, n, n_x; `fitted`).
+def _wings_of(region, level, good, point_variance, order, within=None):
+    """What wings of the band, small everywhere, have added to its baseline (n, n_x), modes
+    (k, n, n_x) of its error, and what that takes out of the noise (k, n, n_x; `fitted`).
 
     On each side of its maximum a share of the band's area in a Lorentzian of its width is fitted to
     the spectrum where it seems free of signal and where it is `FAR` from the maximum, beside a line
-    of its own, together with what is known beforehand: 0 ± `WING_SHARE`. The baseline is lowered by
-    what these shares had lifted it. Where far points scatter about them more than noise does the
-    band has another wing there: those points count that much less, and what is known beforehand
-    decides.
+    of its own, together with what is known beforehand: 0 ± `WING_SHARE`. Of a band that is known to
+    be `within` (n_x,) shares in exponentials of `LENGTHS` too. The baseline is lowered by what
+    these shares had lifted it.
+    Where far points scatter about them more than noise does the band has another wing there: those
+    points count that much less, and what is known beforehand decides.
     """
     t, free = region.t, region.free.astype(float)
     y = np.where(np.isfinite(level), level, 0.0)
     smooth = uniform_filter1d(y, 9, axis=1, mode="nearest")
-    peak = smooth.argmax(axis=1)
+    inside = smooth if within is None else np.where(within, smooth, -np.inf)
+    peak = inside.argmax(axis=1)
     height = np.maximum(smooth[np.arange(len(level)), peak], 0.0)
-    above = smooth > 0.5 * height[:, None]
+    above = inside > 0.5 * height[:, None]
     half = np.maximum(np.median(above.sum(axis=1)), 3) * 0.5 * abs(t[1] - t[0])
     away = t - t[peak][:, None]
-    seen = region.free | ((np.abs(away) > 2 * FAR * half) & good)
-    area = np.maximum(np.where(seen, 0.0, smooth).sum(axis=1), 0.0)
-    shape = (area * abs(t[1] - t[0]) * half / np.pi)[:, None] / (away**2 + half**2)
     sides = np.stack([away <= 0, away > 0])
-    wings = shape * sides
+    own = good
+    if within is not None:  # beyond its lowest point on either side the light may be another's
+        lowest = [t[np.where(side, smooth, np.inf).argmin(axis=1)][:, None] for side in sides]
+        own = good & (t >= lowest[0]) & (t <= lowest[1])
+    seen = region.free | ((np.abs(away) > 2 * FAR * half) & own)
+    area = np.maximum(np.where(seen | ~own, 0.0, smooth).sum(axis=1), 0.0)[:, None]
+    area = area * abs(t[1] - t[0])
+    wings, known = list(area * half / np.pi / (away**2 + half**2) * sides), [WING_SHARE] * 2
+    for length, share in LENGTHS.items() if within is not None else ():
+        fall = 2 * length * half
+        wings += list(area * np.exp(-np.abs(away) / fall) / (2 * fall) * sides)
+        known += [share] * 2
+    wings, known = np.stack(wings), np.array(known)
     lines = np.stack([_through(t, wing, free, order) for wing in wings])
     noise = np.maximum(point_variance, 1e-300)
-    share, *_ = _shares(t, wings, y, seen.astype(float), noise, order)
+    share, *_ = _shares(t, wings, y, seen.astype(float), noise, order, known)
     left = y - (share * (wings - lines)).sum(axis=0)
     mean, number, starts = block_means(left, seen)
     full, size = number > 3, np.diff(starts, append=t.size)
@@ -799,14 +941,11 @@ def _wings_of(region, level, good, point_variance, order):
         chi2 = (mean**2 * number * here).sum(axis=1) / noise
         misfit = np.maximum(chi2 / np.maximum(here.sum(axis=1), 1), 1.0)
         weight += side * seen / misfit[:, None]
-    share, root, rests = _shares(t, wings, y, weight, noise, order)
+    share, root, rests = _shares(t, wings, y, weight, noise, order, known)
     # The noise that makes the shares err is in part that which makes the line err.
     rests -= np.stack([_through(t, rest, free, order) for rest in rests])
-    modes, fitted = (
-        np.stack([root[0][k] * part[0] + root[1][k] * part[1] for k in (0, 1)])
-        for part in (lines, rests)
-    )
-    return share[0] * lines[0] + share[1] * lines[1], modes + fitted, fitted
+    modes, fitted = (np.einsum("nik,inx->knx", root, part) for part in (lines, rests))
+    return (share * lines).sum(axis=0), modes + fitted, fitted
 
 
 def _through(t, values, weight, order):
@@ -815,17 +954,17 @@ def _through(t, values, weight, order):
     return offset[:, None] + (slope[:, None] * (t - centre[:, None]) if order else 0.0)
 
 
-def _shares(t, wings, y, weight, noise, order):
-    """Shares (2, n, 1) of both wings (2, n, n_x) in y (n, n_x) beside a line, with what is known
-    beforehand; a root (2, 2, n, 1) of their covariance; what the points count in them (2, n, n_x).
+def _shares(t, wings, y, weight, noise, order, known):
+    """Shares (k, n, 1) of wings (k, n, n_x) in y (n, n_x) beside a line, with what is known
+    beforehand, 0 ± `known` (k,); a root (n, k, k) of their covariance; what the points count in
+    them (k, n, n_x).
     """
     rests = np.stack([weight * (wing - _through(t, wing, weight, order)) for wing in wings])
-    products = [[np.einsum("ij,ij->i", a, b) for b in wings] for a in rests]
-    normal = np.moveaxis(products, 2, 0) / noise[:, None, None]
+    normal = np.moveaxis([[np.einsum("ij,ij->i", a, b) for b in wings] for a in rests], 2, 0)
     right = np.einsum("kij,ij->ik", rests, y) / noise[:, None]
-    covariance = np.linalg.inv(normal + np.eye(2) / WING_SHARE**2)
+    covariance = np.linalg.inv(normal / noise[:, None, None] + np.diag(known**-2.0))
     share = np.einsum("ikl,il->ki", covariance, right)
-    return share[..., None], np.moveaxis(np.linalg.cholesky(covariance), 0, 2)[..., None], rests
+    return share[..., None], np.linalg.cholesky(covariance), rests
 
 
 def _mean(values, where):
@@ -1002,6 +1141,7 @@ STEPS: Mapping[str, Callable] = {
     "scale": scale,
     "cosmic": cosmic,
     "mask": mask,
+    "lines": lines,
     "absorbance": absorbance,
     "noise": noise,
     "baseline": baseline,
