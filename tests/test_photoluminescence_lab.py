@@ -453,7 +453,7 @@ def test_a_static_series_stays_steady_under_laser_tail_rays_and_a_late_shutter(t
     for sample in ("still", "rays", "late"):
         assert drift[sample].note == "steady"
         assert abs(drift[sample].value) < 4 * drift[sample].standard_error < 0.1
-    assert drift["rays"].standard_error < 1.1 * drift["still"].standard_error
+    assert drift["rays"].standard_error < 1.5 * drift["still"].standard_error
     errors = {s: report.found[s].series[0].fit.centroid_error_nm for s in ("still", "rays")}
     assert errors["rays"].max() < 1.3 * errors["still"].max()  # those of a hit are no larger
     assert any("shutter" in p.reason for p in report.problems if "late" in p.where)

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 
 from peled import lineshapes
 from peled.conditioning import ConditioningError, Signal, covariance
+from peled.conditioning.steps import WING_SHARE
 from peled.lineshapes.starts import calm_and_top, run
 
 
@@ -50,7 +51,13 @@ class Emission:
 _BASELINE = ("offset", "slope", "baseline model", "wings")
 
 
-def measure(signal: Signal, window_nm: tuple[float, float], *, label: str = "") -> Emission:
+def measure(
+    signal: Signal,
+    window_nm: tuple[float, float],
+    reach_nm: tuple[float, float] | None = None,
+    *,
+    label: str = "",
+) -> Emission:
     """Peak, centroid, width and area of one emission spectrum.
 
     Each is, near the data, a sum over the points (`lineshapes.moments`): noise and what
@@ -64,6 +71,10 @@ def measure(signal: Signal, window_nm: tuple[float, float], *, label: str = "") 
         `baseline`.
     window_nm : (float, float)
         Where the emission is.
+    reach_nm : (float, float), optional
+        As far as its wings may reach. What centroid and area owe to light beyond the window counts
+        as far as it is seen there, against what is known of wings beforehand (`WING_SHARE` of the
+        band in each half of a Lorentzian); the rest of that is the cause "beyond the window".
     label : str
 
     Returns
@@ -96,6 +107,7 @@ def measure(signal: Signal, window_nm: tuple[float, float], *, label: str = "") 
         raise ConditioningError(f"{label or 'spectrum'}: {said}")
     x, y = signal.axis, signal.values[0]
     found = lineshapes.moments(x, y, signal.variance[0], window=window_nm)
+    found, beyond = _with_wings(signal, found, window_nm, reach_nm or window_nm)
     per_eV = lineshapes.to_energy(x, y, signal.variance[0])
     hc = lineshapes.HC_EV_NM
     low, high = _of_peak(x, y, window_nm)
@@ -111,6 +123,9 @@ def measure(signal: Signal, window_nm: tuple[float, float], *, label: str = "") 
         for budget, square in zip(budgets, np.diag(cov[0])):
             if square > 0:
                 budget[cause] = float(np.hypot(budget.get(cause, 0.0), np.sqrt(square)))
+    for k, missed in zip((3, 1), beyond):
+        if missed:
+            budgets[k]["beyond the window"] = float(missed)
     for k, missed in (
         (0, found.peak_read_off),
         (2, found.fwhm_read_off),
@@ -122,6 +137,35 @@ def measure(signal: Signal, window_nm: tuple[float, float], *, label: str = "") 
     values = (found.peak, found.centroid, found.fwhm, found.area, energy.peak)
     pairs = [n for v, b in zip(values, budgets) for n in (v, sum(e * e for e in b.values()) ** 0.5)]
     return Emission(label, *pairs, dict(zip(names, budgets)), x, y)
+
+
+def _with_wings(signal: Signal, found, window_nm, reach_nm):
+    """Moments with what area and centroid owe to light beyond a window, as far as it is known
+    better than beforehand; the errors (2,) of the rest.
+
+    With a prior 0 ± p, of which `beyond` ± e is seen, the mean is p²/(p² + e²) of it.
+    """
+    (low, high), (first, last) = window_nm, reach_nm
+    if not (first < low or last > high):
+        return found, np.zeros(2)
+    x = signal.axis
+    whole = lineshapes.moments(x, signal.values[0], signal.variance[0], window=reach_nm)
+    more = np.array([whole.area - found.area, whole.centroid - found.centroid])
+    slopes = whole.gradient[:2] - found.gradient[:2]
+    square = np.diag(sum(covariance(signal, slopes.T).values())[0])
+    half = 0.5 * np.nan_to_num(found.fwhm, nan=(high - low) / 6)
+    ends = np.abs(np.array([[first, low], [high, last]]) - found.peak) / half
+    ends = np.nan_to_num(ends)
+    area = np.abs(np.diff(np.arctan(ends))).ravel() / np.pi * found.area
+    shift = np.abs(np.diff(np.log1p(ends**2))).ravel() * half / (2 * np.pi)
+    prior = WING_SHARE**2 * np.array([area @ area, shift @ shift])
+    prior = np.maximum(prior, more**2 - square)
+    share = prior / np.maximum(prior + square, 1e-300)
+    gradient = found.gradient.copy()
+    gradient[:2] += share[:, None] * slopes
+    value = np.array([found.area, found.centroid]) + share * more
+    found = replace(found, area=value[0], centroid=value[1], gradient=gradient)
+    return found, (1 - share) * np.sqrt(prior)
 
 
 def _cause(name: str) -> str:

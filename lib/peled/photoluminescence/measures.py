@@ -24,6 +24,7 @@ from peled.conditioning import (
     scatter_findings,
 )
 from peled.conditioning.noise import third_differences
+from peled.conditioning.steps import UNFREE
 from peled.lineshapes import HC_EV_NM
 from peled.lineshapes.measures import UNSEEN
 from peled.materials import index_of_air
@@ -131,12 +132,25 @@ CLEAR = 30.0  #: times what noise makes, from which on a rise is no ripple of a 
 BESIDE = 0.1  #: of the strongest band, from which on others belong to the emission
 
 
+def _found(ready: Signal, stated) -> tuple[Signal, tuple[float, float], tuple[float, float]]:
+    """Emission without the narrow lines that stand on it; where it is (`stated`, or by `_band`),
+    and how far from there its light falls on.
+    """
+    if stated:
+        return condition(ready, [("lines", {"within_nm": stated})]), stated, stated
+    low, high = _band(ready)
+    # A laser's line is passed over by its width.
+    ready = condition(ready, [("lines", {"within_nm": (low - 3 * LINE_NM, high)})])
+    window = _band(ready)
+    return ready, window, _reach(ready, window)
+
+
 def _band(ready: Signal) -> tuple[float, float]:
-    """Where the emission is: from 2.6 widths below to 3.2 above its maximum, and as far to the red
-    as other bands of `BESIDE` of it stand.
+    """Where the emission is: three widths to either side of its maximum, and as far as other bands
+    of `BESIDE` of it stand.
 
     It is the largest rise on the red side of the laser (the strongest line narrower than
-    `LINE_NM`): the laser's tail only falls.
+    `LINE_NM`): the laser's tail only falls. Others rise above what lies to either side of them.
 
     Raises
     ------
@@ -150,13 +164,9 @@ def _band(ready: Signal) -> tuple[float, float]:
             f"no band: expected emission, found {total[0]:.3g} at all {x.size} points; see whether "
             "the right column was exported"
         )
-    smooth, noise, size, top = _line(x, total)
-    first = min(top + size, x.size - size) if top is not None else 0
-    smooth = np.convolve(np.pad(smooth, 3, mode="edge"), np.full(7, 1 / 7), mode="valid")[first:]
+    smooth, first, least, noise = _smooth(x, total)
     excess = smooth - np.minimum.accumulate(smooth)
     top = int(np.argmax(excess))
-    # Noise of a running median, and of a minimum taken over all points before.
-    least = 8 * noise * np.sqrt(np.pi / 2 / size)
     if not excess[top] > least:
         raise ValueError(
             f"no band: the strongest rise, {excess[top]:.2g} at {x[first + top]:.0f} nm, is below "
@@ -169,13 +179,48 @@ def _band(ready: Signal) -> tuple[float, float]:
         _refuse_ripple(x[first:], total[first:], left, right, noise)
     x = x[first:]
     width = max(x[right] - x[left], 3 * float(np.median(np.diff(x))))
-    # Other bands to the red, above what lies to either side of them; to the blue a laser's tail
-    # would be one.
-    red = smooth[top:]
-    either = np.maximum(np.minimum.accumulate(red), np.minimum.accumulate(red[::-1])[::-1])
-    lit = np.flatnonzero(red - either > max(BESIDE * excess[top], least))
-    last = x[top + lit[-1]] + width if lit.size else x[top]
-    return max(x[0], x[top] - 2.6 * width), min(x[-1], max(x[top] + 3.2 * width, last))
+    # Where a line was masked, and as far as means carry that, nothing was seen to rise.
+    dark = _masked(ready, LINE_NM)[first:]
+    begins = np.flatnonzero(np.diff(dark.astype(int), append=0) < 0) + 1
+    before = [np.minimum.accumulate(part) for part in np.split(smooth, begins) if part.size]
+    after = np.minimum.accumulate(smooth[::-1])[::-1]
+    rise = np.where(dark, 0.0, smooth - np.maximum(np.concatenate(before), after))
+    lit = np.flatnonzero(rise > max(BESIDE * excess[top], least))
+    ends = x[lit[[0, -1]]] if lit.size else x[[top, top]]
+    low, high = min(x[top] - 3 * width, ends[0] - width), max(x[top] + 3 * width, ends[1] + width)
+    return max(x[0], low), min(x[-1], high)
+
+
+def _masked(ready: Signal, beside_nm: float) -> np.ndarray:
+    """(n_x,) bool: what a mask has replaced, and what is `beside_nm` it."""
+    modes = [mode for name, mode in zip(ready.mode_names, ready.modes) if name == "mask"]
+    at = ready.axis[np.any(modes, axis=(0, 1))] if modes else np.empty(0)
+    near = np.searchsorted(at, ready.axis + beside_nm) > np.searchsorted(at, ready.axis - beside_nm)
+    return near
+
+
+def _smooth(x, y):
+    """A spectrum (n,) without noise and narrow lines, from beyond the laser's on; the index of that
+    point; what noise may make of a rise there, and of a point."""
+    smooth, noise, size, top = _line(x, y)
+    first = min(top + size, x.size - size) if top is not None else 0
+    smooth = np.convolve(np.pad(smooth, 3, mode="edge"), np.full(7, 1 / 7), mode="valid")[first:]
+    # Noise of a running median, and of a minimum taken over all points before.
+    return smooth, first, 8 * noise * np.sqrt(np.pi / 2 / size), noise
+
+
+def _reach(ready: Signal, window: tuple[float, float]) -> tuple[float, float]:
+    """How far from a window its light falls on: where it rises again, half a window at most."""
+    x, more = ready.axis, 0.5 * (window[1] - window[0])
+    smooth, first, least, _ = _smooth(x, np.nansum(ready.values, axis=0))
+    x, ends = x[first:], []
+    for side, end in ((-1, window[0]), (1, window[1])):
+        beyond = np.flatnonzero((side * (x - end) >= 0) & (side * (x - end) <= more))[::side]
+        level = smooth[beyond]
+        rises = np.flatnonzero(level - np.minimum.accumulate(level) > least / 3)
+        last = int(np.argmin(level[: rises[0]])) if rises.size else beyond.size - 1
+        ends.append(float(x[beyond[last]]) if beyond.size else end)
+    return ends[0], ends[1]
 
 
 def _refuse_ripple(x, y, left: int, right: int, white: float) -> None:
@@ -715,6 +760,11 @@ class _Limit:
 def emission(holdings: Holdings, members: Sequence[Held], settings: Mapping, labels) -> Result:
     """Peak, centroid, width and area of one spectrum.
 
+    Narrow lines on the band are taken out and named; other bands from `BESIDE` of the strongest
+    belong to the emission. Where light fills the axis there is neither centroid nor area. The tail
+    of a laser under the band is light of the band, and so is a filter's edge in it if it rises by
+    `BESIDE`: cut both off by `emission_band_nm`.
+
     Parameters
     ----------
     holdings : Holdings
@@ -743,7 +793,8 @@ def emission(holdings: Holdings, members: Sequence[Held], settings: Mapping, lab
     if not ready.used.all():
         said = "; ".join(f.evidence for f in ready.findings if f.status == "withheld")
         return Result(held.row.label, labels["state"], (), raw, ready, None, (said,), laser)
-    window = _set(held, "emission_band_nm") or _band(ready)
+    stated = _set(held, "emission_band_nm")
+    ready, window, reach = _found(ready, stated)
     based = condition(ready, [("baseline", {"order": 1, "band_nm": window})])
     inside = (based.axis >= window[0]) & (based.axis <= window[1])
     light = float(np.trapezoid(based.values[0, inside], based.axis[inside]))
@@ -753,13 +804,15 @@ def emission(holdings: Holdings, members: Sequence[Held], settings: Mapping, lab
             f"nm, found {light:.3g} {ready.unit} nm; integrate longer, or name the band in "
             "emission_band_nm"
         )
-    found = measure(based, window, label=labels["sample"])
+    found = measure(based, window, reach, label=labels["sample"])
     if settings["air"]:
         in_air = found.energy_peak_eV
         index = index_of_air(HC_EV_NM / in_air)
         found = replace(found, energy_peak_eV=float(in_air / index))
     scale = settings["wavelength_nm"]
     findings = tuple(based.findings) + scatter_findings(based, window)
+    findings += _passed_over(ready, laser) * (not stated)
+    cut = _cut(based, window, bool(stated))
     made = []
     for name, of, unit, off in (
         ("PL peak", "peak_nm", "nm", scale),
@@ -775,6 +828,7 @@ def emission(holdings: Holdings, members: Sequence[Held], settings: Mapping, lab
         if not np.isfinite(getattr(found, of)):
             said = UNSEEN["fwhm" if of == "fwhm_nm" else "peak"]
             kept += (Finding("determined", "withheld", said),)
+        kept += cut * (of in ("centroid_nm", "area"))
         q = Quantity(name, value=float(getattr(found, of)), budget=budget,
                      unit=unit, findings=kept, **labels)  # fmt: skip
         low, high = (
@@ -786,6 +840,42 @@ def emission(holdings: Holdings, members: Sequence[Held], settings: Mapping, lab
             )
         )
     return Result(held.row.label, labels["state"], tuple(made), raw, based, found, (), laser)
+
+
+def _passed_over(ready: Signal, laser: float | None) -> tuple[Finding, ...]:
+    """That a line was taken for a laser's, of which nobody says where it is."""
+    *_, top = _line(ready.axis, np.nansum(ready.values, axis=0))
+    if top is None or laser is not None:
+        return ()
+    said = (
+        f"the line at {ready.axis[top]:.0f} nm is taken for the laser's, and light is looked for "
+        "beyond it: fill in excitation_nm, or if it is emission name it in emission_band_nm"
+    )
+    return (Finding("assumed", "doubtful", said),)
+
+
+EDGE = 0.05  #: of its maximum, that a band may have left at an end of its window
+
+
+def _cut(based: Signal, window: tuple[float, float], stated: bool) -> tuple[Finding, ...]:
+    """What hinders centroid and area of the whole band: light at the ends of its window, or on all
+    of the axis."""
+    if any(f.gate == UNFREE for f in based.findings):
+        said = "what lies beyond the axis and under the band is not known: measure a wider range"
+        return (Finding("determined", "withheld", said),)
+    inside = based.cut(*window)
+    few, y = max(3, inside.axis.size // 50), inside.values[0]
+    error = 3 * np.sqrt(np.mean(inside.variance) / few)
+    top = np.quantile(y, 1 - 2 / y.size)
+    for end, part in ((window[0], y[:few]), (window[1], y[-few:])):
+        if part.mean() - error > EDGE * top:
+            said = f"{part.mean() / top:.0%} of the maximum is left at {end:.0f} nm, "
+            said += (
+                "the end of emission_band_nm: of what is within alone" if stated
+                else f"where the band is cut; {EDGE:.0%} allowed"
+            )  # fmt: skip
+            return (Finding("undamaged", "doubtful" if stated else "withheld", said),)
+    return ()
 
 
 # ---- quantum yield -------------------------------------------------------------------------------
