@@ -504,9 +504,9 @@ def lines(signal: Signal, companions: Mapping[str, Signal], within_nm: tuple[flo
     """Lines that are narrow against the band that they stand on, taken out: replaced by a quartic
     through what is beside them.
 
-    A line stands 8 standard errors and a twentieth above that quartic, which leaves out a seventh of
-    the band's width on either side, `LINE_NM` at most, and has fallen to a tenth there. Mode "line"
-    is the error of the quartic.
+    A line stands 8 standard errors and a twentieth above that quartic, which leaves out a seventh
+    of the band's width on either side, `LINE_NM` at most, and has fallen to a tenth there. Mode
+    "line" is the error of the quartic.
 
     Parameters
     ----------
@@ -714,7 +714,8 @@ def baseline(
     -------
     Signal, str, tuple of Finding
         Less its baseline, with variance and modes; what was done; spectra with too few free points,
-        withheld, or with `band_nm` doubtful; structure where there should be none, doubtful; 1/f noise, reported.
+        withheld, or with `band_nm` doubtful; structure where there should be none, doubtful; 1/f
+        noise, reported.
 
     Raises
     ------
