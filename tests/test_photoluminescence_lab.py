@@ -19,7 +19,7 @@ from peled import photoluminescence as pl
 from peled.conditioning import ConditioningError, Signal, condition
 from peled.figures import MOST
 from peled.formats.sphere import Calibration
-from peled.photoluminescence import drawers, lifetimes, measures, yields
+from peled.photoluminescence import drawers, lifetimes, measures, rates, yields
 from peled.photoluminescence.analyse import analyse, sniff
 from peled.photoluminescence.counts import as_counts
 from peled.photoluminescence.reading import READERS, Decay
@@ -243,20 +243,55 @@ def test_laser_and_emission_in_files_of_their_own(tmp_path, roles):
     assert plqy.status != "reported" and "integration_ms is stated nowhere" in plqy.reasons
 
 
-def test_a_table_of_runs_is_proposed_as_rows_and_says_its_second_order(tmp_path):
-    runs = sphere(np.random.default_rng(14), 0.5, light=4e6, second=0.02)
+@pytest.mark.parametrize(
+    "roles", [("empty", "indirect", "direct"), ("empty", "direct"), ("empty", "indirect")]
+)
+def test_a_table_of_runs_gives_the_same_however_it_is_described(tmp_path, roles):
+    """With the second order of the laser, 25 counts of offset, and a calibration that ends before
+    the axis does."""
+    runs = sphere(np.random.default_rng(14), 0.5, light=4e6, second=0.02, roles=roles)
     columns = [run.values[0] for run in runs.values()]
-    table(tmp_path / "f.csv", "Wavelength (nm)," + ",".join(runs), X, *columns)
-    table(tmp_path / "gain.csv", "Wavelength (nm),factor", np.array([300.0, 1000.0]), np.ones(2))
+    said = "# Laser band (nm): 401-409\n# Emission band (nm): 560-880\n"
+    table(tmp_path / "f.csv", f"{said}Wavelength (nm),{','.join(runs)}", X, *columns)
+    table(tmp_path / "gain.csv", "Wavelength (nm),factor", np.array([300.0, 850.0]), np.ones(2))
     sheet = read_sheet(tmp_path, "photoluminescence", sniff=sniff)
     assert {(row.sample, row.role) for row in sheet.rows if row.part} == {("f", r) for r in runs}
     head = "sample,measurement,file,part,role,value_unit\n,plqy,gain.csv,,gain,energy\n"
     rows = "".join(f"f,plqy,f.csv,{r},{r},\n" for r in runs)
-    (plqy,) = report_of(tmp_path, head + rows).select(name="PLQY")
-    assert abs(plqy.value - 0.5) < 3 * plqy.standard_error
-    (plqy,) = report_of(tmp_path, head + "f,plqy,f.csv,,,\n").select(name="PLQY")
-    assert plqy.status == "doubtful" and "name the columns as rows" in plqy.reasons
-    assert plqy.value == pytest.approx(0.5 - 2 * 0.02, abs=0.003)  # counted as photons of 810 nm
+    found = report_of(tmp_path, head + rows).quantities
+    assert [q.name for q in found] == ["PLQY", "absorptance"]
+    assert abs(found[0].value - 0.5) < 3 * found[0].standard_error
+    assert "taken out" in found[0].reasons
+    for one, other in zip(report_of(tmp_path, head + "f,plqy,f.csv,,,\n").quantities, found):
+        assert one.value == pytest.approx(other.value)
+        assert dict(one.budget) == pytest.approx(dict(other.budget))
+        assert one.status == other.status == "reported"
+
+
+def test_yields_of_a_table_join_a_fluence_series_and_err_together(tmp_path):
+    """η = E/(L_e − L_d): a drift δ of the empty run that two share moves both by −δη/A."""
+    rng, drift = np.random.default_rng(21), 0.05
+    runs = [sphere(rng, true, light=4e7, absorbed=a) for true, a in ((0.5, 0.3), (0.3, 0.6))]
+    columns = [runs[0]["empty"], *(one["direct"] for one in runs)]
+    table(tmp_path / "f.csv", "Wavelength (nm),empty,direct 5 mW/cm2,direct 50 mW/cm2", X,
+          *(one.values[0] for one in columns))  # fmt: skip
+    table(tmp_path / "one.csv", "Wavelength (nm),empty,direct", X,
+          *(one.values[0] for one in columns[:2]))  # fmt: skip
+    table(tmp_path / "gain.csv", "Wavelength (nm),factor", np.array([300.0, 1000.0]), np.ones(2))
+    sheet = "sample,measurement,file,role,value_unit,laser_drift,intensity_mW_cm2\n"
+    sheet += f"f,plqy,f.csv,,,{drift},\ng,plqy,one.csv,,,{drift},5\n,plqy,gain.csv,gain,energy,,\n"
+    report = report_of(tmp_path, sheet)
+    (series,), (single,) = (report.found[name].yields for name in "fg")
+    made, taken = series.fit.plqy, series.fit.absorptance
+    assert series.fit.covariance[0, 1] == pytest.approx(
+        drift**2 * np.prod(made) / np.prod(taken), rel=0.03
+    )
+    assert [q.value for q in series.quantities[::2]] == pytest.approx(made)
+    film = {"absorptance": 0.4, "thickness_nm": 300.0, "excitation_nm": 405.0}
+    joined, alone = (rates._steady([one], film) for one in (series, single))
+    assert joined.plqy == pytest.approx(made) and joined.generation_cm3_s[1] == pytest.approx(
+        10 * alone.generation_cm3_s[0]
+    )
 
 
 def test_emission_beyond_the_calibration_is_in_the_error():

@@ -198,7 +198,7 @@ class Evidence:
     def _yield_series(self, sample: str) -> tuple:
         one = self.kept(sample, "yields", "film")
         self.largest(sample)
-        level = np.array([np.nan if x is None else x for x in one.intensity_mW_cm2])
+        level = np.array([np.nan if x is None else x for x in one.intensity_mW_cm2[::2]])
         taken = float(np.mean(one.fit.absorptance))
         per_mW = float(
             pl.generation_rate(1.0, taken, self.film.thickness_nm, one.excitation_nm or 405.0)

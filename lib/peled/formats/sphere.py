@@ -21,7 +21,8 @@ from __future__ import annotations
 
 import os
 import re
-from dataclasses import dataclass, field
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import numpy as np
@@ -85,6 +86,17 @@ class SphereTriple:
     parameter_unit: str = ""
     metadata: dict = field(default_factory=dict, repr=False)
     accounts: dict[str, Account] = field(default_factory=dict, repr=False)
+
+
+@dataclass(frozen=True)
+class SphereSet:
+    """Runs of one setting, whole, by role (`empty`, `direct laser`, `direct emission` ...), with
+    what was varied along a series (`parameter` in `parameter_unit`).
+    """
+
+    runs: Mapping
+    parameter: float | None = None
+    parameter_unit: str = ""
 
 
 @dataclass(frozen=True)
@@ -224,17 +236,86 @@ def read_sphere(
         run, bands out of range.
     """
     path = Path(path)
+    runs = _recorded(path)
+    return tuple(
+        SphereTriple(
+            path,
+            key or stem(path),
+            **_bands_of(path, parts, laser_band_nm, emission_band_nm),
+            parameter=number[0] if number else None,
+            parameter_unit=number[1] if number else "",
+            metadata=parts["empty"][0].spectra.metadata,
+            accounts={r.spectra.path.name: r.spectra.account for r in runs},
+        )
+        for key, number, parts in _settings(path, runs, RUNS)
+    )
+
+
+@reader("counts of an integrating sphere", folder=True)
+def read_runs(path: str | os.PathLike) -> tuple[SphereSet, ...]:
+    """The runs of a folder or a table, whole: a set, or one a setting of a series.
+
+    Parameters
+    ----------
+    path : path-like
+        As `read_sphere`; of indirect and direct runs one may be missing.
+
+    Returns
+    -------
+    tuple of SphereSet
+
+    Raises
+    ------
+    FormatError
+        A run that is missing or there twice.
+    """
+    path = Path(path)
+    sets = []
+    for _, number, parts in _settings(path, _recorded(path)):
+        apart = any(len(found) > 1 for found in parts.values())
+        runs = {
+            f"{role} {band}".strip(): run.alone
+            for role, found in parts.items()
+            for band, run in zip(("laser", "emission") if apart else ("",), found)
+        }
+        _check_apart(path, parts)
+        sets.append(SphereSet(runs, *(number or (None, ""))))
+    return tuple(sets)
+
+
+def stated_bands(spectra: Spectra) -> dict[str, tuple[float, float]]:
+    """The bands that the head of a file states.
+
+    Parameters
+    ----------
+    spectra : Spectra
+
+    Returns
+    -------
+    dict of str to (float, float)
+        `laser_band_nm`, `emission_band_nm`, where the head has them.
+
+    Raises
+    ------
+    FormatError
+        If they are not two wavelengths.
+    """
+    said = {f"{band}_band_nm": _said(spectra, band) for band in ("laser", "emission")}
+    return {name: limits for name, limits in said.items() if limits}
+
+
+def _recorded(path: Path) -> list[_Run]:
+    """What was recorded: columns of a table, or files of a folder that are named as runs."""
     if not path.is_dir():
         groups = read_each(path)
-        runs = [_Run(label, g, k) for g in groups for k, label in enumerate(g.labels)]
-        return _triples(path, runs, laser_band_nm, emission_band_nm)
+        return [_Run(label, g, k) for g in groups for k, label in enumerate(g.labels)]
     runs = []
     for file in sorted(p for p in path.iterdir() if p.is_file() and not p.name.startswith(".")):
         name = stem(file)
         if not re.search(r"qy|calib|^cf", name, re.IGNORECASE) and _role(name):
             spectra = read_spectra(file)
             runs += [_Run(name, spectra, k) for k in range(len(spectra))]
-    return _triples(path, runs, laser_band_nm, emission_band_nm)
+    return runs
 
 
 @dataclass(frozen=True)
@@ -244,6 +325,11 @@ class _Run:
     name: str
     spectra: Spectra
     row: int
+
+    @property
+    def alone(self) -> Spectra:
+        one = {"values": self.spectra.values[self.row : self.row + 1], "labels": (self.name,)}
+        return replace(self.spectra, **one, parameter=None, parameter_unit="")
 
     @property
     def band(self) -> Band:
@@ -261,8 +347,10 @@ def _role(name: str) -> str | None:
     return found[0] if len(found) == 1 else None
 
 
-def _triples(path: Path, runs: list[_Run], laser, emission) -> tuple[SphereTriple, ...]:
-    """One triple a setting: a run that stands once is shared by all."""
+def _settings(path: Path, runs: list[_Run], needed: tuple[str, ...] = ()):
+    """Of each setting its name, its number with unit, and its runs by role: one that stands once is
+    shared by all. The empty run is `needed` and a lit one, or all that are named.
+    """
     columns: dict[str, dict[str, list[_Run]]] = {run: {} for run in RUNS}
     for run in runs:
         role = _role(run.name)
@@ -275,18 +363,19 @@ def _triples(path: Path, runs: list[_Run], laser, emission) -> tuple[SphereTripl
             )
         key = "" if path.is_dir() else " ".join(_WORDS.sub(" ", run.name).split())
         columns[role].setdefault(key, []).append(run)
-    missing = [run for run in RUNS if not columns[run]]
-    if missing:
+    there = [run for run in RUNS if columns[run]]
+    if not {*(needed or ("empty",))} <= {*there} or len(there) < 2:
+        missing = [run for run in RUNS if run not in there]
         raise FormatError(
             path,
-            expected="the runs empty (A), indirect (B) and direct (C), a file or a column each",
+            expected="the runs empty (A), indirect (B) and direct (C), a file or a column each"
+            + ("" if needed else ", or empty and one of them"),
             found=f"none for {', '.join(missing)} among {', '.join(_names(path, runs)) or 'none'}",
             advice="name each file or column by its run",
         )
-    triples = []
-    for key in columns["direct"]:
+    for key in columns[there[-1]]:
         parts = {}
-        for run in RUNS:
+        for run in there:
             shared = next(iter(columns[run].values())) if len(columns[run]) == 1 else None
             found = shared or columns[run].get(key)
             if found is None or len(found) > 2:
@@ -298,18 +387,27 @@ def _triples(path: Path, runs: list[_Run], laser, emission) -> tuple[SphereTripl
         if number is None and re.search(r"\d[.,]\d", key):
             expected, place = "a number and its unit beside the run", "column heads"
             raise FormatError(path, place=place, expected=expected, found=repr(key))
-        triples.append(
-            SphereTriple(
+        yield key, number, parts
+
+
+def _check_apart(path: Path, parts: dict[str, list[_Run]]) -> None:
+    """Where bands were recorded apart, lit runs have two that do not overlap."""
+    if all(len(found) == 1 for found in parts.values()):
+        return
+    for run, found in parts.items():
+        if run != "empty" and len(found) != 2:
+            raise FormatError(
                 path,
-                key or stem(path),
-                **_bands_of(path, parts, laser, emission),
-                parameter=number[0] if number else None,
-                parameter_unit=number[1] if number else "",
-                metadata=parts["empty"][0].spectra.metadata,
-                accounts={r.spectra.path.name: r.spectra.account for r in runs},
+                expected="a laser and an emission band for indirect and direct run",
+                found=f"{len(found)} for {run}",
             )
-        )
-    return tuple(triples)
+        first, *others = (part.band.wavelength_nm for part in found)
+        if others and first[-1] >= others[0][0]:
+            raise FormatError(
+                found[1].spectra.path,
+                expected="an emission band redder than the laser band",
+                found=f"overlap of the two bands of the {run} run",
+            )
 
 
 def _bands_of(path: Path, parts: dict[str, list[_Run]], laser, emission) -> dict[str, SphereRun]:
@@ -319,21 +417,10 @@ def _bands_of(path: Path, parts: dict[str, list[_Run]], laser, emission) -> dict
         _same_axes(parts)
         limits = _bands(first.spectra, first.spectra.values[first.row], laser, emission)
         return {run: _split(parts[run][0], *limits) for run in RUNS}
+    _check_apart(path, parts)
     runs = {}
     for run, found in parts.items():
-        if run != "empty" and len(found) != 2:
-            raise FormatError(
-                path,
-                expected="a laser and an emission band for indirect and direct run",
-                found=f"{len(found)} for {run}",
-            )
         bands = [part.band for part in found]
-        if len(bands) == 2 and bands[0].wavelength_nm[-1] >= bands[1].wavelength_nm[0]:
-            raise FormatError(
-                found[1].spectra.path,
-                expected="an emission band redder than the laser band",
-                found=f"overlap of the two bands of the {run} run",
-            )
         runs[run] = SphereRun(run, bands[0], bands[1] if len(bands) == 2 else None)
     _same_axes(parts)
     return runs

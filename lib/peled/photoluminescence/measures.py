@@ -49,16 +49,14 @@ from peled.photoluminescence.lifetimes import (
     prepare_response,
     unseen_pulse,
 )
-from peled.photoluminescence.plqy import quantum_yield, unabsorbed
+from peled.photoluminescence.plqy import unabsorbed
 from peled.photoluminescence.reading import Decay
 from peled.photoluminescence.segregation import LEFT, Kinetics, fit_kinetics, partly_exposed, track
 from peled.photoluminescence.segregation import LEFT, drift as slope
 from peled.photoluminescence.yields import (
-    SECOND_ORDER,
-    Bands,
-    second_order,
+    SphereYield,
+    along,
     sphere_yield,
-    unstated,
 )
 from peled.quantities import (
     FALSE_ALARM,
@@ -686,10 +684,9 @@ def _between(energy, at, share):
 def _pumped(one: Result, said: Mapping) -> Iterator[tuple[Quantity, float]]:
     """Yields of a result and the current, mA/cm², of the carriers that were made: A I λ/(hc), or
     `photocurrent_mA_cm2` where the intensity is not known."""
-    absorbed = [q.value for q in one.quantities if q.name == "absorptance"]
-    yields = [q for q in one.quantities if q.name.startswith("PLQY")]
-    shares = absorbed or getattr(one.fit, "absorptance", ())
-    for q, share, at in zip(yields, shares, one.intensity_mW_cm2):
+    pairs = zip(one.quantities[::2], one.quantities[1::2], one.intensity_mW_cm2[::2])
+    for q, absorbed, at in pairs:
+        share = absorbed.value
         if at is not None and one.excitation_nm is not None and share is not None:
             current = at * share * one.excitation_nm / HC_EV_NM
         else:
@@ -918,22 +915,26 @@ def quantum_yields(
         )
     calibrations = gain.data if isinstance(gain.data, dict) else {"": gain.data}
     by_quantity = {
-        q: (_of_table(held, c, labels) if held.row.role == "sample"
+        q: (_of_table(holdings, held, c, labels) if held.row.role == "sample"
             else _of_runs(holdings, members, c, labels))
         for q, c in calibrations.items()
     }  # fmt: skip
     first, fit, raw, ready = next(iter(by_quantity.values()))
     if len(by_quantity) > 1:
         first = tuple(map(_either, *(made for made, *_ in by_quantity.values())))
-    if held.row.role == "sample":
-        at = tuple(t.parameter if t.parameter_unit.lower() in _INTENSITY else None for t in raw)
-    else:
-        at = (_set(held, "intensity_mW_cm2"), None)
+    cell = _set(held, "intensity_mW_cm2")
+    sets = held.data if held.row.role == "sample" else (None,)
+    at = tuple(level for one in sets for level in (_level(one, cell), None))
     return Result(held.row.label, labels["state"], first, raw, ready, fit, (),
                   _set(held, "excitation_nm"), at)  # fmt: skip
 
 
 _INTENSITY = ("mw/cm2", "mw/cm²", "mw cm-2", "mw cm⁻²")
+
+
+def _level(one, cell: float | None) -> float | None:
+    """Intensity of a set: as its head says, or the cell of its row."""
+    return one.parameter if one and one.parameter_unit.lower() in _INTENSITY else cell
 
 
 def _either(energy: Quantity, photons: Quantity) -> Quantity:
@@ -965,28 +966,34 @@ def _of_runs(holdings, members, calibration, labels):
         f"{h.row.role} {h.row.settings.get('band', '')}".strip(): h for h in [*members, *served]
     }
     dark = {name: d.data for name, h in runs.items() if (d := holdings.companion(h.row, "dark"))}
-    said = {
-        run: {
-            name: h.row.settings[name]
-            for name in ("integration_ms", "filter_transmission")
-            if name in h.row.settings
-        }
-        for run, h in runs.items()
-    }
+    said = {run: _recording(h, SCALES) for run, h in runs.items()}
     heads = {name: h.data.exposure_ms for name, h in runs.items()}
     if not any("integration_ms" in s for s in said.values()) and all(heads.values()):
         said = {name: {**s, "integration_ms": heads[name]} for name, s in said.items()}
     inputs = tuple(dict.fromkeys(h.digest for h in runs.values()))
-    found = sphere_yield(
-        {name: h.data for name, h in runs.items()},
-        calibration,
-        dark=dark,
-        settings=said,
-        laser_band_nm=_set(held, "laser_band_nm"),
-        emission_band_nm=_set(held, "emission_band_nm"),
-        laser_drift=_set(held, "laser_drift"),
-        **{**labels, "inputs": inputs},
+    spectra = {name: h.data for name, h in runs.items()}
+    labels = {**labels, "inputs": inputs}
+    return _pair(held, _yield_of(held, spectra, calibration, labels, dark=dark, settings=said))
+
+
+SCALES = ("integration_ms", "filter_transmission")
+BANDS = ("laser_band_nm", "emission_band_nm")
+
+
+def _recording(held: Held, names: Sequence[str]) -> dict:
+    return {name: held.row.settings[name] for name in names if name in held.row.settings}
+
+
+def _yield_of(held: Held, runs: Mapping, calibration, labels, **recorded) -> SphereYield:
+    """The yield of one set of runs, its bands as the row says, or the head of a file."""
+    bands = {name: limits for run in runs.values() for name, limits in run.bands.items()}
+    bands |= _recording(held, BANDS)
+    return sphere_yield(
+        runs, calibration, laser_drift=_set(held, "laser_drift"), **recorded, **bands, **labels
     )
+
+
+def _pair(held: Held, found: SphereYield):
     plqy = _outside(found.plqy, _taken_back(held))
     return (plqy, found.absorptance), found, found.raw, found.runs
 
@@ -1013,80 +1020,22 @@ def _outside(plqy: Quantity, taken_back: tuple[float, float] | None) -> Quantity
     return replace(plqy, value=float(value), budget={**budget, "self-absorption": float(error)})
 
 
-def _of_table(held: Held, calibration, labels):
-    """Triples whose dark is subtracted: as the table says, and without a file of its own."""
-    triples = held.data
-    drift = _set(held, "laser_drift")
-    found = quantum_yield(
-        triples, calibration, self_absorption=_taken_back(held), laser_drift=drift or 0.0
-    )
+def _of_table(holdings, held: Held, calibration, labels):
+    """The sets of a table, each as runs of rows are."""
+    dark = holdings.companion(held.row, "dark")
+    found = [
+        _yield_of(held, one.runs, calibration, labels,
+                  dark=dict.fromkeys(one.runs, dark.data) if dark else {},
+                  settings=dict.fromkeys(one.runs, _recording(held, SCALES)))
+        for one in held.data
+    ]  # fmt: skip
+    if len(found) == 1:
+        return _pair(held, found[0])
     made = []
-    for i, triple in enumerate(triples):
-        at = (
-            f"at {triple.parameter:g} {triple.parameter_unit}"
-            if triple.parameter is not None
-            else ""
-        )
-        budget = {cause: float(e[i]) for cause, e in found.budget.items() if e[i] > 0}
-        q = Quantity(
-            f"PLQY {at}".strip(),
-            value=float(found.plqy[i]),
-            budget=budget,
-            unit="",
-            findings=unstated(calibration, drift),
-            **labels,
-        )
-        made.append(
-            judge(
-                q,
-                signal(found.absorptance[i], found.absorptance_error[i], "the absorbed share"),
-                signal(found.plqy[i], found.standard_error[i], "the emission of the sample"),
-                possible(0, 1),
-                *_clipped(triple),
-                *_calculated(triple),
-                *_second_order(triple),
-            )
-        )
-    return tuple(made), found, triples, triples
-
-
-def _clipped(triple):
-    """A gate for laser lines with a flat top: three highest neighbours that are equal."""
-    said = []
-    for run in (triple.empty, triple.indirect, triple.direct):
-        y = np.asarray(run.laser.counts)
-        top = y == y.max()
-        if np.any(top[2:] & top[1:-1] & top[:-2]) and y.max() > 12 * np.median(np.abs(y)):
-            said.append(f"{run.name}: {np.count_nonzero(top)} points at {y.max():g} counts")
-    if not said:
-        return ()
-    finding = Finding("undamaged", "withheld", f"laser line clipped: {'; '.join(said)}")
-    return (lambda _: finding,)
-
-
-def _calculated(triple):
-    """A gate for an emission of the sample that has no noise of its own."""
-    band = triple.direct.emission
-    seen = Signal(band.wavelength_nm, np.asarray(band.counts, float), source=triple.direct.name)
-    return tuple((lambda _, f=f: f) for f in scatter_findings(seen))
-
-
-def _second_order(triple):
-    """A gate for light of the laser's second order in the emission band of a table."""
-    if triple.empty.emission is None:
-        return ()
-    laser, dim = triple.empty.laser.wavelength_nm, triple.empty.emission
-    noise = detector_noise(dim.counts).variance(np.asarray(dim.counts, float))
-    run = Signal(dim.wavelength_nm, dim.counts, variance=noise)
-    bands = Bands((laser[0], laser[-1]), (run.axis[0], run.axis[-1]))
-    z, said = second_order(bands, [run])
-    if not z > SECOND_ORDER:
-        return ()
-    advice = (
-        "name the columns as rows of the sheet (part, role), or give emission_band_nm beside it"
-    )
-    finding = Finding("undamaged", "doubtful", f"{said}: {advice}")
-    return (lambda _: finding,)
+    for one, of in zip(found, held.data, strict=True):
+        at = "" if of.parameter is None else f" at {of.parameter:g} {of.parameter_unit}"
+        made += [replace(q, name=q.name + at) for q in _pair(held, one)[0]]
+    return tuple(made), along(found, calibration, _taken_back(held)), held.data, held.data
 
 
 # ---- lifetimes -----------------------------------------------------------------------------------

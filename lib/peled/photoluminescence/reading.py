@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass, field
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, replace
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -14,7 +16,7 @@ from peled.formats.confocal import read_stack
 from peled.formats.contract import reader
 from peled.formats.delimited import read_records, split_unit, stated, stated_number
 from peled.formats.spectra import Spectra, choose, read_each
-from peled.formats.sphere import read_calibration, read_sphere
+from peled.formats.sphere import read_calibration, read_runs, stated_bands
 from peled.formats.tcspc import of_a_counter, read_histograms
 from peled.photoluminescence.emission import per_nanometre
 from peled.samples import Content, Row
@@ -46,6 +48,13 @@ _UNITS = {
     "transmittance_percent": "%T", "transmittance": "T", "absorbance": "absorbance",
     "absorptance": "absorptance", "absorptance_percent": "%A",
 }  # fmt: skip
+
+
+@dataclass(frozen=True)
+class Run(Signal):
+    """A run of a sphere; `bands` are those that its head states, as the columns of the sheet."""
+
+    bands: Mapping[str, tuple[float, float]] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -258,10 +267,13 @@ def read_emission(path: Path, row: Row) -> Signal:
     FormatError
         If the file cannot be read, or holds more than one spectrum and none is named.
     """
-    found = _one(path, row)
+    return _emitted(_one(path, row), row, row.label)
+
+
+def _emitted(found: Spectra, row: Row, source: str, kind: Callable = Signal):
     x, values = per_nanometre(found)
     unit = str(row.settings.get("value_unit") or found.value_unit or "a.u.")
-    return Signal(x, values, unit=unit, source=row.label, exposure_ms=exposure_ms(found))
+    return kind(x, values, unit=unit, source=source, exposure_ms=exposure_ms(found))
 
 
 def read_absorption(path: Path, row: Row) -> Signal:
@@ -342,7 +354,7 @@ def read_series(path: Path, row: Row) -> Signal:
 
 
 def read_plqy(path: Path, row: Row):
-    """A calibration (role gain), one run (the roles of a sphere), or triples of a table.
+    """A calibration (role gain), one run (the roles of a sphere), or the sets of a table.
 
     Parameters
     ----------
@@ -352,9 +364,9 @@ def read_plqy(path: Path, row: Row):
 
     Returns
     -------
-    calibration, triples or Signal
-        As `read_calibration`, `read_sphere` and `read_emission` give them; calibrations by quantity
-        (energy, photons) where the file does not say which it is of.
+    calibration, sets or Run
+        As `read_calibration` gives it, by quantity (energy, photons) where the file does not say
+        which it is of; as `read_runs`, each run a `Run`; a `Run`.
 
     Raises
     ------
@@ -364,14 +376,17 @@ def read_plqy(path: Path, row: Row):
     if row.role == "gain":
         said = str(row.settings.get("value_unit", "")).lower()
         return read_calibration(path, quantity=said or None) if said else _calibration(path)
-    if row.role == "sample":
-        bands = {
-            name: row.settings[name]
-            for name in ("laser_band_nm", "emission_band_nm")
-            if name in row.settings
-        }
-        return read_sphere(path, **bands)
-    return read_emission(path, row)
+    if row.role != "sample":
+        return _run(_one(path, row), row)
+    return tuple(
+        replace(one, runs={k: _run(run, row, run.labels[0]) for k, run in one.runs.items()})
+        for one in read_runs(path)
+    )
+
+
+def _run(spectra: Spectra, row: Row, name: str = "") -> Run:
+    kind = partial(Run, bands=stated_bands(spectra))
+    return _emitted(spectra, row, f"{row.label} {name}".strip(), kind)
 
 
 def _calibration(path: Path):

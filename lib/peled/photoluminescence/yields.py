@@ -21,6 +21,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from itertools import combinations
 
 import numpy as np
 
@@ -36,7 +37,7 @@ from peled.conditioning import (
 )
 from peled.conditioning.noise import LEAST_FREE, free_region
 from peled.conditioning.steps import TAIL
-from peled.photoluminescence.plqy import photon_weights
+from peled.photoluminescence.plqy import PLQY, photon_weights, unabsorbed
 from peled.quantities import Finding, Quantity, judge, possible, signal
 
 #: Half of the emission window in full widths at half maximum about the maximum, and of where no
@@ -68,7 +69,11 @@ class Bands:
 
 @dataclass(frozen=True)
 class SphereYield:
-    """A yield with what it was made of: runs by name, as recorded and conditioned."""
+    """A yield with what it was made of: runs by name, as recorded and conditioned.
+
+    `estimate` holds PLQY and absorptance as they came, also where they are withheld, and their
+    errors; `slopes`, by run, how the yield goes with its photons (k,) and their covariance (k, k).
+    """
 
     plqy: Quantity
     absorptance: Quantity
@@ -76,6 +81,8 @@ class SphereYield:
     method: str
     raw: Mapping[str, Signal] = field(repr=False)
     runs: Mapping[str, Signal] = field(repr=False)
+    estimate: tuple[float, ...] = (np.nan,) * 4
+    slopes: Mapping[str, tuple[np.ndarray, np.ndarray]] = field(default_factory=dict, repr=False)
 
 
 def sphere_yield(
@@ -154,9 +161,8 @@ def sphere_yield(
         return _withheld(ready, method, runs, sample, labels)
     findings = [f for run in ready.values() for f in run.findings if f.gate != "signal"]
     ready = _on_one_axes(ready, laser_of, emission_of)
-    bands, lit = Bands(laser, band), _of(ready, emission_of, *LIT_ROLES)
-    if emission_band_nm is None:
-        bands = _within(calibration, bands, lit)
+    lit = _of(ready, emission_of, *LIT_ROLES)
+    bands = _within(calibration, Bands(laser, band), lit)
     findings += scatter_findings(lit, bands.emission)
     findings += _assumed(bands, calibration, laser_of, emission_of, settings)
     ready = _with_common_gain(ready, bands, settings, laser_of.values(), emission_of.values())
@@ -583,8 +589,11 @@ def _balance(
         ]
     ).T
     budgets: list[dict[str, float]] = [{}, {}, {}]
-    for at, causes in errors:
+    slopes = {}
+    for name, (at, causes) in zip(ready, errors, strict=True):
         own = jacobian[:, at]
+        together = drift**2 * np.outer(values[at], values[at]) + sum(causes.values())
+        slopes[name] = own[0], together
         for cause, c in causes.items():
             for row in range(3):
                 squared = budgets[row].get(cause, 0.0) ** 2 + own[row] @ c @ own[row]
@@ -615,7 +624,46 @@ def _balance(
             note=method if row == 0 else "", **labels,
         )  # fmt: skip
         made.append(judge(q, *gates))
-    return SphereYield(*made, bands, method, dict(raw), ready)
+    estimate = float(found[0]), float(found[1]), total[0], total[1]
+    return SphereYield(*made, bands, method, dict(raw), ready, estimate, slopes)
+
+
+def along(found: Sequence[SphereYield], calibration, taken_back=None) -> PLQY:
+    """The yields of a series, also those that are withheld, with their covariance: by calibration,
+    self-absorption and the runs that they share.
+
+    Parameters
+    ----------
+    found : sequence of SphereYield, length k
+    calibration : Calibration
+    taken_back : (float, float), optional
+        Share of the emission that the sample takes back, and its standard error.
+
+    Returns
+    -------
+    PLQY
+    """
+    value, absorbed, error, error_a = np.array([one.estimate for one in found]).T
+    covariance = np.diag(error**2)
+    for i, j in combinations(range(len(found)), 2):
+        one, other = found[i], found[j]
+        shared = sum(
+            slope @ of @ other.slopes[name][0]
+            for name, (slope, of) in one.slopes.items()
+            if name in other.slopes and one.raw[name].source == other.raw[name].source
+        )
+        common = (calibration.relative_error or 0.0) ** 2 * value[i] * value[j]
+        covariance[i, j] = covariance[j, i] = shared + common
+    budget = {
+        cause: np.array([one.plqy.budget.get(cause, 0.0) for one in found])
+        for cause in dict.fromkeys(c for one in found for c in one.plqy.budget)
+    }
+    if taken_back is not None:
+        value, slope, extra = unabsorbed(value, *taken_back)
+        covariance = np.outer(slope, slope) * covariance + np.outer(extra, extra)
+        budget = {cause: slope * e for cause, e in budget.items()} | {"self-absorption": extra}
+    error = np.sqrt(np.diag(covariance))
+    return PLQY(value, error, covariance, absorbed, error_a, budget)
 
 
 def _withheld(ready, method, raw, sample, labels) -> SphereYield:
