@@ -891,6 +891,21 @@ def test_spots_that_the_border_cuts_are_left_out():
     assert [*zip(found.y_px[bright], found.x_px[bright])] == [(48, 40)]
 
 
+@pytest.mark.parametrize("place", [(91, 40), (40, 75), (4, 30), (30, 4)])
+def test_a_spot_near_the_border_is_counted_and_its_width_left_to_others(place):
+    rng, (y, x) = np.random.default_rng(2), np.mgrid[:96, :80]
+    places = [place, (48, 40), (20, 20), (70, 20), (20, 60), (70, 55)]
+    image = 5 + sum(150 * np.exp(-0.5 * ((x - b) ** 2 + (y - a) ** 2) / 1.9**2) for a, b in places)
+    found = confocal.find_spots(rng.poisson(image, (6, 96, 80)))
+    assert np.count_nonzero(found.counts.mean(axis=0) > 1000) == 6
+    assert found.fwhm_px == pytest.approx(1.9 * 2.355, rel=0.05)
+
+
+def test_images_of_a_few_spots_are_too_small():
+    with pytest.raises(ValueError, match="at least 24 pixels a side"):
+        confocal.find_spots(np.ones((2, 23, 40)), width_px=6.0)
+
+
 def test_counts_of_a_spot_are_those_of_a_square_about_it_above_the_background():
     """Without noise, of bells on a level: the sum of the bell over 5 by 5 pixels."""
     y, x = np.mgrid[:64, :64]

@@ -213,6 +213,44 @@ def test_a_law_that_does_not_describe_the_counts_has_wider_errors():
     assert wide == pytest.approx(sharp, rel=0.6)  # but for the growth, of as many counts
 
 
+def test_a_limit_is_wider_where_the_law_leaves_more_than_noise():
+    rng, held = np.random.default_rng(6), {"radiative": 1e-14, "doping": 1e18}
+    counts = rng.poisson(2e3 * np.exp(-T / 10) + 10).astype(float)
+    fit = fit_transients([Transient(T, counts, 1e10)], ("k1",), held=held)
+    best, error = fit.estimates.values[0], math.sqrt(fit.estimates.covariance[0, 0]) / fit.growth
+    for growth in (1.0, 3.0):
+        limit = replace(fit, growth=growth).upper_limit("k1")
+        assert math.log(limit / best) == pytest.approx(1.64 * growth * error, rel=0.1, abs=0.02)
+
+
+def test_a_curve_as_narrow_as_a_response_is_named_with_its_width():
+    """20 bins of 0.2 ns beside an exponential of 10 ns, whose width is (Σ I)²/Σ I² = 2 τ."""
+    box = reading.Decay("", T, np.where((T >= 4) & (T < 8), 1e4, 0.0), STEP)
+    fall = reading.Decay("", T, 1e4 * np.exp(-T / 10), STEP)
+    said = measures.unnamed_response({"a": fall, "b": box})
+    assert "'b' is 4 ns wide, the next 18" in said  # less the median
+    assert measures.unnamed_response({"a": fall, "b": fall}) == ""
+
+
+def test_the_energy_of_a_peak_is_that_of_its_own_band():
+    """A band at 620 nm of 0.8 of the height, with light between, is the higher one per energy."""
+    x = np.arange(280.0, 1000.0, 0.5)
+    bands = (1e4, 500, 12), (8e3, 620, 20), (1e3, 560, 40)
+    y = sum(h * np.exp(-0.5 * ((x - at) / width) ** 2) for h, at, width in bands)
+    rng = np.random.default_rng(1)
+    ready = condition(Signal(x, rng.poisson(y + 5)[None]), [("baseline", {"order": 1})])
+    found = pl.measure(ready, (440, 740))
+    assert found.peak_nm == pytest.approx(500, abs=0.5)
+    assert found.energy_peak_eV == pytest.approx(HC_EV_NM / 500, abs=0.01)
+
+
+def test_a_straight_line_of_an_edge_holds_both_of_its_ends():
+    e = np.linspace(1.0, 2.0, 11)
+    y = np.where(e > 1.95, 5.0, 2 * (e - 0.5))
+    bent, straight = gap._line(e, y, 1.0, 2.0), gap._line(e, y, 1.0, 1.9)
+    assert bent[0] != pytest.approx(2, rel=0.05) and straight[0] == pytest.approx(2)
+
+
 # ---- quantum yields ------------------------------------------------------------------------------
 
 _LASER, _BAND = np.linspace(400.0, 410.0, 21), np.linspace(600.0, 680.0, 81)
