@@ -107,6 +107,8 @@ def recombination(
         yields=_steady(yields, held.row.settings),
     )
     best = next(iter(fits.values()))
+    said = "the spot is taken as evenly lit: an uneven one mixes densities, which is in no error"
+    findings.append(Finding("assumed", "reported", said))
     close = [
         law for law, f in fits.items()
         if f is not best and f.bic < best.bic + AS_WELL
