@@ -618,6 +618,11 @@ def test_a_report_without_a_number_says_why_of_each_file(tmp_path):
     said = {p.where: p.reason for p in report.problems}
     assert set(said) == {"f_empty.csv (f)", "calibration.csv"}
     assert all("none of these gave a number" in reason for reason in said.values())
+    report = report_of(tmp_path, "sample,measurement,file,role\nf,plqy,f_empty.csv,\n"
+                       ",plqy,calibration.csv,gain\n")  # fmt: skip
+    said = {p.where: p.reason for p in report.problems}
+    assert "empty and one of them" in said["f_empty.csv (f)"]
+    assert said["calibration.csv"].endswith("their reasons stand here")
 
 
 def test_a_calibration_without_a_unit_widens_the_yield(tmp_path):
@@ -826,6 +831,23 @@ def test_a_series_of_one_file_a_spectrum(tmp_path, name, head, sample):
     assert abs(end.value - 0.28) < 3 * end.standard_error < 0.06 and "by name" in end.reasons
     assert minute == ("times by the clock" in end.reasons)
     assert np.array_equal(report.found[sample].series[0].raw.at, step * np.arange(8))
+
+
+def test_a_sheet_that_places_spectra_in_time_may_call_them_series_or_spectra(tmp_path):
+    rng = np.random.default_rng(8)
+    for k in range(6):
+        light = 4e6 * ((1 - 0.05 * k) * line(636, 12) + 0.05 * k * line(678, 12)) + 20
+        table(tmp_path / f"s_{10 * k}s.csv", "Wavelength (nm),counts", X[400::4],
+              rng.poisson(light[400::4]))  # fmt: skip
+    head = "sample,measurement,file\n"
+    series, spectra = (
+        report_of(tmp_path, f"{head}f,{word},s_{{time_s}}s.csv\n") for word in ("pl_series", "pl")
+    )
+    assert series.quantities and str(series.quantities) == str(spectra.quantities)
+    assert np.array_equal(series.found["f"].series[0].raw.at, 10.0 * np.arange(6))
+    silent = report_of(tmp_path, f"{head}f,pl_series,s_*.csv\n")
+    assert len(silent.problems) == 6 and str(silent).count("the column time_s") == 1
+    assert "s_0s.csv (f) and 5 more, to s_50s.csv (f)" in str(silent)
 
 
 def test_spectra_elsewhere_are_of_another_series(tmp_path):

@@ -132,14 +132,16 @@ _MEASURES: Mapping[str, tuple[str, Callable]] = {
 
 def _sets(holdings: Holdings, name: str, measurement: str) -> list[tuple[Held, ...]]:
     """Rows that make one result: a row of role sample, or the runs of a sphere by state."""
+    if measurement in ("pl", "pl_series"):
+        single, series = (
+            [m for _, m in holdings.along(word, "time_s") if m[0].row.sample == name]
+            for word in ("pl", "pl_series")
+        )
+        if measurement == "pl":
+            return [(h,) for m in single if len(m) < SPECTRA for h in m]
+        return series + [m for m in single if len(m) >= SPECTRA]
     own = [h for h in holdings.select(measurement=measurement, sample=name)]
     sets = [(h,) for h in own if h.row.role == "sample"]
-    if measurement in ("pl", "pl_series"):
-        along = [m for _, m in holdings.along("pl", "time_s") if m[0].row.sample == name]
-        series = [m for m in along if len(m) >= SPECTRA]
-        if measurement == "pl":
-            return [(h,) for m in along if m not in series for h in m]
-        sets += series
     if measurement == "plqy":
         runs: dict[tuple, list[Held]] = {}
         for h in own:

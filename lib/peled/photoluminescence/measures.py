@@ -1316,7 +1316,7 @@ def segregation(holdings: Holdings, members: Sequence[Held], settings: Mapping, 
         If no band rises out of the noise.
     """
     held = members[0]
-    raw: Signal = joined(members, "time_s" if held.row.measurement == "pl" else "")
+    raw: Signal = joined(members, "time_s" if held.data.at is None else "")
     if raw.at is None:
         raise ConditioningError(f"{held.row.label}: expected times for the spectra, found none")
     ready = _emitted(replace(held, data=raw), _companions(holdings, held, "dark"))

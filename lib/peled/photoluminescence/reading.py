@@ -319,7 +319,7 @@ def read_absorption(path: Path, row: Row) -> Signal:
 
 
 def read_series(path: Path, row: Row) -> Signal:
-    """Emission spectra per nm against time.
+    """Emission spectra per nm against time, or one that the row places in time.
 
     Parameters
     ----------
@@ -329,7 +329,7 @@ def read_series(path: Path, row: Row) -> Signal:
     Returns
     -------
     Signal
-        At times in s.
+        At times in s, of several.
 
     Raises
     ------
@@ -337,6 +337,8 @@ def read_series(path: Path, row: Row) -> Signal:
         If the file cannot be read, or its spectra have no times in s.
     """
     found = _part(path, row)
+    if len(found) == 1 and "time_s" in row.settings:
+        return _emitted(found, row, row.label)
     if found.parameter is None or found.parameter_unit != "s":
         raise FormatError(
             path,
@@ -344,7 +346,8 @@ def read_series(path: Path, row: Row) -> Signal:
             expected="a time with its unit for each spectrum, and beside it the same name",
             found=found.heads,
             advice="head the spectra '0 s', '5 s' … or put times into a first column 'time (s)'; "
-            "of several films write measurement pl and a part such as {sample} {time_s} s",
+            "of one file a spectrum write it into the column time_s, or {time_s} where it stands "
+            "in the names; of several films measurement pl and a part such as {sample} {time_s} s",
         )
     x, values = per_nanometre(found)
     return Signal(

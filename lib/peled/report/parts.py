@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 import traceback
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -24,6 +24,34 @@ class Problem:
 
     def __str__(self) -> str:
         return f"{self.where}: {self.reason}"
+
+
+def by_kind(problems: Iterable[Problem]) -> list[Problem]:
+    """Problems that say the same of several files as one, which names the first and the last.
+
+    Parameters
+    ----------
+    problems : iterable of Problem
+
+    Returns
+    -------
+    list of Problem
+
+    Examples
+    --------
+    >>> for one in by_kind(Problem(f"{k}.csv (f)", f"{k}.csv: found no numbers") for k in "abc"):
+    ...     print(one)
+    a.csv (f) and 2 more, to c.csv (f): a.csv: found no numbers
+    """
+    kinds: dict[str, list[Problem]] = {}
+    for one in problems:
+        stem = re.split(r"\.\w+(?=$| [(\[])", one.where)[0]
+        kinds.setdefault(one.reason.replace(stem, ""), []).append(one)
+    return [
+        replace(first, where=f"{first.where} and {len(more)} more, to {more[-1].where}")
+        if more else first
+        for first, *more in kinds.values()
+    ]  # fmt: skip
 
 
 _PACKAGE = Path(__file__).resolve().parents[1]

@@ -17,7 +17,7 @@ from matplotlib.figure import Figure
 from peled import figures
 from peled.quantities import shown
 
-from .parts import Panel
+from .parts import Panel, by_kind
 from .text import NOTHING, as_text
 
 if TYPE_CHECKING:
@@ -89,7 +89,7 @@ def _batch_text(report: Report) -> str:
     if report.summaries:
         parts.append(as_text(report.group_rows(), WIDTH))
     parts += [str(c) for c in report.comparisons]
-    parts += [f"Set aside: {p}" for p in report.problems]
+    parts += [f"Set aside: {p}" for p in by_kind(report.problems)]
     return "\n".join(parts) or NOTHING
 
 

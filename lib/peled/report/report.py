@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 from peled.quantities import Quantity, shown
 
 from .groups import Comparison, Summary, Test, compare, summarise
-from .parts import Drawer, Panel, Problem
+from .parts import Drawer, Panel, Problem, by_kind
 from .text import as_html, as_text
 
 if TYPE_CHECKING:
@@ -135,7 +135,8 @@ class Report:
         if self.comparisons:
             parts.append("\n".join(map(str, self.comparisons)))
         if self.problems:
-            lines = (textwrap.fill(str(p), WIDTH, subsequent_indent="  ") for p in self.problems)
+            kinds = map(str, by_kind(self.problems))
+            lines = (textwrap.fill(p, WIDTH, subsequent_indent="  ") for p in kinds)
             parts.append("Set aside:\n" + "\n".join(lines))
         return "\n\n".join(parts)
 
@@ -147,7 +148,7 @@ class Report:
             parts.append(as_html(self.group_rows()))
         parts += [f"<p>{html.escape(str(c))}</p>" for c in self.comparisons]
         if self.problems:
-            items = "".join(f"<li>{html.escape(str(p))}</li>" for p in self.problems)
+            items = "".join(f"<li>{html.escape(str(p))}</li>" for p in by_kind(self.problems))
             parts.append(f"<p>Set aside:</p><ul>{items}</ul>")
         return "\n".join(parts)
 
@@ -230,12 +231,16 @@ def _unexplained(holdings: Holdings, problems: Sequence[Problem]) -> list[Proble
     out = []
     for row in (held.row for held in holdings if held.row.label not in told):
         said = f"read as {row.measurement}, of which no number comes without other rows"
+        advice = "correct measurement and role if it is another"
         if row.role != "sample":
             said = (
                 f"read as {row.measurement} of role {row.role}, which serves other rows of "
                 f"{row.measurement}; none of these gave a number"
             )
-        out.append(Problem(row.label, f"{said}; correct measurement and role if it is another"))
+            others = (h.row for h in holdings.held if h.row.measurement == row.measurement)
+            if any(other.label in told for other in others):
+                advice = "their reasons stand here"
+        out.append(Problem(row.label, f"{said}; {advice}"))
     return out
 
 
