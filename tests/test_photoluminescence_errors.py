@@ -1445,3 +1445,48 @@ def test_the_tail_of_a_laser_is_no_band(excitation):
     _, window, reach = measures._found(measures._emitted(one, {}), None)
     assert 545 < window[0] <= 640 - 70 and 640 + 70 <= window[1] < 740
     assert reach[0] > 500 and reach[1] >= window[1]
+
+
+@pytest.mark.parametrize("made", ["per eV", "per nm"])
+@pytest.mark.parametrize(("height", "under"), [(300, 200), (3000, 2000)])
+def test_a_constant_is_off_a_file_of_energies_where_it_is_one(made, height, under):
+    """A constant per eV is a parabola per nm: bands on one had no numbers, or wrong ones. One that
+    was counted per nm, and turned to energies with the spectrum, is one there."""
+    energy, nm_of = np.linspace(1.5, 2.7, 700), HC_EV_NM
+    wavelength = nm_of / energy
+    per_eV = height * np.exp(-4 * np.log(2) * ((energy - 1.93) / 0.08) ** 2)
+    truth = (per_eV * wavelength).sum() / per_eV.sum()
+    scale = np.ones(energy.size) if made == "per eV" else (wavelength / 640) ** 2
+    found = []
+    for k in range(16):
+        rng = np.random.default_rng(k)
+        y = (rng.poisson(per_eV / scale + under) + rng.normal(0, 8, energy.size)) * scale
+        file = SimpleNamespace(x=energy, x_unit="eV", wavelength_nm=wavelength, values=y[None])
+        x, values = pl.per_nanometre(file)
+        no_dark = SimpleNamespace(companion=lambda row, role: None)
+        one, said = _held(Signal(x, values)), {"air": False, "wavelength_nm": 0.0}
+        found += measures.emission(no_dark, [one], said, {"sample": "f", "state": ""}).quantities
+    pulls = [
+        (q.value - true) / q.standard_error
+        for q in found
+        for name, true in (("PL centroid", truth), ("PL area", per_eV.sum() * 1.2 / 699))
+        if q.name == name
+    ]
+    assert len(pulls) == 32 and np.abs(pulls).max() < 3.5 and abs(np.mean(pulls)) < 0.8
+
+
+@pytest.mark.parametrize("unit", ["nm", "eV"])
+def test_a_series_of_energies_is_followed_as_one_of_wavelengths(unit):
+    """On a constant of the detector a hundred times what a point of the band holds."""
+    wavelength, t = np.arange(560.0, 760.0, 0.5), np.linspace(0, 600, 12)
+    share, rng = 0.4 * t[:, None] / 600, np.random.default_rng(8)
+    axis = wavelength if unit == "nm" else np.linspace(1.64, 2.2, 400)
+    at = axis if unit == "nm" else HC_EV_NM / axis
+    light = (1 - share) * _gauss(at, 630, 26) + share * _gauss(at, 672, 26)
+    light = light if unit == "nm" else light * at**2 / 650**2
+    y = rng.poisson(300 * light + 2000.0).astype(float)
+    file = SimpleNamespace(x=axis, x_unit=unit, wavelength_nm=at, values=y)
+    found = pl.track(*pl.per_nanometre(file), t)
+    assert found.segregates
+    pulls = (found.fraction - share[:, 0]) / found.fraction_error
+    assert np.abs(pulls).max() < 3.5 and abs(pulls.mean()) < 1

@@ -9,6 +9,7 @@ import numpy as np
 
 from peled import lineshapes
 from peled.conditioning import ConditioningError, Signal, covariance
+from peled.conditioning.noise import LEAST_FREE, free_region
 from peled.conditioning.steps import WING_SHARE
 from peled.lineshapes.starts import calm_and_top, run
 
@@ -182,7 +183,8 @@ def _of_peak(x, y, window_nm):
     inside = np.flatnonzero((x >= min(window_nm)) & (x <= max(window_nm)))
     calm, top = calm_and_top(y[inside])
     low, high = run(calm > BAND * calm[top], top)
-    return x[inside[low]], x[inside[high - 1]]
+    low, high = max(low - 2, 0), min(high + 1, inside.size - 1)  # five points at least
+    return float(x[inside[low]]), float(x[inside[high]])
 
 
 def by_cause(signal: Signal) -> dict[str, np.ndarray]:
@@ -204,8 +206,39 @@ def by_cause(signal: Signal) -> dict[str, np.ndarray]:
     return {cause: np.array(curves) for cause, curves in causes.items()}
 
 
+FLOOR = 0.05  #: of the points of a mean spectrum, below which its constant is where none are free
+
+
+def constant(axis: np.ndarray, values: np.ndarray) -> tuple[float, int]:
+    """What stands under spectra everywhere, on the axis on which a detector made it.
+
+    It bends where spectra go from wavelengths to energies or back, and comes off before.
+
+    Parameters
+    ----------
+    axis : ndarray, shape (n,)
+    values : ndarray, shape (m, n)
+
+    Returns
+    -------
+    level : float
+        Of the mean spectrum where that is free of signal; where fewer than `LEAST_FREE` points are,
+        its lowest `FLOOR`.
+    count : int
+        Points that are free: how far the spectrum is a straight line there.
+    """
+    mean = np.nanmean(values, axis=0)
+    region = free_region(axis, np.nan_to_num(mean)[None], np.isfinite(mean)[None])
+    count = int(region.count[0])
+    level = region.offset[0] if count >= LEAST_FREE else np.nanquantile(mean, FLOOR)
+    return float(level), count
+
+
 def per_nanometre(spectra) -> tuple[np.ndarray, np.ndarray]:
     """Spectra of a file per nanometre, whichever axis it has.
+
+    Of a file per eV its `constant` comes off, unless what is free of signal is the straighter per
+    nm: then it was turned to energies with the constant in it.
 
     Parameters
     ----------
@@ -227,8 +260,12 @@ def per_nanometre(spectra) -> tuple[np.ndarray, np.ndarray]:
     if spectra.x_unit == "nm":
         return spectra.x, spectra.values
     order = np.argsort(spectra.wavelength_nm)
-    wavelength = spectra.wavelength_nm[order]
-    return wavelength, spectra.values[:, order] * lineshapes.HC_EV_NM / wavelength**2
+    wavelength, values = spectra.wavelength_nm[order], spectra.values[:, order]
+    to_nm = lineshapes.HC_EV_NM / wavelength**2
+    level, straight = constant(lineshapes.HC_EV_NM / wavelength[::-1], values[:, ::-1])
+    if constant(wavelength, values * to_nm)[1] > straight:
+        level = 0.0
+    return wavelength, (values - level) * to_nm
 
 
 def looks_like_counts(values: np.ndarray) -> bool:

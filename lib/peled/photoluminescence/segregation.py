@@ -19,7 +19,7 @@ from scipy.stats import chi2 as chi2_distribution
 from peled import lineshapes, separable
 from peled.conditioning import detector_noise
 from peled.lineshapes import HC_EV_NM, BandModel, Parameter
-from peled.photoluminescence.emission import looks_like_counts
+from peled.photoluminescence.emission import constant, looks_like_counts
 from peled.quantities.gates import threshold
 from peled.separable import Sought, differences
 
@@ -190,9 +190,6 @@ def partly_exposed(values: np.ndarray, used: np.ndarray) -> int:
 
 
 LEFT = 8.0  #: standard errors of a change beyond a fit, above which a band is sought there
-FLOOR = 0.05  #: of the points of a series' mean, below which its constant is sought
-
-
 def track(
     wavelength_nm: np.ndarray,
     counts: np.ndarray,
@@ -256,7 +253,7 @@ def track(
     )
     # A constant of the detector is none per eV: what all spectra have is off before, and the
     # baseline, straight per eV, takes what is left.
-    floor = float(np.quantile(y.mean(axis=0), FLOOR))
+    floor, _ = constant(w, y)
     energy, signal, spread = lineshapes.to_energy(w, y - floor, first_variance)
     # One scale for all spectra keeps areas near one.
     scale = np.abs(signal).sum() * abs(np.median(np.diff(energy))) / t.size
