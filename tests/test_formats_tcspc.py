@@ -159,6 +159,20 @@ def test_errors_and_fits_are_no_decays(tmp_path):
     assert found.left_out == ("sigma", "fit")
 
 
+def test_times_that_can_only_be_seconds_are_asked_for_their_unit(tmp_path):
+    t, path = 5e-11 * np.arange(80), tmp_path / "film.csv"
+    counts = np.round(900 * np.exp(-t / 2e-9) + 3)
+    rows = "".join(f"{a:.5e},{b:.0f}\n" for a, b in zip(t, counts))
+    path.write_text("x,y\n" + rows)
+    with pytest.raises(
+        FormatError, match=r"unit of the times.*5e-11.*0\.05 into the column bin_ns"
+    ):
+        read_histogram(path)
+    assert read_histogram(path, bin_ns=0.05).time_ns[-1] == pytest.approx(3.95)
+    path.write_text("time (s),y\n" + rows)
+    assert read_histogram(path).bin_ns == pytest.approx(0.05)
+
+
 def test_a_time_without_unit_is_asked_for(tmp_path):
     path = tmp_path / "d.csv"
     path.write_text(_text(T, C, "t\tfilm\n"))

@@ -502,7 +502,7 @@ def test_gaps_are_held_against_the_error_of_both(apart, binding, law):
     ]  # fmt: skip
     found = measures._two_gaps(made, fits, "direct")
     assert [q.status for q in found] == ([law, "doubtful"] if law else ["reported"] * 2)
-    assert all(("16 ± 5 meV" in q.reasons) == bool(law) for q in found)
+    assert all(("16.0 ± 5.0 meV" in q.reasons) == bool(law) for q in found)
 
 
 def test_an_edge_is_counted_from_the_level_far_below_it():
@@ -1263,23 +1263,6 @@ def test_a_band_of_a_sphere_holds_three_points(points):
             photons()
     else:
         assert photons()[0] > 0
-
-
-@pytest.mark.parametrize("top, said", [(70.0, True), (50.0, False)])
-def test_three_equal_neighbours_far_above_the_rest_are_a_full_detector(top, said):
-    """Twelve times the median of the magnitudes: low counts are equal by chance."""
-    y = np.full(101, 5.0)
-    y[50:53] = top
-    runs = {
-        name: SimpleNamespace(
-            name=name, laser=SimpleNamespace(counts=y if name == "empty" else y[:50])
-        )
-        for name in ("empty", "indirect", "direct")
-    }
-    gates = measures._clipped(SimpleNamespace(**runs))
-    assert bool(gates) == said
-    if said:
-        assert "empty: 3 points at 70 counts" in gates[0](None).evidence
 
 
 @pytest.mark.parametrize("ratio, gain", [(1.015, 1.0), (1.03, 1.03)])

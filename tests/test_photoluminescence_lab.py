@@ -21,7 +21,7 @@ from peled.figures import MOST
 from peled.formats.sphere import Calibration
 from peled.photoluminescence import drawers, lifetimes, measures, rates, yields
 from peled.photoluminescence.analyse import analyse, sniff
-from peled.photoluminescence.counts import as_counts
+from peled.photoluminescence.counts import as_counts, response_counts
 from peled.photoluminescence.reading import READERS, Decay
 from peled.photoluminescence.segregation import partly_exposed
 from peled.photoluminescence.yields import sphere_yield
@@ -247,12 +247,15 @@ def test_laser_and_emission_in_files_of_their_own(tmp_path, roles):
     "roles", [("empty", "indirect", "direct"), ("empty", "direct"), ("empty", "indirect")]
 )
 def test_a_table_of_runs_gives_the_same_however_it_is_described(tmp_path, roles):
-    """With the second order of the laser, 25 counts of offset, and a calibration that ends before
-    the axis does."""
+    """With the second order of the laser, 25 counts of offset, empty cells, and a calibration that
+    ends before the axis does."""
     runs = sphere(np.random.default_rng(14), 0.5, light=4e6, second=0.02, roles=roles)
     columns = [run.values[0] for run in runs.values()]
+    columns[1][720:724] = np.nan
     said = "# Laser band (nm): 401-409\n# Emission band (nm): 560-880\n"
-    table(tmp_path / "f.csv", f"{said}Wavelength (nm),{','.join(runs)}", X, *columns)
+    path = tmp_path / "f.csv"
+    table(path, f"{said}Wavelength (nm),{','.join(runs)}", X, *columns)
+    path.write_text(path.read_text().replace(",nan", ","))
     table(tmp_path / "gain.csv", "Wavelength (nm),factor", np.array([300.0, 850.0]), np.ones(2))
     sheet = read_sheet(tmp_path, "photoluminescence", sniff=sniff)
     assert {(row.sample, row.role) for row in sheet.rows if row.part} == {("f", r) for r in runs}
@@ -401,6 +404,16 @@ def test_doubled_counts_are_told_by_their_step_where_bins_are_too_few_for_their_
     doubled = as_counts(2 * counts)
     assert doubled.gain == pytest.approx(2) and "multiples of 2" in doubled.sentence
     np.testing.assert_array_equal(doubled.counts, counts)
+
+
+def test_a_normalised_response_has_the_noise_of_its_counts():
+    """Of 37,000 at most, one count is 27 units of the last of six digits."""
+    rng = np.random.default_rng(3)
+    shape = np.exp(-0.5 * ((np.arange(400) - 60) / 2.5) ** 2) + 1e-4
+    raw = rng.poisson(37_000 * shape).astype(float)
+    np.testing.assert_array_equal(response_counts(np.round(raw / raw.max(), 6)), raw)
+    np.testing.assert_array_equal(response_counts(raw), raw)
+    assert np.array_equal(response_counts(shape), shape)  # no counts: as given
 
 
 def test_numbers_that_are_no_counts_are_refused():

@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+from matplotlib.figure import Figure
 
 from peled.photoluminescence import measures
 from peled.photoluminescence import reciprocity as r
@@ -172,6 +173,9 @@ def test_the_quantum_efficiency_of_a_cell_gives_its_radiative_limit(tmp_path):
     assert abs(volts.value - truth) < 2 * volts.standard_error < 0.012
     (line,) = report.select(name="temperature of emission")
     assert abs(line.value - 300) < 2.5 * line.standard_error < 60
+    (panel,) = (one for one in report.panels() if one.name == "absorption")
+    panel.draw(figure := Figure())
+    assert "EQE" in figure.axes[0].get_ylabel()
     (tmp_path / "samples.csv").write_text(sheet.format("%A"))  # fractions
     report = analyse(read_sheet(tmp_path, "photoluminescence", sniff=sniff))
     assert not report.select(name="radiative limit of the voltage")

@@ -10,6 +10,7 @@ from typing import NamedTuple
 import numpy as np
 
 from peled.conditioning.signal import ConditioningError, Signal
+from peled.quantities import with_error
 
 NORMAL_95 = 1.959963984540054
 #: Standard errors by which an integral in a denominator must stand above zero.
@@ -229,7 +230,7 @@ def ratio(
     reasons = [""] * len(a)
     for row in np.flatnonzero(withheld):
         reasons[row] = (
-            f"{signal.label(row)}: {name} {b[row]:.3g} ± {np.sqrt(total[row, 1, 1]):.2g} is "
+            f"{signal.label(row)}: {name} {with_error(b[row], np.sqrt(total[row, 1, 1]))} is "
             f"{significance[row]:.1f} standard errors from zero, {LEAST_DENOMINATOR:g} needed"
             if np.isfinite(b[row])
             else f"{signal.label(row)}: set aside, or points that count are lost"

@@ -29,7 +29,7 @@ from peled.conditioning.noise import (
 )
 from peled.conditioning.signal import ConditioningError, Signal
 from peled.conditioning.spikes import find_spikes, replace_points
-from peled.quantities import Finding
+from peled.quantities import Finding, with_error
 
 #: Largest counts of 10 to 16 bit converters: one in a thousand maxima of this height is on it.
 CEILINGS = (1023.0, 4095.0, 16383.0, 65535.0)
@@ -849,7 +849,7 @@ def _too_few(signal: Signal, region, row: int, least: float) -> Finding:
 def _nowhere_free(signal: Signal, region, row: int) -> Finding:
     said = (
         "light is all over the axis, and no part of it tells the detector's constant: taken for "
-        f"{region.offset[row]:.3g} ± {abs(region.offset[row]) / np.sqrt(3):.2g} {signal.unit}, "
+        f"{with_error(region.offset[row], abs(region.offset[row]) / np.sqrt(3))} {signal.unit}, "
         "from none to all of the lowest that is seen; measure a wider range, or subtract a dark"
     )
     return Finding(UNFREE, "doubtful", said, signal.label(row))
@@ -859,7 +859,7 @@ def _line_said(signal: Signal, region, found, offset_sd, order: int) -> str:
     share = np.median(region.count) / signal.axis.size
     return (
         f"{('constant', 'line')[order]} from {share:.0%} of the points: offset "
-        f"{np.median(region.offset):.4g} ± {np.median(offset_sd):.2g} {signal.unit}"
+        f"{with_error(np.median(region.offset), np.median(offset_sd))} {signal.unit}"
         + (f", rise over the axis {2 * np.median(region.slope):.3g}" if order else "")
         + f"; noise {np.sqrt(np.median(found.read)):.3g} a point{_correlated(found)}"
     )
@@ -998,8 +998,8 @@ def _model_error(signal, region, slope_sd, point_variance, order):
             model[row] = np.hypot(model[row], shape * bent[row])
             evidence = (
                 f"without signal the spectrum is no line: it bends by "
-                f"{bent[row]:.2g} ± {bend_sd[row]:.1g} "
-                f"{signal.unit} over half the axis; added to the baseline's error"
+                f"{with_error(bent[row], bend_sd[row])} {signal.unit} over half the axis; "
+                "added to the baseline's error"
             )
             findings += (Finding("described", "doubtful", evidence, signal.label(row)),)
     if excess.any():

@@ -663,8 +663,8 @@ def reader(what: str, *, folder: bool = False, missing: tuple[str, ...] = ()) ->
                     place=bad[0],
                     expected=f"finite numbers from {SMALLEST:.0e} to {LARGEST:.0e}",
                     found=bad[1],
-                    advice="mend the values or their unit, or leave cells empty where the format "
-                    "allows it",
+                    advice="mend the values or their unit; where there are none, "
+                    + ("leave cells empty" if missing else "leave out the row of the table"),
                 )
             return found
 

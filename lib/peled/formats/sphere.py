@@ -251,7 +251,7 @@ def read_sphere(
     )
 
 
-@reader("counts of an integrating sphere", folder=True)
+@reader("counts of an integrating sphere", folder=True, missing=("values",))
 def read_runs(path: str | os.PathLike) -> tuple[SphereSet, ...]:
     """The runs of a folder or a table, whole: a set, or one a setting of a series.
 

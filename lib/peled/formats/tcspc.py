@@ -625,6 +625,9 @@ def _errors(table: Table, labels: dict[int, str], rows: slice) -> np.ndarray | N
     return None if none else np.array(found)
 
 
+FASTEST_NS = 1e-4  #: no counter has shorter bins
+
+
 def _time(table: Table, axis: int | None, rows: slice, bin_ns: float | None):
     """Times in ns, and what the file leaves open."""
     width = bin_ns or _bin_width(table.path, table.notes)
@@ -654,6 +657,14 @@ def _time(table: Table, axis: int | None, rows: slice, bin_ns: float | None):
     if not unit and bin_ns:
         step = np.median(np.diff(time)) if time.size > 1 else 1.0
         return time * (bin_ns / step), ()
+    step = abs(float(np.median(np.diff(time)))) if not unit and time.size > 1 else FASTEST_NS
+    if step < FASTEST_NS:
+        raise table.refuse(
+            "a unit of the times in their head, such as 'time (ns)'",
+            f"none, and steps of {step:.3g}, which no counter makes in ns",
+            f"in s? Then write 'time (s)' there, or {1e9 * step:.4g} into the column bin_ns of the "
+            "sample sheet",
+        )
     return time * _TO_NS[unit.lower() or "ns"], () if unit else ("bin_ns",)
 
 

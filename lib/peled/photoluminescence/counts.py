@@ -104,6 +104,32 @@ def as_counts(values: np.ndarray, sigma: np.ndarray | None = None) -> Counting:
     return Counting(y / gain, gain, said)
 
 
+def response_counts(values: np.ndarray, sigma: np.ndarray | None = None) -> np.ndarray:
+    """Numbers of a response (n,) as counts, by the common step of those that are not whole, or by
+    errors `sigma` (n,); else as given: it has too few bins for their scatter to tell.
+
+    Parameters
+    ----------
+    values : ndarray, shape (n,)
+    sigma : ndarray, shape (n,), optional
+
+    Returns
+    -------
+    ndarray, shape (n,)
+
+    Examples
+    --------
+    >>> response_counts(np.array([0, 3, 40, 7, 1]) / 40)
+    array([ 0.,  3., 40.,  7.,  1.])
+    """
+    y = np.asarray(values, dtype=float)
+    if sigma is not None:
+        return _by_errors(y, np.asarray(sigma, dtype=float)).counts
+    whole = bool(np.abs(y - np.rint(y)).max() < 1e-6)
+    step = None if whole else _step(y, whole)
+    return y if step is None else np.round(y / step)
+
+
 def _by_errors(y, sigma):
     """Numbers with stated errors: σ² over the number is the gain, one for all."""
     lit = (y > 0.05 * y.max()) & (sigma > 0)
@@ -144,7 +170,7 @@ def _step(y, whole):
         return None
     steps = np.diff(values)
     step = float(np.min(steps[steps > 1e-9 * values[-1]], initial=values[0]))
-    for _ in range(3):  # the smallest difference is rounded: the largest number sharpens it
-        step = values[-1] / max(round(values[-1] / step), 1)
+    for value in values[values > 2 * step]:  # each is rounded: the larger, the less that matters
+        step = value / max(round(value / step), 1)
     off = np.abs(values / step - np.round(values / step))
     return float(step) if np.mean(off < 0.12) >= 0.98 else None

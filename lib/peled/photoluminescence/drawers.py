@@ -53,7 +53,8 @@ def _absorption(one, figure) -> None:
     tauc = one.fit.get("optical gap (Tauc)")
     if tauc is not None:
         ax.axvline(tauc.gap_eV, lw=0.7, ls=":", color="C1", label=f"Tauc, {tauc.gap_eV:.3f} eV")
-    ax.set(xlabel="Photon energy (eV)", ylabel="Absorbance")
+    label = rf"$-\log_{{10}}$(1 $-$ {one.raw.of})" if one.raw.of else "Absorbance"
+    ax.set(xlabel="Photon energy (eV)", ylabel=label)
     ax.legend()
 
 

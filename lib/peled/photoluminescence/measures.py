@@ -29,6 +29,7 @@ from peled.lineshapes import HC_EV_NM
 from peled.lineshapes.measures import UNSEEN
 from peled.materials import index_of_air
 from peled.photoluminescence import reciprocity
+from peled.photoluminescence.counts import response_counts
 from peled.photoluminescence.emission import by_cause, measure
 from peled.photoluminescence.gap import (
     elliott_gap,
@@ -67,6 +68,7 @@ from peled.quantities import (
     possible,
     signal,
     threshold,
+    with_error,
 )
 from peled.report import reason
 from peled.samples import Held, Holdings, joined
@@ -500,7 +502,7 @@ def _two_gaps(made: list[Quantity], fits: Mapping, transition: str) -> list[Quan
     error = float(np.linalg.norm(causes))
     if abs(apart) <= threshold() * error:
         return made
-    said = f"Tauc's line is {1e3 * abs(apart):.0f} ± {1e3 * error:.0f} meV "
+    said = f"Tauc's line is {with_error(1e3 * abs(apart), 1e3 * error)} meV "
     said += f"{'below' if apart > 0 else 'above'} the gap by Elliott's formula"
     of, value, k = (
         ("exciton, bound by", law.binding_eV, 1) if apart > 0
@@ -661,14 +663,14 @@ def _thermal(line, said: Mapping, error_eV: float) -> tuple[Finding, ...]:
     if width < TAIL_KT or error_eV > TAIL_ERROR * line.scale_eV:
         evidence = (
             f"emission and absorption are seen together over {width:.1f} kT alone, which tells "
-            f"{kelvin:.0f} ± {error:.0f} K; {TAIL_KT:g} kT and {TAIL_ERROR:.0%} are needed: "
+            f"{with_error(kelvin, error)} K; {TAIL_KT:g} kT and {TAIL_ERROR:.0%} are needed: "
             "measure more of the high-energy tail of the emission, or of the absorption's foot"
         )
         return (Finding("determined", "withheld", evidence),)
     stated = said.get("temperature_K")
     if stated is not None and abs(kelvin - stated) > APART * np.hypot(error, TEMPERATURE_K):
         evidence = (
-            f"{kelvin:.0f} ± {error:.0f} K for a sample at {stated:g} K: carriers that are not "
+            f"{with_error(kelvin, error)} K for a sample at {stated:g} K: carriers that are not "
             "thermal, unlike crystals, or emission absorbed again"
         )
         return (Finding("described", "doubtful", evidence),)
@@ -1109,7 +1111,8 @@ def lifetime(holdings: Holdings, members: Sequence[Held], settings: Mapping, lab
     }  # fmt: skip
     if other is not None:
         seen = other.data
-        response = prepare_response(seen.time_ns, seen.counts, decay.bin_ns, decay.period_ns)
+        counts = response_counts(seen.counts, seen.sigma)
+        response = prepare_response(seen.time_ns, counts, decay.bin_ns, decay.period_ns)
         options["response"] = response
     else:
         pulse = unseen_pulse(decay.time_ns, decay.counts)

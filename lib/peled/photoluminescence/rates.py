@@ -7,7 +7,7 @@ from functools import partial
 
 import numpy as np
 
-from peled.photoluminescence.counts import as_counts
+from peled.photoluminescence.counts import as_counts, response_counts
 from peled.photoluminescence.dynamics import RATES
 from peled.photoluminescence.fluence import generation_rate
 from peled.photoluminescence.lifetimes import prepare_response, unseen_pulse
@@ -165,7 +165,7 @@ def _transient(holdings, held: Held, responses: dict, findings: list) -> Transie
     if irf is not None:
         key = irf.digest, irf.row.part, decay.bin_ns  # its noise is one for all its decays
         if key not in responses:
-            seen = irf.data.time_ns, irf.data.counts
+            seen = irf.data.time_ns, response_counts(irf.data.counts, irf.data.sigma)
             responses[key] = prepare_response(*seen, decay.bin_ns, decay.period_ns)
         return Transient(decay.time_ns, counts, density, label, responses[key])
     said = "no response: the pulse is taken as shorter than a bin, where counts have risen by half"

@@ -58,6 +58,13 @@ class Run(Signal):
 
 
 @dataclass(frozen=True)
+class Absorbed(Signal):
+    """An absorption; `of` is the absorptance or efficiency that T = 1 − a was made of, or empty."""
+
+    of: str = ""
+
+
+@dataclass(frozen=True)
 class Decay:
     """One decay of a file, with what the file or the sheet says of how it was taken."""
 
@@ -304,7 +311,8 @@ def read_absorption(path: Path, row: Row) -> Signal:
     order = np.argsort(found.wavelength_nm)
     x, values = found.wavelength_nm[order], found.values[:, order]
     unit = str(row.settings.get("value_unit") or _UNITS.get(found.value_unit, ""))
-    if unit in ("absorptance", "%A", "EQE"):
+    of = {"absorptance": "absorptance", "%A": "absorptance", "EQE": "EQE"}.get(unit, "")
+    if of:
         top = float(np.nanmax(values))
         if unit == "%A" and top <= 1:
             raise FormatError(
@@ -315,7 +323,7 @@ def read_absorption(path: Path, row: Row) -> Signal:
             )
         per_cent = unit == "%A" or top > 1.5
         values, unit = 1 - values / (100 if per_cent else 1), "T"
-    return Signal(x, values, unit=unit, source=row.label)
+    return Absorbed(x, values, unit=unit, source=row.label, of=of)
 
 
 def read_series(path: Path, row: Row) -> Signal:

@@ -26,7 +26,17 @@ from .gates import (
     times,
 )
 from .lmfit_adapter import fit_lmfit, from_lmfit
-from .quantity import SOURCE_KINDS, STATUSES, Z95, Finding, Kind, Quantity, Status, shown
+from .quantity import (
+    SOURCE_KINDS,
+    STATUSES,
+    Z95,
+    Finding,
+    Kind,
+    Quantity,
+    Status,
+    shown,
+    with_error,
+)
 
 __all__ = [
     "FALSE_ALARM",
@@ -57,4 +67,5 @@ __all__ = [
     "signal",
     "threshold",
     "times",
+    "with_error",
 ]

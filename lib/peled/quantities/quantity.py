@@ -156,6 +156,29 @@ class Quantity:
         return text
 
 
+def with_error(value: float, error: float) -> str:
+    """A number and its standard error in a sentence, to two digits of the error.
+
+    Parameters
+    ----------
+    value, error : float
+
+    Returns
+    -------
+    str
+
+    Examples
+    --------
+    >>> with_error(-97.3, 12.2), with_error(1.23456, 0.00301), with_error(2.0, 0.0)
+    ('-97 ± 12', '1.2346 ± 0.0030', '2 ± 0')
+    """
+    if not (math.isfinite(value) and 0 < error < math.inf):
+        return f"{value:.4g} ± {error:.2g}"
+    from uncertainties import ufloat
+
+    return f"{ufloat(value, error):.2uP}".replace("±", " ± ")
+
+
 def shown(unit: str) -> str:
     """A unit as it is printed: of a pure number, none.
 

@@ -24,7 +24,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 from scipy import linalg, stats
 
-from peled.quantities import NULL_TOLERANCE, from_normal
+from peled.quantities import NULL_TOLERANCE, from_normal, with_error
 from peled.separable import Problem, minimise
 from peled.transient_absorption import noise
 
@@ -333,7 +333,7 @@ def null_flag(names, found) -> str:
     str
     """
     only = "; ".join(
-        f"{c.text} = {c.value:.4g} ± {c.standard_error:.2g} {c.unit}".rstrip() for c in found
+        f"{c.text} = {with_error(c.value, c.standard_error)} {c.unit}".rstrip() for c in found
     )
     rest = f"only {only} is determined" if found else "no simple combination of them is determined"
     return f"undetermined: {', '.join(names)}; {rest}"
@@ -351,7 +351,7 @@ def nearly_free(estimates) -> list[str]:
     list of str
     """
     return [
-        f"undetermined: {e.name} = {e.value:.3g} ± {e.standard_error:.2g}"
+        f"undetermined: {e.name} = {with_error(e.value, e.standard_error)}"
         for e in estimates
         if e.name.startswith("tau")
         and e.standard_error is not None
