@@ -482,6 +482,36 @@ def test_saturated_spectra_are_withheld_and_the_others_kept(kind):
     assert got.findings[0].gate == "undamaged" and "ceiling" in got.findings[0].evidence
 
 
+def test_points_that_are_written_four_times_reach_no_ceiling():
+    x = np.arange(500.0, 800.0, 0.5)
+    rng = np.random.default_rng(2)
+    band = 1000 * np.exp(-(((x[::4] - 650) / 20) ** 2)) + rng.normal(0, 4, x.size // 4)
+    assert condition(Signal(x, np.repeat(band, 4)[None]), [("saturation", {})]).used.all()
+    cut = np.minimum(np.repeat(band, 4), 600.0)
+    assert not condition(Signal(x, cut[None]), [("saturation", {})]).used.any()
+
+
+@pytest.mark.parametrize(
+    "unit, shape, said",
+    [
+        ("absorbance", "film", "write %T .* in the column value_unit"),
+        ("absorbance", "counts", "say what they are in"),
+        (None, "band", "write pl into the column measurement"),
+        (None, "counts", "write pl into the column measurement"),
+    ],
+)
+def test_values_that_are_no_absorbance_are_told_by_what_they_can_be(unit, shape, said):
+    x = np.arange(500.0, 800.0, 0.5)
+    band = np.exp(-(((x - 650) / 20) ** 2))
+    y = {
+        "film": 20 + 65 / (1 + np.exp((650 - x) / 8)),
+        "counts": 40 + 1000 * band,
+        "band": 2 + 90 * band,
+    }[shape]
+    with pytest.raises(ConditioningError, match=said):
+        condition(Signal(x, y[None]), [("absorbance", {"unit": unit})])
+
+
 def test_low_counts_are_not_saturation():
     counts = np.random.default_rng(12).poisson(1.0, (50, 1000)).astype(float)
     assert condition(Signal(np.linspace(400, 900, 1000), counts), [("saturation", {})]).used.all()

@@ -67,6 +67,25 @@ def test_energy_axes_come_back_in_ev_ascending(tmp_path, head, x, unit):
     np.testing.assert_allclose(np.sort(found.wavelength_nm), W, rtol=1e-6)
 
 
+@pytest.mark.parametrize(
+    "head, ends, fits",
+    [
+        ("Energy (eV)", (500, 800), "nm"),
+        ("Wavelength (nm)", (1.5, 2.5), "eV"),
+        ("Wavelength (nm)", (11000, 21000), "cm-1"),
+    ],
+)
+def test_numbers_in_another_unit_than_their_head_are_refused_as_written(tmp_path, head, ends, fits):
+    path = tmp_path / "a.txt"
+    x = np.linspace(*ends, 40)
+    path.write_text(f"{head}\tPL\n" + "".join(f"{v:g}\t1\n" for v in x))
+    with pytest.raises(FormatError) as refused:
+        read_spectra(path)
+    assert f"found {ends[0]:g} to {ends[1]:g}, which fit {fits};" in str(refused.value)
+    assert f"write {fits} into the column spectral_unit" in str(refused.value)
+    assert read_spectra(path, x_unit=fits).x.size == 40
+
+
 def test_axis_without_unit_is_told_from_its_range(tmp_path):
     path = tmp_path / "a.txt"
     path.write_text(_columns(HC_EV_NM / W[::-1], Y[::-1], form="{:.8g}"))

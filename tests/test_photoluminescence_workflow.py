@@ -2,6 +2,7 @@
 evidence."""
 
 import shutil
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -17,6 +18,7 @@ from peled.formats.spectra import read_spectra
 from peled.formats.sphere import read_calibration, read_sphere
 from peled.formats.tcspc import read_histogram
 from peled.photoluminescence.analyse import analyse, sniff
+from peled.photoluminescence.explore import SHOWN, explorer
 from peled.samples import read_sheet
 
 BUNDLED = files.ROOT / "data" / "photoluminescence"
@@ -145,3 +147,49 @@ def test_a_column_for_self_absorption_needs_its_error(bundled, tmp_path):
     (tmp_path / "samples.csv").write_text(sheet + ",plqy,sphere_calibration.csv,gain,\n")
     report = analysed(tmp_path)
     assert any("self_absorption_error" in p.reason for p in report.problems)
+
+
+# ---- what a person is told -----------------------------------------------------------------------
+
+
+def _band(path: Path, noise: float, head: str = "Wavelength (nm)") -> None:
+    x = np.arange(500.0, 800.0, 0.5)
+    band = 50 + 1000 / (1 + ((x - 650) / 15) ** 2)
+    y = band + noise * np.random.default_rng(3).normal(size=x.size)
+    np.savetxt(path, np.column_stack([x, y]), header=f"{head}\tPL (counts)", delimiter="\t",
+               comments="")  # fmt: skip
+
+
+def test_an_axis_whose_head_names_another_unit_is_read_as_the_sheet_says(tmp_path):
+    _band(tmp_path / "film.txt", 4.0, "Energy (eV)")
+    sheet = read_sheet(tmp_path, "photoluminescence", sniff=sniff)
+    (problem,) = analyse(sheet).problems
+    assert [row.sample for row in sheet] == ["film"]
+    assert "500 to 799.5, which fit nm" in str(problem) and "spectral_unit" in str(problem)
+    (tmp_path / "samples.csv").write_text(
+        "sample,measurement,file,spectral_unit\nfilm,pl,film.txt,nm\n"
+    )
+    (peak,) = analysed(tmp_path).select(name="PL peak")
+    assert peak.value == pytest.approx(650, abs=2 * peak.standard_error)
+
+
+def test_of_a_calculated_curve_that_alone_is_said(tmp_path):
+    """Its wings are no line, and no noise of any colour."""
+    _band(tmp_path / "film.txt", 0.0)
+    for q in analysed(tmp_path).quantities:
+        assert q.status == "withheld" and "no noise of their own" in q.reasons
+        assert "1/f" not in q.reasons and "scatter" not in q.reasons
+
+
+def test_the_picture_says_reasons_whole_and_once(tmp_path):
+    _band(tmp_path / "film.txt", 4.0)
+    sheet = read_sheet(tmp_path, "photoluminescence", sniff=sniff)
+    window = explorer(sheet, analyse(sheet))
+    window.choose(emission_band_nm=(645.0, 652.0))
+    said = " ".join(window.said.get_text().split())
+    settings = {"emission_band_nm": (645.0, 652.0)}
+    rows = tuple(replace(row, settings=settings) for row in sheet.rows)
+    told = [q for q in analyse(replace(sheet, rows=rows)).quantities if q.name in SHOWN]
+    reasons = {str(finding) for q in told for finding in q.findings}
+    assert all(q.value is None for q in told) and sum(map(len, reasons)) > 4 * 90
+    assert all(said.count(one) == 1 for one in reasons)

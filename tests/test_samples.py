@@ -748,6 +748,29 @@ def test_what_no_reader_knows_is_listed_with_its_reason(tmp_path):
     assert "expected a known format" in reasons["b.bin"] and ".unknown" in reasons["c.unknown"]
 
 
+@pytest.mark.parametrize("name, kind, role", [
+    ("irfDNV01", "trpl", "irf"), ("IRF532nm", "trpl", "irf"), ("DNVirf", "trpl", "irf"),
+    ("darkFilm", "pl", "dark"), ("dark-2", "pl", "dark"), ("refBlank", "plqy", "blank"),
+    ("dirfiles", "trpl", ""), ("darkroom", "pl", ""), ("Again", "plqy", ""),
+    ("background_free_film", "pl", ""), ("backgroundFree", "pl", ""), ("dark_sub", "pl", ""),
+])  # fmt: skip
+def test_a_role_is_a_word_that_ends_where_the_case_or_the_kind_of_character_does(name, kind, role):
+    assert propose.role_in(name, kind, schema.columns("photoluminescence")) == role
+
+
+def test_copies_of_a_file_count_once(tmp_path):
+    """What differs in a byte, serves others, or was taken otherwise, is no copy."""
+    names = ["film.txt", "film copy.txt", "other.txt", "dark.txt", "b/film.txt", "film_5min.txt"]
+    folder(tmp_path, files=names)
+    for name in names[:2] + names[3:]:
+        (tmp_path / name).write_text("1 2")
+    kind = Content("pl")
+    sheet = read_sheet(tmp_path, "photoluminescence", sniff=lambda p: kind if p.is_file() else None)
+    assert {row.file for row in sheet} == {*names} - {"film copy.txt"}
+    (said,) = [str(one) for one in sheet.unlisted]
+    assert said == "film copy.txt: bit for bit the same as film.txt, which is counted"
+
+
 @pytest.mark.parametrize("part, sample, bias", [
     ("P1 2.50 V", "P1", "2.50"), ("2.5V_P1", "P1", "2.5"), ("A1-3.0V", "A1", "3.0"),
     ("pixel 1 3 V", "pixel 1", "3"), ("P1, 250 mV", "P1", "0.25"), ("P1 (3 V)", "P1", "3"),

@@ -18,6 +18,7 @@ from peled.formats.delimited import read_records
 from peled.tables import table
 
 HC_EV_NM = 1239.841984332003  #: h c / e in eV nm (exact in the SI of 2019)
+AXES_NM = (100.0, 5000.0)  #: what an axis of optical spectra lies within
 AVOGADRO = 6.02214076e23  #: 1/mol (exact)
 K_EV = 8.617333262e-5  #: Boltzmann constant, eV/K
 

@@ -14,7 +14,7 @@ from typing import Any
 
 import numpy as np
 
-from peled.conditioning.detection import find_band, scatter_findings
+from peled.conditioning.detection import find_band, scatter_findings, with_scatter
 from peled.conditioning.noise import Noise, detector_noise, estimate_noise
 from peled.conditioning.propagation import Ratio, covariance, propagate, ratio
 from peled.conditioning.signal import ConditioningError, Plan, Signal, Step
@@ -37,6 +37,7 @@ __all__ = [
     "propagate",
     "ratio",
     "scatter_findings",
+    "with_scatter",
 ]
 
 

@@ -154,8 +154,8 @@ CALCULATED = (
 AVERAGED = (
     "assumed",
     "doubtful",
-    "neighbouring points were averaged, as their scatter shows: errors are too small, widths too "
-    "large; give the spectrum as it was measured",
+    "neighbouring points were averaged or repeated, as their scatter shows: errors are too small, "
+    "widths too large; give the spectrum as it was measured",
 )
 BAND = 0.1  #: of its maximum, from which on a spectrum is judged by its scatter
 
@@ -189,3 +189,25 @@ def scatter_findings(
         if length != 1:
             found.append(Finding(*(AVERAGED if length else CALCULATED), signal.label(row)))
     return tuple(found) if 2 * len(found) > np.count_nonzero(signal.used) else ()
+
+
+def with_scatter(
+    findings: tuple[Finding, ...], signal: Signal, window: tuple[float, float] = (-np.inf, np.inf)
+) -> tuple[Finding, ...]:
+    """Findings and those of `scatter_findings`; of points without noise, nothing else that was
+    taken for structure or for noise.
+
+    Parameters
+    ----------
+    findings : tuple of Finding
+        Of the steps before.
+    signal, window
+        As in `scatter_findings`.
+
+    Returns
+    -------
+    tuple of Finding
+    """
+    found = scatter_findings(signal, window)
+    calculated = any(one.status == "withheld" for one in found)
+    return (*(one for one in findings if not (calculated and one.gate == "described")), *found)

@@ -29,11 +29,12 @@ from peled.conditioning.noise import (
 )
 from peled.conditioning.signal import ConditioningError, Signal
 from peled.conditioning.spikes import find_spikes, replace_points
+from peled.materials import AXES_NM
 from peled.quantities import Finding, with_error
 
 #: Largest counts of 10 to 16 bit converters: one in a thousand maxima of this height is on it.
 CEILINGS = (1023.0, 4095.0, 16383.0, 65535.0)
-AXES_NM = (100.0, 5000.0)
+ABSORBED = 10.0  #: absorbance that no spectrometer sees through
 BEND = 3.29  #: standard errors of a bend that straight baselines exceed in one of a thousand
 WING_SHARE = 0.04  #: of a band's area in Lorentzian wings, as far as is known beforehand (one sd)
 #: Of its full width at half maximum: lengths over which a band's wings fall to 1/e, and the shares
@@ -141,7 +142,7 @@ def saturation(signal: Signal, companions: Mapping[str, Signal], ceiling: float 
     noise = 1.28 * np.median(white_deviation(known), axis=1)
     clear = top > middle + 12 * np.minimum(middle - low, noise)
     for row in np.flatnonzero(clear & run.any(axis=1)):
-        run[row] &= not _round_top(y[row])
+        run[row] &= not (_round_top(y[row]) or _repeated(y[row]))
     full = clear & (
         run.any(axis=1) | (np.isin(top, CEILINGS) & (np.count_nonzero(at_top, axis=1) > 1))
     )
@@ -174,6 +175,17 @@ def _round_top(y: np.ndarray) -> bool:
     step = np.diff(values)
     digit = np.min(step[step > 1e-9 * np.abs(values).max()], initial=np.inf)
     return bool(step[-1] < 1.5 * digit and count[-2:].sum() > ROUND * count[-1])
+
+
+def _repeated(y: np.ndarray) -> bool:
+    """Whether points of a band are written more than once each, so that a maximum that neighbours
+    share is no ceiling: as many as that share a value on its flanks."""
+    values = y[np.isfinite(y)]
+    low, top = values.min(), values.max()
+    ends = np.flatnonzero(np.diff(values, prepend=np.nan, append=np.nan) != 0)
+    size, height = np.diff(ends), values[ends[:-1]]
+    flank = size[(height > low + 0.1 * (top - low)) & (height < top)]
+    return bool(flank.size and np.quantile(flank, 0.75) >= size[height == top].max())
 
 
 def missing(signal: Signal, companions: Mapping[str, Signal]):
@@ -614,18 +626,27 @@ def absorbance(signal: Signal, companions: Mapping[str, Signal], unit: str | Non
     findings = ()
     high = float(np.nanquantile(signal.values, 0.99))
     low = float(np.nanquantile(signal.values, 0.01))
-    if unit is None and 20 < high <= 125 and low > -5:
+    shares = 20 < high <= 125 and low > -5
+    says = f"{signal.source or 'signal'}: value_unit: expected "
+    band, clear = _shape(np.nanmedian(signal.values, axis=0))
+    emitted = "; if this band that falls to both ends is of an emission, write pl into the column "
+    emitted = f"{emitted}measurement, else" if band else ";"
+    if unit is None and shares and not band:
         unit = "%T"
         evidence = f"values from {low:.3g} to {high:.3g}: taken for per cent transmitted"
         findings = (Finding("assumed", "doubtful", evidence, signal.source),)
     if unit in ("absorbance", "OD", "A"):
+        if high > ABSORBED and (band or clear):
+            meant = "write %T (per cent are such values)" if shares else "say what they are"
+            raise ConditioningError(
+                f"{says}absorbances, below {ABSORBED:g}, found {low:.3g} to {high:.3g}{emitted} "
+                f"{meant} in the column value_unit"
+            )
         return replace(signal, unit="absorbance"), "absorbance as given", ()
     if unit not in words:
         raise ConditioningError(
-            f"{signal.source or 'signal'}: value_unit: expected one of %T, T, %R, R, absorbance, "
-            "found "
-            f"{given!r} and values from {low:.3g} to {high:.3g}, which do not tell; "
-            "say it in `value_unit`"
+            f"{says}one of %T, T, %R, R, absorbance, found {given!r} and values from {low:.3g} to "
+            f"{high:.3g}, which do not tell{emitted} say it in the column value_unit"
         )
     fraction = signal.values / words[unit]
     lost = ~(fraction > 0)
@@ -638,6 +659,15 @@ def absorbance(signal: Signal, companions: Mapping[str, Signal], unit: str | Non
     if (lost & signal.good).any():
         said += f"; {np.count_nonzero(lost & signal.good)} points not above zero are lost"
     return out, said, findings
+
+
+def _shape(values) -> tuple[bool, bool]:
+    """Whether a spectrum (n,) is below a fifth of its rise at both of its ends, as a band; and
+    highest to the red, as what a film lets through."""
+    low, high = np.nanquantile(values, (0.01, 0.99))
+    tenth = max(values.size // 10, 1)
+    blue, red = (np.nanmedian(end) - low for end in (values[:tenth], values[-tenth:]))
+    return max(blue, red) < 0.2 * (high - low), red > 0.5 * (high - low)
 
 
 def noise(signal: Signal, companions: Mapping[str, Signal]):

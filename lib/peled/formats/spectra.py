@@ -35,7 +35,7 @@ from peled.formats.delimited import (
     sheets_of,
     split_unit,
 )
-from peled.materials import HC_EV_NM
+from peled.materials import AXES_NM, HC_EV_NM
 
 _TO_AXIS = {
     "nm": ("nm", 1.0),
@@ -233,6 +233,32 @@ def read_each(
         return _jcamp(Path(path), x_unit)
     sheets = sheets_of(path, part, what=what)
     return tuple(group for _, sheet in sheets for group in _each(sheet, x_unit))
+
+
+def sniff_each(path: str | os.PathLike, *, part: str = "") -> tuple[Spectra, ...]:
+    """As `read_each`, to tell what a file holds: numbers in another unit than their head names are
+    spectra all the same, here over nm.
+
+    Parameters
+    ----------
+    path : path-like
+    part : str
+
+    Returns
+    -------
+    tuple of Spectra
+
+    Raises
+    ------
+    FormatError
+        As `read_each`, else.
+    """
+    try:
+        return read_each(path, part=part)
+    except FormatError as error:
+        if _MISNAMED not in error.expected:
+            raise
+    return read_each(path, x_unit="nm", part=part)
 
 
 def _each(sheet: Sheet, x_unit: str | None) -> tuple[Spectra, ...]:
@@ -679,6 +705,7 @@ def _axis(table: Table, j: int, asked: str | None, rows=slice(None)) -> tuple[np
             place=f"line {line[0]}, column {j + 1}",
         )
     unit, factor = _TO_AXIS[key]
+    _refuse_another_unit(table, j, x, said, None if asked else key, line)
     x = x * factor
     if np.any(x <= 0):
         raise table.refuse(
@@ -687,6 +714,28 @@ def _axis(table: Table, j: int, asked: str | None, rows=slice(None)) -> tuple[np
             place=f"line {line[np.argmax(x <= 0)]}, column {j + 1}",
         )
     return x, unit
+
+
+_MISNAMED = "numbers in the unit that the head names"
+
+
+def _refuse_another_unit(table: Table, j: int, x, said: str, key: str | None, line) -> None:
+    """Numbers that are no light in the unit of their head and are in another are refused."""
+
+    def lit(unit: str) -> bool:
+        to, factor = _TO_AXIS[unit]
+        nm = x * factor if to == "nm" else HC_EV_NM / np.maximum(x * factor, 1e-9)
+        return bool(AXES_NM[0] <= nm.min() and nm.max() <= AXES_NM[1])
+
+    others = [one for one in ("nm", "eV", "cm-1") if lit(one.lower())]
+    if key is None or lit(key) or not others:
+        return
+    raise table.refuse(
+        f"{_MISNAMED}, {said}",
+        f"{np.min(x):g} to {np.max(x):g}, which fit {' or '.join(others)}",
+        f"correct the head, or write {others[0]} into the column spectral_unit of the sample sheet",
+        place=f"line {line[0]}, column {j + 1}",
+    )
 
 
 def _ordered(spectra: Spectra, lines: np.ndarray) -> Spectra:

@@ -235,4 +235,4 @@ def _sentence(before: list[Quantity], now: list[Quantity], region, lost: list[st
         lines.append(said)
         if q.value is not None and q.findings:
             lines.append(q.reasons)
-    return "\n".join(part for line in lines + lost for part in textwrap.wrap(line, 130)[:3])
+    return "\n".join(part for line in lines + lost for part in textwrap.wrap(line, 130))

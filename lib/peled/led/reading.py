@@ -14,7 +14,7 @@ import numpy as np
 from peled.conditioning import ConditioningError, Plan, Signal, condition, plan
 from peled.formats import FormatError
 from peled.formats.delimited import read_tables, sheets_of
-from peled.formats.spectra import Spectra, choose, read_each
+from peled.formats.spectra import Spectra, choose, read_each, sniff_each
 from peled.formats.sweeps import Sweep, read_lifetime, read_sweeps
 from peled.led.ceiling import read_stack
 from peled.lineshapes import to_wavelength
@@ -114,7 +114,7 @@ def _sniff_lifetime(path: Path, part: str) -> Content:
 
 
 def _sniff_spectra(path: Path, part: str) -> Content:
-    groups = read_each(path, part=part)
+    groups = sniff_each(path, part=part)
     first = groups[0]
     if len(groups) == 1 and len(first) == 1:
         return Content("responsivity" if _is_response(first) else "el")
@@ -271,7 +271,7 @@ def _in_unit(sweep: Sweep, unit: str) -> Sweep:
 
 def _read_row_spectra(path: Path, row: Row) -> Signal:
     """The spectra of a row as a signal per nm, with what they count in where the heads say so."""
-    groups = read_each(path, part=row.part)
+    groups = read_each(path, x_unit=row.settings.get("spectral_unit"), part=row.part)
     if row.part and row.part not in _sheets(path):
         groups = (choose(groups, row.part),)
     if len(groups) > 1:

@@ -171,7 +171,7 @@ class Ratio(Explorer):
             said = f"{label}: {ratio.name} {ratio}"
         except ValueError as error:
             said = str(error)
-        self.said.set_text("\n".join([*textwrap.wrap(said, 130)[:3], "", ""][:3]))
+        self.said.set_text(textwrap.fill(said, 130) + "\n" * max(3 - len(said) // 130, 0))
 
     def _draw_near(self, seen: Seen, name: str, low: float, high: float) -> None:
         room = (high - low) / 2

@@ -127,7 +127,7 @@ class Window(Explorer):
         try:
             found = measures.emission(self.holdings, (held,), self.report.settings, labels)
         except ValueError as error:
-            self.said.set_text("\n".join(textwrap.wrap(str(error), 90)[:3]))
+            self.said.set_text(textwrap.fill(str(error), 90))
             return
         raw = held.data.values[0]
         top = float(np.nanmax(raw))
@@ -139,6 +139,11 @@ class Window(Explorer):
             self.region.set_width(region[1] - region[0])
         self.region.set_visible(region is not None)
         self.axes.set_xlim(held.data.axis.min(), held.data.axis.max())
-        said = "; ".join(f"{q.name} {q}" for q in found.quantities if q.name in SHOWN)
+        shown = [q for q in found.quantities if q.name in SHOWN]
+        lines = [f"{q.name} {q}" for q in shown if q.value is not None]
+        if gone := [q for q in shown if q.value is None]:
+            every = replace(gone[0], findings=tuple(f for q in gone for f in q.findings))
+            lines.append(f"{', '.join(q.name for q in gone)} {every}")  # each reason once
+        said = "; ".join(lines)
         said = said or "; ".join(found.problems)
-        self.said.set_text("\n".join(textwrap.wrap(said, 90)[:3]))
+        self.said.set_text(textwrap.fill(said, 90))

@@ -29,6 +29,7 @@ from peled.photoluminescence import poisson
 from peled.photoluminescence import response as responses
 from peled.photoluminescence.counts import as_counts
 from peled.photoluminescence.response import BESIDE, Folding, Response
+from peled.quantities import deviate
 
 #: Gain of BIC for which a law takes a scatter term: strong evidence (R. E. Kass, A. E. Raftery,
 #: J. Am. Stat. Assoc. 90 (1995) 773, doi:10.1080/01621459.1995.10476572).
@@ -762,6 +763,22 @@ def preferred(fits: dict[str, DecayFit]) -> DecayFit:
     return min(sound or fits.values(), key=lambda fit: fit.bic)
 
 
+def no_law(of: str, law: str, z: float) -> str:
+    """That `law`, the best, does not describe the counts or the series that it is `of`.
+
+    Parameters
+    ----------
+    of, law : str
+    z : float
+        Of its misfit.
+
+    Returns
+    -------
+    str
+    """
+    return f"no law describes the {of}: {law}, the best, leaves {deviate(z)}"
+
+
 @dataclass(frozen=True)
 class MeanLifetime:
     """A mean lifetime with its statistical error and the spread over decay laws that describe the
@@ -779,7 +796,7 @@ class MeanLifetime:
     def doubt(self) -> str:
         """Why the number is not to be quoted as it stands; '' where the law describes the decay."""
         if self.goodness_z > MISFIT:
-            return f"no law describes the counts: the best leaves z = {self.goodness_z:.0f}"
+            return no_law("counts", self.law, self.goodness_z)
         return "; ".join(self.problems)
 
     @property

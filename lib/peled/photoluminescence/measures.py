@@ -22,6 +22,7 @@ from peled.conditioning import (
     estimate_noise,
     plan,
     scatter_findings,
+    with_scatter,
 )
 from peled.conditioning.noise import third_differences
 from peled.conditioning.steps import UNFREE
@@ -46,6 +47,7 @@ from peled.photoluminescence.lifetimes import (
     Response,
     fit_decays,
     mean_lifetime,
+    no_law,
     preferred,
     prepare_response,
     unseen_pulse,
@@ -809,7 +811,7 @@ def emission(holdings: Holdings, members: Sequence[Held], settings: Mapping, lab
         index = index_of_air(HC_EV_NM / in_air)
         found = replace(found, energy_peak_eV=float(in_air / index))
     scale = settings["wavelength_nm"]
-    findings = tuple(based.findings) + scatter_findings(based, window)
+    findings = with_scatter(based.findings, based, window)
     findings += _passed_over(ready, laser) * (not stated)
     cut = _cut(based, window, bool(stated))
     made = []
@@ -1135,9 +1137,7 @@ def lifetime(holdings: Holdings, members: Sequence[Held], settings: Mapping, lab
     light = float(np.sum(best.model - best.model.min()))
     noise = float(np.sqrt(best.counts.sum()))
     if best.goodness_z > WITHHELD_Z:
-        said = (
-            f"no law describes the counts: {best.law}, the best, leaves z = {best.goodness_z:.0f}"
-        )
+        said = no_law("counts", best.law, best.goodness_z)
         findings.append(Finding("described", "withheld", said))
     # What the law leaves beyond noise, as if it were noise: errors grow with it.
     grown = np.sqrt(max(best.deviance / best.expected_deviance, 1.0))

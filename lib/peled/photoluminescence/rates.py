@@ -10,7 +10,7 @@ import numpy as np
 from peled.photoluminescence.counts import as_counts, response_counts
 from peled.photoluminescence.dynamics import RATES
 from peled.photoluminescence.fluence import generation_rate
-from peled.photoluminescence.lifetimes import prepare_response, unseen_pulse
+from peled.photoluminescence.lifetimes import no_law, prepare_response, unseen_pulse
 from peled.photoluminescence.measures import WITHHELD_Z, Result
 from peled.photoluminescence.poisson import expected_deviance, unit_deviance
 from peled.photoluminescence.transients import (
@@ -20,7 +20,7 @@ from peled.photoluminescence.transients import (
     density_per_pulse,
     fit_laws,
 )
-from peled.quantities import Finding, Quantity, derive, described, deviate, judge
+from peled.quantities import Finding, Quantity, derive, described, judge
 from peled.quantities.gates import threshold
 from peled.samples import Held, Holdings
 
@@ -119,9 +119,7 @@ def recombination(
         said = f"describes the decays as well (BIC within {AS_WELL:g}): {', '.join(close)}"
         findings.append(Finding("described", "reported", said))
     if best.goodness_z > WITHHELD_Z:
-        said = (
-            f"no law describes the series: {best.law}, the best, leaves {deviate(best.goodness_z)}"
-        )
+        said = no_law("series", best.law, best.goodness_z)
         findings.append(Finding("described", "withheld", said))
     if not best.repeats:
         said = "pulses do not meet the state that they leave: traps fill over too many pulses"

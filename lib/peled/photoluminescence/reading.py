@@ -15,14 +15,14 @@ from peled.formats import FormatError, delimited
 from peled.formats.confocal import read_stack
 from peled.formats.contract import reader
 from peled.formats.delimited import read_records, split_unit, stated, stated_number
-from peled.formats.spectra import Spectra, choose, read_each
+from peled.formats.spectra import Spectra, choose, read_each, sniff_each
 from peled.formats.sphere import read_calibration, read_runs, stated_bands
 from peled.formats.tcspc import of_a_counter, read_histograms
 from peled.photoluminescence.emission import per_nanometre
 from peled.samples import Content, Row
+from peled.samples.propose import role_in
 from peled.samples.schema import columns
 
-_IRF = re.compile(r"irf|response|prompt|scatter|(?<![a-z])sca(?![a-z])", re.IGNORECASE)
 #: Words for the runs of a sphere in heads of a table, and their roles.
 _RUNS = {
     name.lower(): role
@@ -131,7 +131,7 @@ def _sniff_decays(path: Path) -> Content:
 
 
 def _sniff_spectra(path: Path) -> Content:
-    groups = read_each(path)
+    groups = sniff_each(path)
     labels = tuple(label for g in groups for label in g.labels)
     first, many = groups[0], tuple(dict.fromkeys(labels)) if len(labels) > 1 else ()
     runs = [_RUNS[m[1].lower()] for label in labels if (m := _RUN.search(label))]
@@ -212,7 +212,7 @@ def _one_spectrum(labels: tuple[str, ...], unit: str) -> tuple[Content, ...]:
 
 def _part(path: Path, row: Row) -> Spectra:
     """The spectra of a row on one axis: all, or the part that it names."""
-    groups = read_each(path)
+    groups = read_each(path, x_unit=row.settings.get("spectral_unit"))
     if row.part:
         return choose(groups, row.part)
     if len(groups) > 1:
@@ -436,8 +436,9 @@ def read_decay(path: Path, row: Row) -> Decay:
     if row.part:
         chosen = [(g, i) for g, i in found if g.labels[i] == row.part]
     elif len(found) > 1:
-        response = row.role == "irf"
-        chosen = [(g, i) for g, i in found if bool(_IRF.search(g.labels[i])) == response]
+        said = columns("photoluminescence")
+        named = {k: role_in(k, "trpl", said) == "irf" for g, _ in found for k in g.labels}
+        chosen = [(g, i) for g, i in found if named[g.labels[i]] == (row.role == "irf")]
     else:
         chosen = found
     if len(chosen) != 1:

@@ -33,7 +33,7 @@ from peled.conditioning import (
     covariance,
     detector_noise,
     find_band,
-    scatter_findings,
+    with_scatter,
 )
 from peled.conditioning.noise import LEAST_FREE, free_region
 from peled.conditioning.steps import TAIL
@@ -163,7 +163,7 @@ def sphere_yield(
     ready = _on_one_axes(ready, laser_of, emission_of)
     lit = _of(ready, emission_of, *LIT_ROLES)
     bands = _within(calibration, Bands(laser, band), lit)
-    findings += scatter_findings(lit, bands.emission)
+    findings = [*with_scatter(tuple(findings), lit, bands.emission)]
     findings += _assumed(bands, calibration, laser_of, emission_of, settings)
     ready = _with_common_gain(ready, bands, settings, laser_of.values(), emission_of.values())
     bands, ready, more = _without_second_order(bands, ready, emission_of)

@@ -1,10 +1,10 @@
 """Where there is no sheet: rows proposed from content and, marked as such, from names.
 
 Content says measurement, parts and the axis of a series. From names come the sample (what is left
-of a stem), numbers with a unit (`_3.0V`, `-10min`, `_-2V`, `_3,5V`), roles as whole words, and the
-pair before/after. `group` is never proposed. A number whose unit is that of no column (`_20mA`: a
-current, not a density) goes into a column of its own, `x_mA`. Rows that rest on names carry
-`proposed: yes`.
+of a stem), numbers with a unit (`_3.0V`, `-10min`, `_-2V`, `_3,5V`), roles as words that end at a
+separator, a digit or a change of case, and the pair before/after. `group` is never proposed. A
+number whose unit is that of no column (`_20mA`: a current, not a density) goes into a column of its
+own, `x_mA`. Rows that rest on names carry `proposed: yes`.
 """
 
 from __future__ import annotations
@@ -21,6 +21,9 @@ from peled.samples.expand import WHOLE
 from peled.samples.schema import DRIVE, Column
 from peled.samples.table import Line
 
+GLUE = "\0"  #: where a name is parted that has no separator there
+#: Behind a role: that it is no longer in what was measured (`background_free`, `dark_subtracted`).
+TAKEN_OUT = {"free", "corrected", "corr", "subtracted", "sub", "removed"}
 FRAMES = 4  #: numbered files at least that a clock makes a series
 EVEN = 0.1  #: share of their mean by which steps of a clock may differ in a series
 CLOCK = "times by the clock of the files"
@@ -207,11 +210,16 @@ def _left(text: str, measurement: str, columns: Mapping[str, Column], cells: dic
         for kind, word in columns["measurement"].words.items()
     }
     kinds, others = words.get(measurement, set()), set().union(*words.values())
-    out = ""
+    out, after_role = "", False
     text = re.sub(r"(?<=\d[munµμ][AJW])[_ ](?=cm-?2)", "", text)  # `5uJ_cm2` is one number
-    pieces = re.split(r"([_\s]+|(?<=\w)-(?=[A-Za-z]))", text)
+    roles = columns["measurement"].words[measurement].roles if measurement in words else {}
+    glued = [w for w, (_, role) in _words(columns, measurement, set()).items() if role in roles]
+    text = re.sub(r"[A-Za-z]+", lambda m: _parted(m[0], glued), text)
+    text = re.sub(rf"(?<![A-Za-z\d]){GLUE}|{GLUE}(?!-?[A-Za-z\d])", "", text)
+    pieces = re.split(rf"([_\s]+|(?<=\w)-(?=[A-Za-z])|{GLUE})", text)
     said = _words(columns, measurement, {piece.lower() for piece in pieces})
-    for separator, token in zip(["", *pieces[1::2]], pieces[::2]):
+    for separator, token, after in zip(["", *pieces[1::2]], pieces[::2], [*pieces[2::2], ""]):
+        separator = separator.strip(GLUE)
         head, _, end = token.rpartition("-")
         if end.lower() in kinds:
             token = head
@@ -220,13 +228,33 @@ def _left(text: str, measurement: str, columns: Mapping[str, Column], cells: dic
             if number:
                 cells.setdefault(*number)
         word = token.lower()
-        if word in said:
+        if word in said and after.lower() not in TAKEN_OUT:
             cells.setdefault(*said[word])
-        elif word in ("before", "after"):
+            after_role = True
+            continue
+        if word in ("before", "after"):
             cells.setdefault("state", word)
         elif token and word not in kinds:
-            out += separator + token if out else token
+            between = separator or "_" * after_role
+            out += between + token if out else token.lstrip("-")
+        after_role = False
     return out
+
+
+def _parted(letters: str, words: Sequence[str]) -> str:
+    """Letters of a name, a word set apart in them that stands at their ends or where their case
+    changes: `irfDNV`, `DNVirf` and `darkFilm` hold one, `dirfiles` and `darkroom` none.
+    """
+    for word in sorted(words, key=len, reverse=True):
+        for found in re.finditer(word, letters, re.IGNORECASE) if len(word) > 2 else ():
+            one, before, after = found[0], letters[: found.start()], letters[found.end() :]
+            begins = before == "" or before[-1].islower() > one[0].islower()
+            begins |= len(before) > 1 and before.isupper() and one.islower()
+            ends = after == "" or (one[-1].islower() and after[0].isupper())
+            ends |= one.isupper() and after.islower()
+            if begins and ends:
+                return GLUE.join((before, one, after))
+    return letters
 
 
 def _words(
@@ -347,11 +375,36 @@ def _in_their_roles(
 
 def _role(file: str, measurement: str, columns: Mapping[str, Column]) -> str:
     """The role that the name of a file says, among those of a measurement; or ""."""
-    kind, cells = columns["measurement"].words[measurement], {}
-    path = PurePosixPath(file)
-    for name in (_stem(path.name), *reversed(path.parts[:-1])):
-        _left(name, measurement, columns, cells)
-    return cells["role"] if cells.get("role") in kind.roles else ""
+    path, roles = PurePosixPath(file), columns["measurement"].words[measurement].roles
+    names = (_stem(path.name), *reversed(path.parts[:-1]))
+    said = filter(None, (role_in(name, measurement, columns) for name in names))
+    return role if (role := next(said, "")) in roles else ""
+
+
+def role_in(head: str, measurement: str, columns: Mapping[str, Column]) -> str:
+    """The role that a name or the head of a column says; or "".
+
+    Parameters
+    ----------
+    head : str
+    measurement : str
+        Whose roles may stand in it without a separator.
+    columns : mapping
+        The topic's columns by name.
+
+    Returns
+    -------
+    str
+
+    Examples
+    --------
+    >>> from peled.samples.schema import columns
+    >>> [role_in(one, "trpl", columns("photoluminescence")) for one in ("irfDNV01", "dirfiles")]
+    ['irf', '']
+    """
+    cells: dict[str, str] = {}
+    _left(_as_name(head, columns), measurement, columns, cells)
+    return cells.get("role", "")
 
 
 def _counted(guesses: Mapping[str, _Guess], contents: Mapping[str, Content]) -> dict[str, _Guess]:

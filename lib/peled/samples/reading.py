@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from filecmp import cmp
 from pathlib import Path, PurePosixPath
 
 from peled import tables
@@ -75,6 +76,8 @@ def read_sheet(
             if file not in listed
         ]
     messages = (*table.messages, *reading.messages)
+    rows, copies = _once(rows)
+    unlisted = [*unlisted, *copies]
     return Sheet(folder, topic, tuple(rows), tuple(unlisted), messages, source, lines)
 
 
@@ -255,6 +258,30 @@ class _Reading:
                     self.messages += table.messages
                     self._labs[folder] = tuple(li for li in table.lines if not li.problems)
         return self._labs[folder]
+
+
+def _once(rows: Sequence[Row]) -> tuple[list[Row], list[Unlisted]]:
+    """Rows without those of samples that are, bit for bit, those of another file of the folder and
+    say nothing else than it; and these files.
+    """
+    alike: dict[tuple, list[Row]] = {}
+    for row in rows:
+        if row.role == "sample" and not row.problems and row.path.is_file():
+            said = row.measurement, row.group, row.state, repr(row.settings)
+            key = row.path.parent, row.path.stat().st_size, row.part, *said
+            alike.setdefault(key, []).append(row)
+    copies: dict[str, str] = {}
+    for members in alike.values():
+        first: list[Row] = []
+        for row in sorted(members, key=lambda row: (len(row.file), row.file)):
+            others = (one for one in first if one.file != row.file)
+            same = next((one for one in others if cmp(one.path, row.path, shallow=False)), None)
+            if same is None:
+                first.append(row)
+            else:
+                copies[row.file] = f"bit for bit the same as {same.file}, which is counted"
+    kept = [row for row in rows if row.file not in copies]
+    return kept, [Unlisted(file, "", said) for file, said in copies.items()]
 
 
 def _numbered(rows: Sequence[Row]) -> list[Row]:

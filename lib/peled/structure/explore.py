@@ -157,7 +157,7 @@ class Window(Explorer):
             bench = Bench(held.row.sample, (cut(held, self.kept),), self.report.settings)
             TECHNIQUES[held.row.measurement](bench)
         except ValueError as error:
-            self.said.set_text("\n".join(textwrap.wrap(str(error), 120)[:4]))
+            self.said.set_text(textwrap.fill(str(error), 120))
             return
         told = sorted(bench.quantities, key=lambda q: q.value is None)
         lines = [line for q in told[:SAID] for line in textwrap.wrap(f"{q.name}: {q}", 120)[:1]]
