@@ -454,8 +454,9 @@ def test_elliott_without_noise_is_exact_and_its_errors_those_of_the_curvature():
     variance = rest @ rest / (rest.size - 6) * (1 + near) / (1 - near)
     errors = np.sqrt(variance * np.diag(np.linalg.inv(by @ by.T)))[:3]
     np.testing.assert_allclose(found.errors_eV, errors, rtol=0.05)
-    parts = found.errors_eV[0], found.window_spread_eV[0], found.interference_eV[0]
-    assert found.total_error_eV == pytest.approx(np.linalg.norm(parts))
+    parts = found.errors_eV, found.window_spread_eV, found.interference_eV, found.tail_eV
+    assert found.total_error_eV == pytest.approx(np.linalg.norm(parts, axis=0)[0])
+    assert found.tail_eV == (0, 0, 0)  # none longer than the broadening's is there
     # Next to no interference is left where none is; the curves are in the order of the energies.
     assert found.interference.shape[1] == energy.size
     assert np.linalg.norm(found.interference, axis=0).max() < 6e-4
@@ -539,6 +540,24 @@ def test_interference_is_in_the_error_of_a_gap():
     assert max(before) > 4
     calm = pl.elliott_gap(*_film(rng))
     assert calm.interference_eV[0] < 1.5 * calm.errors_eV[0] and calm.misfit_z < 3
+
+
+@pytest.mark.parametrize("urbach, waves", [(0.032, 0.0), (0.038, 0.008), (0.04, 0.02)])
+def test_a_tail_that_elliotts_law_lacks_is_in_the_error_of_its_gap(urbach, waves):
+    """Longer than the broadening of 25 meV: the gap is as far off as the tail's part says."""
+    energy = HC_EV_NM / np.arange(380.0, 900.0, 0.5)
+    law = np.sum(gap.elliott(energy, 2.0, 0.03, 0.025), axis=0)
+    steep = np.gradient(np.log(law), energy)
+    begins = np.flatnonzero((steep > 1 / urbach) & (energy < 2.0))[0]
+    tail = law[begins] * np.exp((energy - energy[begins]) / urbach)
+    edge = np.where(energy < energy[begins], tail, law)
+    edge *= 0.7 / np.interp(2.3, energy[::-1], edge[::-1])
+    seen = 10 ** -(0.04 + edge) * (1 + waves * 10 ** (-2 * edge) * np.cos(15 * energy))
+    noise = np.random.default_rng(1).normal(0, 1e-3, energy.size)
+    found = pl.elliott_gap(energy, -np.log10(seen + noise))
+    off = found.gap_eV - 2.0
+    assert 0.001 < 0.4 * off < found.tail_eV[0] < 2 * off
+    assert off < 1.96 * found.total_error_eV < 0.05
 
 
 @pytest.mark.parametrize("kind", ["flat", "scattering", "interference", "onset"])

@@ -31,6 +31,9 @@ AMPLITUDES = np.geomspace(3e-4, 0.03, 14)
 #: width; where less than its width is seen, interference of this amplitude is taken for granted.
 RISES, BELOW_EV, UNSEEN = 8.0, 0.3, 0.01
 
+#: Urbach energies, in broadenings, of tails that Elliott's law lacks; errors that show one.
+TAILS, SHOWN = (1.15, 1.3, 1.5, 1.8, 2.2), 3.0
+
 BROAD_EV = 0.4  #: an edge that rises over more is no exciton's
 POWERS = {
     "direct": 2.0,
@@ -88,6 +91,9 @@ class ElliottGap:
         Standard deviations over fit windows: the systematic error.
     interference_eV : tuple of float
         Standard errors by the interference that the spectrum may hold.
+    tail_eV : tuple of float
+        By how much they move with an exponential tail longer than the broadening's, as far as the
+        spectrum shows one; 0 where it does not.
     window_eV : (float, float)
     energy_eV, absorbance, model, continuum : ndarray, shape (n,)
         Inside the window; `continuum` is the part without bound states, baseline included.
@@ -106,6 +112,7 @@ class ElliottGap:
     errors_eV: tuple[float, float, float]
     window_spread_eV: tuple[float, float, float]
     interference_eV: tuple[float, float, float]
+    tail_eV: tuple[float, float, float]
     window_eV: tuple[float, float]
     energy_eV: np.ndarray = field(repr=False)
     absorbance: np.ndarray = field(repr=False)
@@ -123,13 +130,13 @@ class ElliottGap:
 
     @property
     def total_error_eV(self) -> float:
-        """Of the gap, all three together."""
+        """Of the gap, all four together."""
         return float(self.total_errors_eV[0])
 
     @property
     def total_errors_eV(self) -> np.ndarray:
-        """Of gap, binding energy and broadening (3,), all three together."""
-        parts = (self.errors_eV, self.window_spread_eV, self.interference_eV)
+        """Of gap, binding energy and broadening (3,), all four together."""
+        parts = (self.errors_eV, self.window_spread_eV, self.interference_eV, self.tail_eV)
         return np.sqrt(np.square(parts).sum(axis=0))
 
 
@@ -335,6 +342,7 @@ def elliott_gap(energy_eV: np.ndarray, absorbance: np.ndarray) -> ElliottGap:
         tuple(map(float, found.errors)),
         tuple(map(float, spread)),
         tuple(map(float, np.linalg.norm(moved, axis=1))),
+        tuple(map(float, _with_tail(e[inside], a[inside], found, curves[:, inside]))),
         windows[0],
         e[inside],
         a[inside],
@@ -394,6 +402,41 @@ def interference(energy_eV, design, residual, error, at_eV) -> np.ndarray:
     )  # fmt: skip
     size, turn = np.linalg.eigh(curves @ curves.T)
     return turn[:, size > 1e-4 * size[-1]].T @ curves
+
+
+def _with_tail(e, a, found: _Fit, curves):
+    """By how much gap, binding energy and broadening (3,) are off where a tail e^(E/E_U) of free
+    size goes on from the law at its slope of 1/E_U: that of `TAILS` which describes best what law
+    and interference (m, n) leave."""
+    noise = local_noise(a)
+    law = found.model - found.slopes[:, 4:] @ found.background
+    steep = np.gradient(np.log(np.maximum(law, 1e-12)), e)
+    steep[int(np.argmax(np.gradient(law, e))) :] = 0.0
+    slopes, rest = found.slopes / noise[:, None], (a - found.model) / noise
+    size = np.linalg.norm(slopes, axis=0)
+    scale = np.linalg.norm(found.slopes, axis=0)
+    back = np.linalg.pinv(found.slopes / scale)[:3] / scale[:3, None]
+    both = curves / noise
+    of_waves = np.linalg.inv(np.eye(len(both)) + both @ both.T)
+
+    def weighed(y):
+        return y - both.T @ (of_waves @ (both @ y))
+
+    q = weighed(slopes / size)
+    known = np.linalg.pinv((slopes / size).T @ q)
+    moves = [(0.0, np.zeros(3))]
+    for urbach in found.theta[2] * np.array(TAILS):
+        if not (at := np.flatnonzero(steep > 1 / urbach)).size:
+            continue
+        goes_on = law[at[-1]] * np.exp((e - e[at[-1]]) / urbach)
+        tail = np.where(e < e[at[-1]], goes_on - law, 0.0)
+        free = weighed(tail / noise)
+        free = free - q @ (known @ (q.T @ (tail / noise)))
+        left = max(free @ (tail / noise), 1e-300)
+        share = free @ rest / left
+        moves.append((share * np.sqrt(left), share * (back @ tail)))
+    shown, move = max(moves, key=lambda one: one[0])
+    return np.abs(move) if shown > SHOWN else np.zeros(3)
 
 
 def _misfit(a, found: _Fit, curves):

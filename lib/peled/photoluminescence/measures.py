@@ -418,6 +418,7 @@ def absorption(holdings: Holdings, members: Sequence[Held], settings: Mapping, l
             if fit is law:
                 waves = found.interference
                 budget["interference"], by_fit = found.interference_eV[0], found.errors_eV[0]
+                budget |= {"tail": found.tail_eV[0]} if found.tail_eV[0] else {}
                 # What is smooth in it is in the error.
                 gates += [described(found.misfit_z, found.missed)] * (found.missed > MISFIT)
             else:
