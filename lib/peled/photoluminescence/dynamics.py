@@ -219,7 +219,10 @@ class _Kinetics(NamedTuple):
         if len(state) == 1:
             return -lost[None]
         trapped = self.capture * n * (self.traps - state[1])
-        return np.array([-lost - trapped, trapped - self.detrap * state[1] * p])
+        change = np.empty_like(state)
+        np.negative(lost + trapped, out=change[0])
+        np.subtract(trapped, self.detrap * state[1] * p, out=change[1])
+        return change
 
     def solver(self, state, h):
         """What solves (2/h − J) u = f for f (..., cells), J the derivatives of `change`."""
@@ -233,8 +236,8 @@ class _Kinetics(NamedTuple):
         a, b = a + empty, by_m - slope  # 2/h − J = [[a, −b], [−c, d]]
         c = empty - self.detrap * state[1]
         d = 2 / h + by_m + self.detrap * (p + state[1])
-        det = a * d - b * c
-        return lambda f: np.array([d * f[0] + b * f[1], c * f[0] + a * f[1]]) / det
+        inverse = np.array([[d, b], [c, a]]) / (a * d - b * c)
+        return lambda f: np.add.reduce(inverse * f, axis=1)
 
     def step(self, state, h):
         """One step of RODAS3, γ = 1/2."""

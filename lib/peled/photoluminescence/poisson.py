@@ -14,8 +14,8 @@ from scipy.linalg import lapack
 #: of the best parameter.
 FLAT = 1e-8
 NEAR = 1e-6  #: squared distance to the optimum, in standard errors, at which a descent ends
-#: The same, at which it ends with one more step, and the model is not asked again: it is linear
-#: over a tenth of a standard error.
+#: The same, at which it ends with one more step, if a short one, and the model is not asked again:
+#: it is linear over a tenth of a standard error.
 CLOSE = 1e-2
 SAME = 1e-2  #: difference of deviance of descents that ended in one place
 DARK = 0.1  #: counts a bin, background at least from which a search begins
@@ -110,7 +110,7 @@ def descend(model, y, inside, theta, max_iterations=60) -> Descent:
         if distance < CLOSE:
             step[free] = vectors @ newton / -s
             ended = theta + step
-            if ((ended >= low) & (ended <= high)).all():
+            if ((ended >= low) & (ended <= high) & (np.abs(step) <= 0.5 * strides)).all():
                 moved = state[0] + _along(state[1], step)
                 if moved[inside].min() > 0:
                     return Descent(ended, max(cost - distance, 0.0), True, moved, state[1])

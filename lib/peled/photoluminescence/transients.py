@@ -265,15 +265,6 @@ class _Series:
         return found
 
     @cached_property
-    def lit(self) -> list[np.ndarray]:
-        """Counts (t, g) above the darkest bins in merged bins, by groups."""
-        return [
-            self.counts[group.rows].reshape(group.own.size, -1)
-            - self.floors[group.own, None] * group.kernel.bins
-            for group in self.groups
-        ]
-
-    @cached_property
     def bounds(self):
         """Rates between none and all within a bin, at the densities of this series."""
         low, high = np.full(len(self.names), -np.inf), np.full(len(self.names), np.inf)
@@ -396,8 +387,9 @@ class _Series:
         # From none at all a few counts in the dark would be all that a search sees.
         theta[-size:] = np.maximum(self.floors, poisson.DARK)
         light, made = np.zeros((2, size))
-        for group, own, shapes in zip(self.groups, self.lit, self.seen(theta)):
-            light[group.own] = own.sum(axis=1)
+        for group, shapes in zip(self.groups, self.seen(theta)):
+            dark = self.floors[group.own] * group.counts.shape[1]
+            light[group.own] = group.counts.sum(axis=1) - dark
             made[group.own] = shapes[:, 0].sum(axis=1) / group.unit
         scales = np.log(np.maximum(light, 1.0) / np.maximum(made, 1e-300))
         theta[len(self.free) + self.shifted : -size] = scales[: self.scales]
@@ -609,13 +601,11 @@ def _checked(transients, free, held, depth):
 def _starts(model: _Series):
     """First-order and radiative rates from how fast the slowest and the fastest decay lose half."""
     halves = []
-    for group, lit in zip(model.groups, model.lit):
-        bins, ends, width = group.kernel.bins, group.kernel.ends, group.kernel.bin
-        for light in lit:
-            total, level = np.cumsum(np.maximum(light, 0)), light / bins
-            half = np.interp(0.5 * total[-1], total, ends[1:])
-            risen = ends[(level > 0.5 * level.max()).argmax()]
-            halves.append(width * max(half - risen, 1.0))
+    for group in model.groups:
+        light = np.maximum(group.counts - model.floors[group.own, None], 0)
+        total = np.cumsum(light, axis=1)
+        bins = (total < 0.5 * total[:, -1:]).sum(axis=1) - light.argmax(axis=1)
+        halves.extend(group.kernel.bin * np.maximum(bins, 1))
     slow, fast = 0.7e9 / max(halves), 0.7e9 / min(halves)
     top, middle = model.density.max(), np.sqrt(model.density.max() * model.density.min())
     for share, traps in ((0.5, middle), (0.05, 0.1 * middle), (0.5, 0.03 * middle)):
