@@ -642,6 +642,13 @@ def test_means_without_a_response_count_from_where_the_pulse_was(sigma, tail):
     assert all(q.status == "doubtful" and "after its rise" in q.reasons for q in late)
 
 
+def test_a_pulse_is_found_alike_wherever_its_clock_begins():
+    decay, _ = _decay(100_000, np.random.default_rng(4))
+    early, late = (lifetimes.unseen_pulse(T + begin, decay.counts) for begin in (0.0, 500.0))
+    assert late == pytest.approx((early.start_ns + 500, early.error_ns, early.over_ns + 500))
+    assert early.start_ns == pytest.approx(3.0, abs=3 * early.error_ns)
+
+
 def test_scatter_that_a_shift_takes_up_is_found_by_the_fit_itself():
     """30 % of the maximum, in the shape of the response: without it the mean is 8 errors off."""
     fine = 0.0125 * np.arange(8000)
