@@ -190,6 +190,8 @@ def partly_exposed(values: np.ndarray, used: np.ndarray) -> int:
 
 
 LEFT = 8.0  #: standard errors of a change beyond a fit, above which a band is sought there
+
+
 def track(
     wavelength_nm: np.ndarray,
     counts: np.ndarray,
