@@ -22,6 +22,7 @@ from peled.formats.sphere import Calibration
 from peled.photoluminescence import drawers, lifetimes, measures, rates, yields
 from peled.photoluminescence.analyse import analyse, sniff
 from peled.photoluminescence.counts import as_counts, response_counts
+from peled.photoluminescence.plqy import unabsorbed
 from peled.photoluminescence.reading import READERS, Decay
 from peled.photoluminescence.segregation import partly_exposed
 from peled.photoluminescence.yields import sphere_yield
@@ -272,24 +273,34 @@ def test_a_table_of_runs_gives_the_same_however_it_is_described(tmp_path, roles)
 
 
 def test_yields_of_a_table_join_a_fluence_series_and_err_together(tmp_path):
-    """η = E/(L_e − L_d): a drift δ of the empty run that two share moves both by −δη/A."""
-    rng, drift = np.random.default_rng(21), 0.05
+    """η = E/(L_e − L_d): a drift δ of the empty run that two share moves both by −δη/A; so do the
+    calibration, and the share that the sample takes back."""
+    rng, drift, share, by = np.random.default_rng(21), 0.05, 0.1, 0.02
     runs = [sphere(rng, true, light=4e7, absorbed=a) for true, a in ((0.5, 0.3), (0.3, 0.6))]
     columns = [runs[0]["empty"], *(one["direct"] for one in runs)]
     table(tmp_path / "f.csv", "Wavelength (nm),empty,direct 5 mW/cm2,direct 50 mW/cm2", X,
           *(one.values[0] for one in columns))  # fmt: skip
     table(tmp_path / "one.csv", "Wavelength (nm),empty,direct", X,
           *(one.values[0] for one in columns[:2]))  # fmt: skip
-    table(tmp_path / "gain.csv", "Wavelength (nm),factor", np.array([300.0, 1000.0]), np.ones(2))
-    sheet = "sample,measurement,file,role,value_unit,laser_drift,intensity_mW_cm2\n"
-    sheet += f"f,plqy,f.csv,,,{drift},\ng,plqy,one.csv,,,{drift},5\n,plqy,gain.csv,gain,energy,,\n"
+    table(tmp_path / "gain.csv", "# relative error: 0.03\nWavelength (nm),factor",
+          np.array([300.0, 1000.0]), np.ones(2))  # fmt: skip
+    sheet = (
+        "sample,measurement,file,role,value_unit,laser_drift,intensity_mW_cm2,self_absorption,"
+        "self_absorption_error\n,plqy,gain.csv,gain,energy,,,,\n"
+        f"f,plqy,f.csv,,,{drift},,{share},{by}\ng,plqy,one.csv,,,{drift},5,{share},{by}\n"
+    )
     report = report_of(tmp_path, sheet)
     (series,), (single,) = (report.found[name].yields for name in "fg")
     made, taken = series.fit.plqy, series.fit.absorptance
+    seen = made * (1 - share) / (1 - share * made)
+    true, slope, extra = unabsorbed(seen, share, by)
+    assert true == pytest.approx(made)
     assert series.fit.covariance[0, 1] == pytest.approx(
-        drift**2 * np.prod(made) / np.prod(taken), rel=0.03
+        np.prod(slope * seen) * (drift**2 / np.prod(taken) + 0.03**2) + np.prod(extra), rel=0.01
     )
     assert [q.value for q in series.quantities[::2]] == pytest.approx(made)
+    errors = [q.standard_error for q in series.quantities[::2]]
+    assert errors == pytest.approx(series.fit.standard_error)
     film = {"absorptance": 0.4, "thickness_nm": 300.0, "excitation_nm": 405.0}
     joined, alone = (rates._steady([one], film) for one in (series, single))
     assert joined.plqy == pytest.approx(made) and joined.generation_cm3_s[1] == pytest.approx(

@@ -91,6 +91,7 @@ def test_every_public_reader_is_marked_and_tried(root):
         "formats.nmr.bruker.read_bruker_parameters",
         "formats.nmr.bruker.read_bruker_processed",
         "formats.nmr.varian.read_varian",
+        "formats.sphere.read_runs",
         "formats.vamas.is_vamas",
         "energetics.outputs.read_table",
         "structure.reading.read_assignments",

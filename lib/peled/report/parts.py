@@ -46,7 +46,8 @@ def by_kind(problems: Iterable[Problem]) -> list[Problem]:
     kinds: dict[str, list[Problem]] = {}
     for one in problems:
         stem = re.split(r"\.\w+(?=$| [(\[])", one.where)[0]
-        kinds.setdefault(one.reason.replace(stem, ""), []).append(one)
+        alike = re.sub(rf"(?<!\w){re.escape(stem)}(?=\.\w|')", "", one.reason)
+        kinds.setdefault(alike, []).append(one)
     return [
         replace(first, where=f"{first.where} and {len(more)} more, to {more[-1].where}")
         if more else first
