@@ -769,6 +769,14 @@ def test_copies_of_a_file_count_once(tmp_path):
     assert {row.file for row in sheet} == {*names} - {"film copy.txt"}
     (said,) = [str(one) for one in sheet.unlisted]
     assert said == "film copy.txt: bit for bit the same as film.txt, which is counted"
+    (tmp_path / "dark.txt").unlink()
+    for lines, kept in (
+        ("{sample},pl,{sample}.txt", {"film.txt"}),
+        ("a,pl,film.txt\nb,pl,film copy.txt", {"film.txt", "film copy.txt"}),  # two, if one says so
+    ):
+        (tmp_path / "samples.csv").write_text(f"sample,measurement,file\n{lines}\n")
+        rows = read_sheet(tmp_path, "photoluminescence").rows
+        assert {row.file for row in rows} & {"film.txt", "film copy.txt"} == kept
 
 
 @pytest.mark.parametrize("part, sample, bias", [

@@ -76,7 +76,7 @@ def read_sheet(
             if file not in listed
         ]
     messages = (*table.messages, *reading.messages)
-    rows, copies = _once(rows)
+    rows, copies = _once(rows, bool(source))
     unlisted = [*unlisted, *copies]
     return Sheet(folder, topic, tuple(rows), tuple(unlisted), messages, source, lines)
 
@@ -260,14 +260,14 @@ class _Reading:
         return self._labs[folder]
 
 
-def _once(rows: Sequence[Row]) -> tuple[list[Row], list[Unlisted]]:
+def _once(rows: Sequence[Row], written: bool) -> tuple[list[Row], list[Unlisted]]:
     """Rows without those of samples that are, bit for bit, those of another file of the folder and
-    say nothing else than it; and these files.
+    say nothing else than it; and these files. What two lines of a `written` sheet name are two.
     """
     alike: dict[tuple, list[Row]] = {}
     for row in rows:
         if row.role == "sample" and not row.problems and row.path.is_file():
-            said = row.measurement, row.group, row.state, repr(row.settings)
+            said = row.measurement, row.group, row.state, repr(row.settings), row.origin * written
             key = row.path.parent, row.path.stat().st_size, row.part, *said
             alike.setdefault(key, []).append(row)
     copies: dict[str, str] = {}
