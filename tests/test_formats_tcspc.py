@@ -8,7 +8,13 @@ import pytest
 
 from hassan2021.simulate.photoluminescence.tcspc import phu_file
 from peled.formats import FormatError
-from peled.formats.sphere import Calibration, read_calibration, read_sphere
+from peled.formats.sphere import (
+    Calibration,
+    read_calibration,
+    read_runs,
+    read_sphere,
+    stated_bands,
+)
 from peled.formats.tcspc import read_histogram, read_histograms
 from peled.photoluminescence.reading import sniff
 
@@ -447,6 +453,29 @@ def test_heads_of_a_sphere_that_cannot_be(tmp_path, extra, heads, said):
     path.write_text(_table(heads, extra=extra))
     with pytest.raises(FormatError, match=said):
         read_sphere(path)
+
+
+def test_whole_runs_of_a_table_need_the_empty_sphere_and_one_more(tmp_path):
+    path = tmp_path / "film.csv"
+    columns = [_run(1, 0), _run(0.7, 1)]
+    path.write_text(_table(("empty", "direct 5 mW"), columns, "# Laser band (nm): 398-412\n"))
+    (found,) = read_runs(path)
+    assert (found.parameter, found.parameter_unit) == (5, "mW")
+    np.testing.assert_allclose(found.runs["direct"].values, [columns[1]], atol=1e-3)
+    assert stated_bands(found.runs["empty"]) == {"laser_band_nm": (398, 412)}
+    path.write_text(path.read_text().replace("Wavelength (nm)", "Energy (eV)"))
+    (mended,) = read_runs(path, x_unit="nm")
+    np.testing.assert_allclose(mended.runs["empty"].wavelength_nm, WS)
+    for heads, said in (
+        (("indirect", "direct"), "or empty and one of them.*none for empty among"),
+        (("empty", "empty 2"), "none for indirect, direct among"),
+    ):
+        path.write_text(_table(heads, columns))
+        with pytest.raises(FormatError, match=said):
+            read_runs(path)
+    with pytest.raises(FormatError, match="overlap of the two bands of the direct run"):
+        path.write_text(_table(("empty", "direct", "direct"), [*columns, columns[1]]))
+        read_runs(path)
 
 
 def test_sphere_folder_of_real_runs(samples):

@@ -252,13 +252,15 @@ def read_sphere(
 
 
 @reader("counts of an integrating sphere", folder=True, missing=("values",))
-def read_runs(path: str | os.PathLike) -> tuple[SphereSet, ...]:
+def read_runs(path: str | os.PathLike, *, x_unit: str | None = None) -> tuple[SphereSet, ...]:
     """The runs of a folder or a table, whole: a set, or one a setting of a series.
 
     Parameters
     ----------
     path : path-like
         As `read_sphere`; of indirect and direct runs one may be missing.
+    x_unit : {"nm", "eV"}, optional
+        Of a table whose head does not say it.
 
     Returns
     -------
@@ -271,7 +273,7 @@ def read_runs(path: str | os.PathLike) -> tuple[SphereSet, ...]:
     """
     path = Path(path)
     sets = []
-    for _, number, parts in _settings(path, _recorded(path)):
+    for _, number, parts in _settings(path, _recorded(path, x_unit)):
         apart = any(len(found) > 1 for found in parts.values())
         runs = {
             f"{role} {band}".strip(): run.alone
@@ -304,10 +306,10 @@ def stated_bands(spectra: Spectra) -> dict[str, tuple[float, float]]:
     return {name: limits for name, limits in said.items() if limits}
 
 
-def _recorded(path: Path) -> list[_Run]:
+def _recorded(path: Path, x_unit: str | None = None) -> list[_Run]:
     """What was recorded: columns of a table, or files of a folder that are named as runs."""
     if not path.is_dir():
-        groups = read_each(path)
+        groups = read_each(path, x_unit=x_unit)
         return [_Run(label, g, k) for g in groups for k, label in enumerate(g.labels)]
     runs = []
     for file in sorted(p for p in path.iterdir() if p.is_file() and not p.name.startswith(".")):
@@ -368,8 +370,9 @@ def _settings(path: Path, runs: list[_Run], needed: tuple[str, ...] = ()):
         missing = [run for run in RUNS if run not in there]
         raise FormatError(
             path,
-            expected="the runs empty (A), indirect (B) and direct (C), a file or a column each"
-            + ("" if needed else ", or empty and one of them"),
+            expected="the runs empty, indirect and direct"
+            + ("" if needed else ", or empty and one of them")
+            + ", a file or a column each",
             found=f"none for {', '.join(missing)} among {', '.join(_names(path, runs)) or 'none'}",
             advice="name each file or column by its run",
         )

@@ -391,7 +391,7 @@ def read_plqy(path: Path, row: Row):
         return _run(_one(path, row), row)
     return tuple(
         replace(one, runs={k: _run(run, row, run.labels[0]) for k, run in one.runs.items()})
-        for one in read_runs(path)
+        for one in read_runs(path, x_unit=row.settings.get("spectral_unit"))
     )
 
 
