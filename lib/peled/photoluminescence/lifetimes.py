@@ -1186,9 +1186,7 @@ def _noise(model, theta, y, inside, mu, jac) -> _Noise | None:
         return None
     at = model.components + model.stretched
     pulse = model.response.comes_ns + (theta[at] if model.free_shift else 0.0)
-    ends = inside.start + responses.merged(
-        model.time[inside], model.bin, *pulse, responses.COARSE
-    )
+    ends = inside.start + responses.merged(model.time[inside], model.bin, *pulse, responses.COARSE)
     within = slice(inside.stop)
     counts, mean, jacobian = (
         np.add.reduceat(part[..., within], ends[:-1], axis=-1)

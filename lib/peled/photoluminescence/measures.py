@@ -55,7 +55,7 @@ from peled.photoluminescence.lifetimes import (
 from peled.photoluminescence.plqy import unabsorbed
 from peled.photoluminescence.reading import Decay
 from peled.photoluminescence.segregation import LEFT, Kinetics, fit_kinetics, partly_exposed, track
-from peled.photoluminescence.segregation import LEFT, drift as slope
+from peled.photoluminescence.segregation import drift as slope
 from peled.photoluminescence.yields import (
     SphereYield,
     along,
@@ -1358,8 +1358,9 @@ def segregation(holdings: Holdings, members: Sequence[Held], settings: Mapping, 
     ):
         findings = [*curves, *(f for f in ready.findings if f.status != "withheld")]
         if abs(found.left.z) > 2 * LEFT:
-            said = f"what changes is not {found.account}: near {HC_EV_NM / found.left.energy_eV:.0f}"
-            said += f" nm {abs(found.left.z):.0f} times its noise is left of it"
+            where = HC_EV_NM / found.left.energy_eV
+            said = f"what changes is not {found.account}: near {where:.0f} nm "
+            said += f"{abs(found.left.z):.0f} times its noise is left of it"
             findings.append(Finding("described", "withheld", said))
         if name.startswith("red") and not found.segregates:
             said = f"the series is best described as: {found.account}; no red band is shown"

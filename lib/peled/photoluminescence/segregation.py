@@ -89,7 +89,7 @@ class Segregation:
         difference between Gaussians and half Gaussians of two widths.
     by_shape_error : ndarray, shape (m,)
         Standard error of that: what the second would err by beyond the first.
-    left : Left
+    left : Left, optional
         What changes beyond the fit of the account.
     energy_eV, model : ndarray
         Axis (n,) and two-band spectra (m, n) per eV.
@@ -114,7 +114,7 @@ class Segregation:
     misfit: float = 0.0
     by_shape: np.ndarray = field(default_factory=lambda: np.zeros(1), repr=False)
     by_shape_error: np.ndarray = field(default_factory=lambda: np.zeros(1), repr=False)
-    left: Left = Left(0.0, 1.0)
+    left: Left | None = None
 
     @property
     def known(self) -> np.ndarray:
