@@ -1028,12 +1028,12 @@ def test_an_edge_is_the_lowest_steep_rise(slopes, first, last):
 
 @pytest.mark.parametrize("skew", [0.0, 0.4])
 @pytest.mark.parametrize("what, step, said", [
-    ("moves", 2e-4, True), ("moves", 4e-5, True), ("moves", 2.5e-5, False),
-    ("moves", 2e-6, False), ("grows beside", 0.02, False),
+    ("moves", 2e-4, True), ("moves", 2.5e-5, True), ("grows beside", 0.02, False),
     ("moves and grows", 0.02, False), ("widens", 2e-3, False),
 ])  # fmt: skip
 def test_a_band_that_moves_changes_by_its_own_slope(skew, what, step, said):
-    """Whatever its shape; not where noise hides it, nor where a share of the change is another."""
+    """Whatever its shape, also where noise all but hides it; not where a share of the change is
+    another, as a fit that has it says."""
     x, rng = np.linspace(1.6, 2.2, 240), np.random.default_rng(3)
 
     def band(centre, width=0.04):
@@ -1046,7 +1046,7 @@ def test_a_band_that_moves_changes_by_its_own_slope(skew, what, step, said):
     light = np.array([band(1.9 - moved * n, 0.04 + wider * n) + grown * n * band(1.8) for n in k])
     signal = light + 1e-3 * rng.standard_normal(light.shape)
     spread = np.full_like(light, 1e-6)
-    assert segregation._shifts(x, signal, spread, light) is said
+    assert segregation._shifts(x, signal, spread, light, light) is said
 
 
 def test_four_spectra_are_a_series():
@@ -1240,7 +1240,8 @@ def test_a_gaussian_response_folds_a_decay_as_the_closed_form(start):
         {"k1": 1e8, "radiative": 1e-14, "doping": 1e18}, [1e10], step_ns=0.02, span_ns=80.0
     )
     seen = Transient(t, np.ones(t.size), 1e10, "", Response(start_ns=start, fwhm_ns=1.5))
-    counts = transients._Kernel(seen).counts(dynamics.Light(found, None), np.array([0]), 0.0)[0]
+    light = dynamics.Light(found, None)
+    counts = transients._Kernel(seen).everywhere(light, np.array([[0]]), 0.0)[1][0]
     lifetime, edges = 1e9 / (1e8 + 1e-14 * 1e18), np.append(t, t[-1] + 0.5) - start
     sigma = 1.5 / math.sqrt(8 * math.log(2))
     expected = np.diff(lifetimes._accumulated(edges, lifetime, 1.0, sigma, None))

@@ -690,6 +690,19 @@ def test_growing_red_band_is_found_with_its_time():
     )
 
 
+@pytest.mark.parametrize("seed", range(3))
+@pytest.mark.parametrize("moved", [1.0, 3.0])
+def test_a_band_that_is_no_gaussian_and_moves_is_one(moved, seed):
+    """Two Gaussians fit its shape, and trade weights as it moves."""
+    rng, x, t = np.random.default_rng(seed), np.arange(560.0, 760.0, 0.5), np.linspace(0, 600, 60)
+    centre = 640 + moved * t[:, None] / 600
+    light = np.exp(-0.5 * ((x - centre) / np.where(x < centre, 13.0, 18.0)) ** 2)
+    found = pl.track(x, rng.poisson(1500 * light + 20), t)
+    assert found.account == "one band moves"
+    off = found.drift_nm.per_minute - moved / 10
+    assert abs(off) < 4 * found.drift_nm.standard_error < 0.02
+
+
 def test_no_segregation_is_an_answer():
     accounts = [pl.track(WAVE, _series(k, extent=1e-9), TIMES) for k in range(6)]
     assert all(a.account == "steady" and not a.segregates for a in accounts)

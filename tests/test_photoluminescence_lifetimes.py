@@ -231,6 +231,7 @@ def test_unweighted_least_squares_is_not_to_be_trusted():
     "change, said",
     [
         ({"counts": np.r_[-1.0, np.ones(99)]}, "none negative"),
+        ({"period_ns": 0.1}, "at most 20 pulses in a record"),
         ({"counts": np.zeros(100)}, "found none"),
         ({"counts": np.ones(100)}, "at least"),
         ({"components": 7}, "1 to 4"),

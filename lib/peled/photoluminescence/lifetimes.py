@@ -43,6 +43,7 @@ WITH_SCATTER = " + scatter"
 PROMPT_SAID = "shorter than the response"
 #: A component that decays within this share of the response's width is no lifetime.
 PROMPT = 0.2
+PULSES = 20  #: in one record, above which times or repetition are in another unit
 UNRESOLVED = 4  #: bins that hold what is too narrow a response to be folded as it was counted
 STEP = 1e-4  #: of logarithms and exponents, for derivatives
 
@@ -646,6 +647,11 @@ def fit_decay(
     if fit_width is None:
         fit_width = response.counts is None and 0 < (response.fwhm_ns or 0.0) < bin_ns
     _check_response(response, bin_ns, fit_width)
+    if period_ns is not None and (passed := time.size * bin_ns / period_ns) > PULSES:
+        raise ValueError(
+            f"period_ns: expected at most {PULSES} pulses in a record, found {passed:.0f}: "
+            f"{time.size * bin_ns:.4g} ns at {1e3 / period_ns:.4g} MHz; see the unit of the times"
+        )
     if not 1 <= components <= 4:
         raise ValueError(f"components: expected 1 to 4, found {components}")
     if stretched:

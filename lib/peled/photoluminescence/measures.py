@@ -1265,6 +1265,7 @@ def _add_unseen(made: dict, decay: Decay, best: DecayFit, pulse: Pulse, options:
 SHAPE = 0.2
 
 
+PART_LEFT = 0.5  #: of a change, that an account leaves, above which that is not it
 SPECTRA = 4  #: least number of a series in time
 
 
@@ -1357,7 +1358,8 @@ def segregation(holdings: Holdings, members: Sequence[Held], settings: Mapping, 
         ("centroid, drift", found.drift_nm, "nm/min", -np.inf, np.inf),
     ):
         findings = [*curves, *(f for f in ready.findings if f.status != "withheld")]
-        if abs(found.left.z) > 2 * LEFT:
+        # A band of another shape than the fit's leaves a part of what it does.
+        if abs(found.left.z) > 2 * LEFT and found.left.share > PART_LEFT:
             where = HC_EV_NM / found.left.energy_eV
             said = f"what changes is not {found.account}: near {where:.0f} nm "
             said += f"{abs(found.left.z):.0f} times its noise is left of it"
@@ -1373,6 +1375,7 @@ def segregation(holdings: Holdings, members: Sequence[Held], settings: Mapping, 
         q = Quantity(name, value=float(drift.per_minute), budget=budget,
                      unit=unit, note=found.account, findings=tuple(findings), **labels)  # fmt: skip
         made.append(judge(q, possible(low, high)))
+    curves = made[0].findings if made[0].status == "withheld" else curves
     share, error = found.fraction[-1], found.fraction_error[-1]
     if found.segregates and np.isfinite(error) and error > 0:
         by_shape = float(np.hypot(found.by_shape[-1], found.by_shape_error[-1]))

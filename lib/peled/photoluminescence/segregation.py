@@ -50,11 +50,13 @@ class Drift:
 
 class Left(NamedTuple):
     """What changes from the first to the last quarter of a series beyond a fit of it: the largest
-    mean over a quarter of the main band's width, in standard errors, and where it is.
+    mean over a quarter of the main band's width, in standard errors, where it is, and its share of
+    the largest change there is.
     """
 
     z: float
     energy_eV: float
+    share: float
 
 
 @dataclass(frozen=True)
@@ -173,11 +175,11 @@ def partly_exposed(values: np.ndarray, used: np.ndarray) -> int:
     Returns
     -------
     int
-        0 of fewer than 8 frames, and where one beyond the first is not used.
+        0 of fewer than 8 frames, without light, and where one beyond the first is not used.
     """
     light = np.where(used, np.nansum(values, axis=1), np.nan)
     m = light.size
-    if m < 8 or not np.isfinite(light[1:]).all():
+    if m < 8 or not np.isfinite(light[1:]).all() or not np.nanmedian(light):
         return 0
     steps = np.diff(light) / np.nanmedian(light)
     later = steps[max(3, m // 10) :]
@@ -301,7 +303,9 @@ def track(
     account = min(bic, key=bic.get)
     if account == "two bands" and not _varies(fraction, error):
         account = min(("steady", "one band moves"), key=bic.get)
-    if account == "two bands" and _shifts(energy, signal, spread, one.evaluate(energy)):
+    if account == "two bands" and _shifts(
+        energy, signal, spread, one.evaluate(energy), best.evaluate(energy)
+    ):
         account = "one band moves"
     # Bands that keep their places leave some light of one that moves to the baseline.
     fit = best
@@ -380,15 +384,18 @@ def _centroids(energy, signal, spread, noise, jacobian, fit):
 def _left(energy, signal, spread, fit) -> Left:
     """See `Left`. Where bands have not the shape of the fit's, all spectra miss it alike."""
     count, light = max(1, len(signal) // 4), signal.sum(axis=1, keepdims=True)
-    rest, noise = (signal - fit.evaluate(energy)) / light, spread / light**2
-    change = rest[-count:].mean(axis=0) - rest[:count].mean(axis=0)
+    noise = spread / light**2
     variance = (noise[-count:].sum(axis=0) + noise[:count].sum(axis=0)) / count**2
     main = fit.model.components(energy, fit.values)["main"].mean(axis=0)
     size = max(np.count_nonzero(main > 0.5 * main.max()) // 4, 3)
-    means = np.convolve(change, np.ones(size), "same")
-    z = means / np.sqrt(np.convolve(variance, np.ones(size), "same"))
+    whole, rest = (
+        np.convolve(part[-count:].mean(axis=0) - part[:count].mean(axis=0), np.ones(size), "same")
+        for part in (signal / light, (signal - fit.evaluate(energy)) / light)
+    )
+    z = rest / np.sqrt(np.convolve(variance, np.ones(size), "same"))
     most = int(np.argmax(np.abs(z)))
-    return Left(float(z[most]), float(energy[most]))
+    share = abs(rest[most]) / max(np.abs(whole).max(), 1e-300)
+    return Left(float(z[most]), float(energy[most]), float(share))
 
 
 def _goodness(fit, signal) -> tuple[float, float]:
@@ -429,28 +436,24 @@ def _of_best_shape(energy, signal, spread, two):
     return two, np.nan_to_num(np.subtract(*shares)), np.nan_to_num(beyond)
 
 
-def _shifts(energy, signal, spread, smooth) -> bool:
+def _shifts(energy, signal, spread, smooth, two) -> bool:
     """Whether what changes has the shape of the band's own derivative, whatever the band's shape.
 
     A band that moves adds its derivative; one that grows on its side does not. Compared are the
-    first component of the spectra (each over its sum) about their mean, and the slope of that mean,
-    smoothed to a tenth of the band's width; beyond `LIKE_A_SHIFT` of the squared cosine it is a
-    shift. Before it is compared the component's noise, told by the next, is taken off.
+    squares that the slope of the mean spectrum, smoothed to a tenth of the band's width, takes of
+    all changes about that mean, and those that the change of `two` bands takes: from
+    `LIKE_A_SHIFT` of them on it is a shift.
     """
-    share = signal / signal.sum(axis=1, keepdims=True)
-    mean = share.mean(axis=0)
+    share, model = (part / part.sum(axis=1, keepdims=True) for part in (signal, two))
+    mean, count = share.mean(axis=0), max(1, len(signal) // 4)
     weight = 1 / np.sqrt(spread.mean(axis=0))
-    change = (share - mean) * weight
-    squares, vectors = np.linalg.eigh(change @ change.T)
-    size, first = np.sqrt(squares[-1]), vectors[:, -1] @ change
-    level = np.sqrt(max(squares[:-1].sum(), 0.0) / max(min(change.shape) - 1, 1))
     wide = np.count_nonzero(smooth.mean(axis=0) > 0.5 * smooth.mean(axis=0).max())
-    width = max(wide // 10, 1)
-    slope = gaussian_filter1d(mean, width, order=1) * weight
-    if size <= 3 * level or not slope.any():
-        return False
-    cosine = (first @ slope) ** 2 / (slope @ slope) / size**2
-    return bool(cosine / (1 - (level / size) ** 2) > LIKE_A_SHIFT)
+    slope = gaussian_filter1d(mean, max(wide // 10, 1), order=1) * weight
+    grown = (model[-count:].mean(axis=0) - model[:count].mean(axis=0)) * weight
+    shift, growth = (
+        np.sum(((share - mean) * weight @ by) ** 2) / max(by @ by, 1e-300) for by in (slope, grown)
+    )
+    return bool(shift > LIKE_A_SHIFT * growth)
 
 
 def _varies(fraction, error) -> bool:
