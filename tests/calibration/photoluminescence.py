@@ -11,12 +11,12 @@ from calibration.noise import SHAPES
 
 DRAWS = 40  # of 15, one cell in twenty is off by chance alone
 SHEET = """\
-sample,measurement,file,role,excitation_nm,laser_drift
-{sample},pl,{sample}_pl.csv,,405,
-{sample},plqy,{sample}_sphere_{role}.csv,{role},405,0.01
-{sample},plqy,{sample}_flat.csv,gain,,
-{sample},trpl,{sample}_trpl.csv,,405,
-{sample},trpl,{sample}_irf.csv,irf,,
+sample,measurement,file,role,excitation_nm,laser_drift,repetition_MHz,pulses
+{sample},pl,{sample}_pl.csv,,405,,,
+{sample},plqy,{sample}_sphere_{role}.csv,{role},405,0.01,,
+{sample},plqy,{sample}_flat.csv,gain,,,,
+{sample},trpl,{sample}_trpl.csv,,405,,1,1e9
+{sample},trpl,{sample}_irf.csv,irf,,,,
 """
 SHEET_FLUENCE = """\
 sample,measurement,file,role,fluence_uJ_cm2,excitation_nm,absorptance,thickness_nm

@@ -349,7 +349,7 @@ class _Derivatives:
         """(∂C/∂u_p)·A for A (nw, n, 1): shape (nw, nt, p)."""
         s, n = self.segment, self.dk_du.shape[0]
         kinetic = len(s.kinetic) + len(s.moved)
-        out = np.empty((len(a), self.dx.shape[1], len(s.index)))
+        out = np.zeros((len(a), self.dx.shape[1], len(s.index)))  # scaled before its last is set
         if s.model.scheme is None:
             each = self.dk_du.diagonal() * a[:, :n, 0]
             out[:, :, :n] = self.dk[..., :n] * each[:, None, :]
