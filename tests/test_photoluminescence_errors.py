@@ -244,6 +244,27 @@ def test_the_energy_of_a_peak_is_that_of_its_own_band():
     assert found.energy_peak_eV == pytest.approx(HC_EV_NM / 500, abs=0.01)
 
 
+@pytest.mark.parametrize("digits, ceiling, said", [
+    (6, 4.2, True), (3, 10.0, True), (3, 60.0, False), (1, 60.0, False),
+])  # fmt: skip
+def test_a_film_too_dark_for_its_spectrometer_has_no_gap(digits, ceiling, said):
+    """Few digits repeat the largest absorbance too, and the next to it as often."""
+    rng, energy = np.random.default_rng(3), np.linspace(1.4, 2.6, 400)
+    a = 40 / (1 + np.exp((1.8 - energy) / 0.02)) + 3 * energy
+    a += 1e-3 * rng.standard_normal(400)
+    found = measures._clipped(np.round(np.minimum(a, ceiling), digits))
+    assert bool(found) == said
+    if said:
+        assert f"points at the ceiling {ceiling:g}: saturated" in found[0].evidence
+
+
+def test_tauc_alone_is_doubtful_for_direct_transitions():
+    line = Quantity(measures.TAUC, value=1.6, budget={"fit": 0.01}, unit="eV", sample="f")
+    (tauc,) = measures._two_gaps([line], {measures.TAUC: None}, "direct")
+    assert tauc.status == "doubtful" and "to hold it against" in tauc.reasons
+    assert measures._two_gaps([line], {measures.TAUC: None}, "indirect") == [line]
+
+
 def test_a_straight_line_of_an_edge_holds_both_of_its_ends():
     e = np.linspace(1.0, 2.0, 11)
     y = np.where(e > 1.95, 5.0, 2 * (e - 0.5))

@@ -405,12 +405,12 @@ def absorption(holdings: Holdings, members: Sequence[Held], settings: Mapping, l
     ready = _vacuum(condition(raw, steps), settings["air"])
     good = np.isfinite(ready.values[0])
     energy, absorbance = HC_EV_NM / ready.axis[good], ready.values[0][good]
-    made, problems, fits = [], [], {}
+    made, problems, fits, clipped = [], [], {}, _clipped(absorbance)
     scale = settings["wavelength_nm"]
     law = partial(elliott_gap, energy)
     line = partial(tauc_gap, energy, transition=settings["transition"])
     waves = np.empty((0, energy.size))
-    for name, fit in (("optical gap (Elliott)", law), ("optical gap (Tauc)", line)):
+    for name, fit in ((ELLIOTT, law), (TAUC, line)):
         try:
             found = fit(absorbance)
             gates = [possible(float(energy.min()), float(energy.max()))]
@@ -430,7 +430,7 @@ def absorption(holdings: Holdings, members: Sequence[Held], settings: Mapping, l
             problems.append(f"{name}: {reason(error)}")
             continue
         fits[name] = found
-        findings = list(ready.findings)
+        findings = [*ready.findings, *clipped]
         if not getattr(found, "converged", True):
             findings.append(Finding("determined", "withheld", "the fit did not converge"))
         budget |= {"fit": float(by_fit), "window": float(np.ravel(found.window_spread_eV)[0])}
@@ -489,6 +489,19 @@ def _urbach(ready: Signal, labels) -> Quantity:
     return _of_line("Urbach energy", line, "meV", 1e3, ready.findings, labels, budget)
 
 
+ELLIOTT, TAUC = "optical gap (Elliott)", "optical gap (Tauc)"
+CLIPPED = 20  #: points that share the largest absorbance, and hardly one is next to it: a ceiling
+
+
+def _clipped(absorbance) -> tuple[Finding, ...]:
+    """That a film (n,) is too dark for its spectrometer."""
+    values, count = np.unique(absorbance, return_counts=True)
+    if count[-1] < CLIPPED or count[-2:-1].sum() > 0.2 * count[-1]:
+        return ()
+    said = f"{count[-1]} points at the ceiling {values[-1]:.4g}: saturated; measure a thinner film"
+    return (Finding("undamaged", "withheld", said),)
+
+
 def _two_gaps(made: list[Quantity], fits: Mapping, transition: str) -> list[Quantity]:
     """Both gaps with a sentence where they differ by more than their errors.
 
@@ -497,8 +510,12 @@ def _two_gaps(made: list[Quantity], fits: Mapping, transition: str) -> list[Quan
     wrong, and both are.
     """
     if len(fits) < 2 or any(q.value is None for q in made):
-        return made
-    law, line = fits["optical gap (Elliott)"], fits["optical gap (Tauc)"]
+        said = "Elliott's formula gives no gap to hold it against: by how much an exciton, or "
+        said += "light that strays, moves Tauc's line is not known"
+        doubt = Finding("described", "doubtful", said)
+        alone = transition == "direct" and TAUC in fits
+        return [q.found(doubt) if alone and q.name == TAUC else q for q in made]
+    law, line = fits[ELLIOTT], fits[TAUC]
     apart = law.gap_eV - line.gap_eV
     # Wavelengths are shared.
     causes = [e for q in made for cause, e in q.budget.items() if cause != "wavelength"]
