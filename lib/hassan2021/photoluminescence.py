@@ -198,7 +198,9 @@ class Evidence:
     def _yield_series(self, sample: str) -> tuple:
         one = self.kept(sample, "yields", "film")
         self.largest(sample)
-        level = np.array([np.nan if x is None else x for x in one.intensity_mW_cm2[::2]])
+        at = zip(one.quantities, one.intensity_mW_cm2, strict=True)
+        of_yields = (x for q, x in at if q.name.startswith("PLQY"))
+        level = np.array([np.nan if x is None else x for x in of_yields])
         taken = float(np.mean(one.fit.absorptance))
         per_mW = float(
             pl.generation_rate(1.0, taken, self.film.thickness_nm, one.excitation_nm or 405.0)

@@ -59,7 +59,7 @@ def as_counts(values: np.ndarray, sigma: np.ndarray | None = None) -> Counting:
     y = np.asarray(values, dtype=float)
     if sigma is not None:
         return _by_errors(y, np.asarray(sigma, dtype=float))
-    whole = bool(np.abs(y - np.rint(y)).max() < 1e-6)
+    whole = _whole(y)
     level, third, lit = _scatter(y)
     bins = np.count_nonzero(lit)
     enough = bins >= LEAST_BINS
@@ -125,8 +125,7 @@ def response_counts(values: np.ndarray, sigma: np.ndarray | None = None) -> np.n
     y = np.asarray(values, dtype=float)
     if sigma is not None:
         return _by_errors(y, np.asarray(sigma, dtype=float)).counts
-    whole = bool(np.abs(y - np.rint(y)).max() < 1e-6)
-    step = None if whole else _step(y, whole)
+    step = None if _whole(y) else _step(y, False)
     return y if step is None else np.round(y / step)
 
 
@@ -159,6 +158,10 @@ def _scatter(y):
     top, beside = int(np.argmax(y)), max(20, y.size // 50)
     lit[max(top - beside, 0) : top + beside] = False
     return level, third, lit
+
+
+def _whole(y) -> bool:
+    return bool(np.abs(y - np.rint(y)).max() < 1e-6)
 
 
 def _step(y, whole):

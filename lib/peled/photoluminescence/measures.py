@@ -197,8 +197,7 @@ def _masked(ready: Signal, beside_nm: float) -> np.ndarray:
     """(n_x,) bool: what a mask has replaced, and what is `beside_nm` it."""
     modes = [mode for name, mode in zip(ready.mode_names, ready.modes) if name == "mask"]
     at = ready.axis[np.any(modes, axis=(0, 1))] if modes else np.empty(0)
-    near = np.searchsorted(at, ready.axis + beside_nm) > np.searchsorted(at, ready.axis - beside_nm)
-    return near
+    return np.searchsorted(at, ready.axis + beside_nm) > np.searchsorted(at, ready.axis - beside_nm)
 
 
 def _smooth(x, y):
@@ -1369,18 +1368,18 @@ def segregation(holdings: Holdings, members: Sequence[Held], settings: Mapping, 
         ready.axis, values, ready.at[used], variance=variance, lost=lost, window_nm=window
     )
     curves = scatter_findings(ready, window)[:1]
+    # A band of another shape than the fit's leaves a part of what it does.
+    if abs(found.left.z) > 2 * LEFT and found.left.share > PART_LEFT:
+        where = HC_EV_NM / found.left.energy_eV
+        said = f"what changes is not {found.account}: near {where:.0f} nm "
+        said += f"{abs(found.left.z):.0f} times its noise is left of it"
+        curves += (Finding("described", "withheld", said),)
     made = []
     for name, drift, unit, low, high in (
         ("red share, growth", found.growth, "1/min", -np.inf, np.inf),
         ("centroid, drift", found.drift_nm, "nm/min", -np.inf, np.inf),
     ):
         findings = [*curves, *(f for f in ready.findings if f.status != "withheld")]
-        # A band of another shape than the fit's leaves a part of what it does.
-        if abs(found.left.z) > 2 * LEFT and found.left.share > PART_LEFT:
-            where = HC_EV_NM / found.left.energy_eV
-            said = f"what changes is not {found.account}: near {where:.0f} nm "
-            said += f"{abs(found.left.z):.0f} times its noise is left of it"
-            findings.append(Finding("described", "withheld", said))
         if name.startswith("red") and not found.segregates:
             said = f"the series is best described as: {found.account}; no red band is shown"
             findings.append(Finding("signal", "withheld", said))
@@ -1392,7 +1391,6 @@ def segregation(holdings: Holdings, members: Sequence[Held], settings: Mapping, 
         q = Quantity(name, value=float(drift.per_minute), budget=budget,
                      unit=unit, note=found.account, findings=tuple(findings), **labels)  # fmt: skip
         made.append(judge(q, possible(low, high)))
-    curves = made[0].findings if made[0].status == "withheld" else curves
     share, error = found.fraction[-1], found.fraction_error[-1]
     if found.segregates and np.isfinite(error) and error > 0:
         by_shape = float(np.hypot(found.by_shape[-1], found.by_shape_error[-1]))

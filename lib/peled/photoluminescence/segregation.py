@@ -381,6 +381,12 @@ def _centroids(energy, signal, spread, noise, jacobian, fit):
     return centroid, np.sqrt((gradient**2 * noise).sum(axis=1))
 
 
+def _change(parts) -> np.ndarray:
+    """What the mean of the last quarter of a series (m, n) has more than that of the first."""
+    count = max(1, len(parts) // 4)
+    return parts[-count:].mean(axis=0) - parts[:count].mean(axis=0)
+
+
 def _left(energy, signal, spread, fit) -> Left:
     """See `Left`. Where bands have not the shape of the fit's, all spectra miss it alike."""
     count, light = max(1, len(signal) // 4), signal.sum(axis=1, keepdims=True)
@@ -389,7 +395,7 @@ def _left(energy, signal, spread, fit) -> Left:
     main = fit.model.components(energy, fit.values)["main"].mean(axis=0)
     size = max(np.count_nonzero(main > 0.5 * main.max()) // 4, 3)
     whole, rest = (
-        np.convolve(part[-count:].mean(axis=0) - part[:count].mean(axis=0), np.ones(size), "same")
+        np.convolve(_change(part), np.ones(size), "same")
         for part in (signal / light, (signal - fit.evaluate(energy)) / light)
     )
     z = rest / np.sqrt(np.convolve(variance, np.ones(size), "same"))
@@ -445,11 +451,11 @@ def _shifts(energy, signal, spread, smooth, two) -> bool:
     `LIKE_A_SHIFT` of them on it is a shift.
     """
     share, model = (part / part.sum(axis=1, keepdims=True) for part in (signal, two))
-    mean, count = share.mean(axis=0), max(1, len(signal) // 4)
+    mean = share.mean(axis=0)
     weight = 1 / np.sqrt(spread.mean(axis=0))
     wide = np.count_nonzero(smooth.mean(axis=0) > 0.5 * smooth.mean(axis=0).max())
     slope = gaussian_filter1d(mean, max(wide // 10, 1), order=1) * weight
-    grown = (model[-count:].mean(axis=0) - model[:count].mean(axis=0)) * weight
+    grown = _change(model) * weight
     shift, growth = (
         np.sum(((share - mean) * weight @ by) ** 2) / max(by @ by, 1e-300) for by in (slope, grown)
     )
