@@ -21,6 +21,7 @@ from peled.materials import index_of_air
 from peled.photoluminescence import (
     confocal,
     drawers,
+    emission,
     fluence,
     gap,
     lifetimes,
@@ -263,6 +264,15 @@ def test_tauc_alone_is_doubtful_for_direct_transitions():
     (tauc,) = measures._two_gaps([line], {measures.TAUC: None}, "direct")
     assert tauc.status == "doubtful" and "to hold it against" in tauc.reasons
     assert measures._two_gaps([line], {measures.TAUC: None}, "indirect") == [line]
+
+
+@pytest.mark.filterwarnings("error")
+@pytest.mark.parametrize("points", [1, 2, 3, 7, 8, 9])
+def test_a_file_of_a_few_numbers_has_a_constant_and_no_warning(points):
+    """Two numbers in a note are read as a spectrum; that they are none is said later."""
+    axis = np.linspace(1.8, 2.0, points)
+    level, free = emission.constant(axis, np.full((1, points), 3.0))
+    assert level == pytest.approx(3.0) and 0 <= free <= points
 
 
 def test_a_straight_line_of_an_edge_holds_both_of_its_ends():

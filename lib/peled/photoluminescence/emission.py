@@ -227,11 +227,11 @@ def constant(axis: np.ndarray, values: np.ndarray) -> tuple[float, int]:
     count : int
         Points that are free: how far the spectrum is a straight line there.
     """
-    mean = np.nanmean(values, axis=0)
-    region = free_region(axis, np.nan_to_num(mean)[None], np.isfinite(mean)[None])
-    count = int(region.count[0])
-    level = region.offset[0] if count >= LEAST_FREE else np.nanquantile(mean, FLOOR)
-    return float(level), count
+    mean, level, count = np.nanmean(values, axis=0), np.nan, 0
+    if axis.size >= LEAST_FREE:
+        region = free_region(axis, np.nan_to_num(mean)[None], np.isfinite(mean)[None])
+        level, count = region.offset[0], int(region.count[0])
+    return float(level if count >= LEAST_FREE else np.nanquantile(mean, FLOOR)), count
 
 
 def per_nanometre(spectra) -> tuple[np.ndarray, np.ndarray]:
